@@ -1,0 +1,1 @@
+"""What annotators share; nothing here is an annotator."""

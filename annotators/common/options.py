@@ -1,0 +1,32 @@
+"""Fields of an annotator's Config: what each means, what it may be, and whether it changes the result."""
+
+from dataclasses import MISSING, field, fields
+from typing import Any
+
+
+def option(default: Any, help: str, choices: tuple[str, ...] = ()) -> Any:
+    """A field that changes what is computed: part of the build's fingerprint, and a flag of the builders."""
+    return field(default=default, metadata={"help": help, "choices": choices})
+
+
+def runtime(default: Any, help: str) -> Any:
+    """A field that changes only where or how fast it is computed (device, batch size, folder of weights)."""
+    return field(default=default, metadata={"help": help, "runtime": True})
+
+
+def check(config: Any) -> None:
+    """Raises ValueError naming the first field whose value isn't among its choices (comma lists item by item)."""
+    for item in fields(config):
+        choices, value = item.metadata.get("choices", ()), getattr(config, item.name)
+        for word in str(value).split(",") if choices else ():
+            if word not in choices:
+                raise ValueError(f"{item.name} {word!r}; allowed are {', '.join(choices)}")
+
+
+def settings(config: Any) -> dict[str, Any]:
+    """The fields that change the result, by name."""
+    return {item.name: getattr(config, item.name) for item in fields(config) if not item.metadata.get("runtime")}
+
+
+def defaults(config_class: Any) -> dict[str, Any]:
+    return {item.name: item.default for item in fields(config_class) if item.default is not MISSING}

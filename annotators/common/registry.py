@@ -1,0 +1,150 @@
+"""Finds annotators by file name, orders them by what they read and write, and runs them on records in memory."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Sequence
+from dataclasses import fields as dataclass_fields
+from functools import cache
+from graphlib import TopologicalSorter
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+
+import annotators
+from annotators.common import batching, options
+
+DEFAULT_BATCH_SIZE = 16
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The modules of the package, not imported; `__main__` and sub-packages are not annotators."""
+    found = pkgutil.iter_modules(annotators.__path__)
+    return tuple(sorted(item.name for item in found if not item.ispkg and not item.name.startswith("_")))
+
+
+def load(name: str) -> ModuleType:
+    """Raises ValueError for a name that isn't an annotator's."""
+    if name not in names():
+        raise ValueError(f"unknown annotator {name!r}; there are {', '.join(names())}")
+    return importlib.import_module(f"annotators.{name}")
+
+
+def config(name: str, **values: Any) -> Any:
+    """The annotator's Config; of `values` those that it has. Raises ValueError for a value outside its choices."""
+    config_class = load(name).Config
+    known = {item.name for item in dataclass_fields(config_class)}
+    made = config_class(**{key: value for key, value in values.items() if key in known and value is not None})
+    options.check(made)
+    return made
+
+
+def written(name: str, made: Any | None = None) -> tuple[pa.Field, ...]:
+    """The fields that an annotator with this Config writes."""
+    module = load(name)
+    made = module.Config() if made is None else made
+    return tuple(made.fields() if hasattr(made, "fields") else module.FIELDS)
+
+
+def owners(configs: dict[str, Any]) -> dict[str, list[str]]:
+    """Column → the annotators of `configs` (name → Config) that write it, by name."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(configs):
+        for field in written(name, configs[name]):
+            found.setdefault(field.name, []).append(name)
+    return found
+
+
+def order(configs: dict[str, Any]) -> list[str]:
+    """Names so that each comes after the annotators whose columns it reads; ties by name."""
+    writers = owners(configs)
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for name in sorted(configs):
+        reads = inputs(name, configs[name]) + optional_inputs(name, configs[name])
+        sorter.add(name, *sorted({w for column in reads for w in writers.get(column, []) if w != name}))
+    ordered: list[str] = []
+    sorter.prepare()
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        ordered += ready
+        sorter.done(*ready)
+    return ordered
+
+
+def inputs(name: str, made: Any) -> tuple[str, ...]:
+    """Columns that a record must have for this annotator to run on it."""
+    return tuple(made.reads()) if hasattr(made, "reads") else tuple(load(name).READS)
+
+
+def optional_inputs(name: str, made: Any) -> tuple[str, ...]:
+    """Columns that the annotator uses where a record has them."""
+    return tuple(made.may_read()) if hasattr(made, "may_read") else tuple(getattr(load(name), "MAY_READ", ()))
+
+
+def annotate(
+    records: Sequence[dict[str, Any]],
+    want: Iterable[str] | None = None,
+    *,
+    weights: str | None = None,
+    device: str = "cpu",
+    configs: dict[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """New dicts: the records with the wanted columns added, computed by whatever annotators that takes, in order.
+
+    Columns that a record already has are kept. Without `want`, every column that annotators without weights can add.
+    `configs` overrides the default Config of annotators by name. Raises ValueError for a column nobody writes, and
+    lets an annotator's own exception through: in memory there is nowhere to set a bad record aside.
+    """
+    chosen = dict(configs or {})
+    every = {name: chosen.get(name) or config(name, weights_dir=weights, device=device) for name in names()}
+    if want is None:
+        every = {name: made for name, made in every.items() if not needs_weights(made)}
+    wanted = _wanted(want, every)
+    results = [dict(record) for record in records]
+    for name in order({name: every[name] for name in _needed(wanted, every, results)}):
+        _apply(name, every[name], results)
+    return results
+
+
+def needs_weights(made: Any) -> tuple[str, ...]:
+    """Names in the table of weights that this Config loads; empty for one that needs none."""
+    return tuple(made.weights()) if hasattr(made, "weights") else ()
+
+
+def _wanted(want: Iterable[str] | None, every: dict[str, Any]) -> set[str]:
+    known = owners(every)
+    if want is None:
+        return set(known)
+    unknown = sorted(set(want) - set(known))
+    if unknown:
+        raise ValueError(f"no annotator writes {unknown[0]!r}; columns are {', '.join(sorted(known))}")
+    return set(want)
+
+
+def _needed(wanted: set[str], every: dict[str, Any], records: list[dict[str, Any]]) -> set[str]:
+    """Annotators that write a column which some record lacks, directly or as another's input."""
+    preferred = {column: writers[0] for column, writers in owners(every).items()}
+    needed: set[str] = set()
+    pending = [column for column in wanted]
+    while pending:
+        column = pending.pop()
+        name = preferred.get(column)
+        if name is None or name in needed or all(record.get(column) is not None for record in records):
+            continue
+        needed.add(name)
+        pending += inputs(name, every[name])
+    return needed
+
+
+def _apply(name: str, made: Any, records: list[dict[str, Any]]) -> None:
+    """Adds the annotator's columns to the records that have its inputs; existing values stay."""
+    reads = inputs(name, made)
+    able = [record for record in records if all(record.get(column) is not None for column in reads)]
+    outputs = batching.run(made.build(), able, getattr(made, "batch_size", DEFAULT_BATCH_SIZE))
+    for record, output in zip(able, outputs, strict=True):
+        if isinstance(output, Exception):
+            raise output
+        for column, value in output.items():
+            if record.get(column) is None:
+                record[column] = value

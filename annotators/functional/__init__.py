@@ -1,0 +1,1 @@
+"""Pure array code (NumPy, OpenCV, Pillow): no models, files or global seeds."""

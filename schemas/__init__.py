@@ -1,0 +1,1 @@
+"""The ground floor: labels, columns, codecs and shards. Needs numpy, pyarrow and Pillow only."""

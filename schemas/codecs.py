@@ -1,0 +1,244 @@
+"""Arrays to bytes and back, lossless where promised.
+
+In memory: photos uint8 [h w 3] RGB, masks uint8 [h w] 0/255, label maps uint8 [h w] ids. On disk: the source's own
+bytes for photos, PNG for what we compute, 1-bit PNG for masks, palette PNG for label maps. Everything is decoded
+with Pillow: OpenCV returns a palette PNG's colours instead of its ids.
+"""
+
+import io
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from schemas import labels
+
+MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is not a decompression bomb
+KEPT_FORMATS = {"JPEG", "PNG", "WEBP"}  # bytes of these in 8-bit RGB go into a shard unchanged
+JPEG_QUALITY = 95
+_EXIF_ORIENTATION = 0x0112
+
+Image.MAX_IMAGE_PIXELS = None  # `_open` checks the header against MAX_PIXELS; Pillow would only warn
+
+
+class CodecError(ValueError):
+    """Bytes that are not what their column says; the message holds no address and no path."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded photo: upright uint8 [h w 3] RGB; `notes` says what had to be converted."""
+
+    pixels: np.ndarray
+    format: str
+    notes: tuple[str, ...]
+
+    @property
+    def bytes_can_stay(self) -> bool:
+        """True when every reader that ignores EXIF decodes the file's own bytes to these pixels."""
+        return self.format in KEPT_FORMATS and not self.notes
+
+
+def decode_photo(data: bytes) -> Photo:
+    """Any picture Pillow reads → upright RGB. CMYK, grey, palette and 16-bit are converted, alpha laid on white.
+
+    Raises CodecError for empty, truncated or unreadable bytes and for more than MAX_PIXELS pixels (not decoded).
+    """
+    image = _open(data)
+    source_format, notes = image.format or "unknown", []
+    orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    _load(image)
+    if orientation in range(2, 9):
+        image = ImageOps.exif_transpose(image)
+        notes.append(f"turned upright (EXIF orientation {orientation})")
+    if image.mode != "RGB":
+        notes.append(f"converted from mode {image.mode}")
+    if getattr(image, "n_frames", 1) > 1:
+        notes.append("first frame of several")
+    return Photo(_rgb(image), source_format, tuple(notes))
+
+
+def decode_image(data: bytes) -> np.ndarray:
+    """uint8 [h w 3] RGB of a stored picture. Raises CodecError as `decode_photo` does."""
+    return decode_photo(data).pixels
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """uint8 [h w 3] RGB or [h w] grey as PNG, lossless."""
+    return _save(Image.fromarray(pixels), "PNG", compress_level=1)
+
+
+def encode_jpeg(pixels: np.ndarray) -> bytes:
+    """uint8 [h w 3] RGB as JPEG, quality 95, no chroma subsampling: for photos that must be written again."""
+    return _save(Image.fromarray(pixels), "JPEG", quality=JPEG_QUALITY, subsampling=0)
+
+
+def decode_mask(data: bytes) -> np.ndarray:
+    """uint8 [h w] 0/255: first channel ≥ 128, whatever the file's mode. Raises CodecError."""
+    image = _load(_open(data))
+    if image.mode in ("RGBA", "LA", "PA"):
+        image = _flatten(image)
+    if image.mode not in ("1", "L"):
+        image = image.convert("RGB").getchannel(0) if image.mode != "I;16" else _from_16_bit(image)
+    pixels = np.asarray(image)
+    return np.where(pixels if pixels.dtype == bool else pixels >= 128, np.uint8(255), np.uint8(0))
+
+
+def encode_mask(mask: np.ndarray) -> bytes:
+    """uint8 [h w], ≥ 128 set, as 1-bit PNG, white = set (half an 8-bit PNG's size and decode time)."""
+    # Not `convert("1")`, which dithers; not `fromarray(mask, "1")`, which reads the bytes as bits.
+    return _save(Image.fromarray(np.asarray(mask) >= 128), "PNG", compress_level=9)
+
+
+def decode_label_map(data: bytes, space: str) -> np.ndarray:
+    """uint8 [h w] ids of a palette or grey PNG; the ids are taken as stored, never through colours.
+
+    Raises CodecError for other modes and for ids that `space` (see `labels.SPACES`) doesn't have.
+    """
+    image = _load(_open(data))
+    if image.mode not in ("P", "L"):
+        raise CodecError(f"label map in mode {image.mode}; allowed are P and L")
+    label_map = np.asarray(image)
+    try:
+        labels.check_ids(label_map, space)
+    except ValueError as error:
+        raise CodecError(str(error)) from None
+    return label_map.copy()
+
+
+def encode_label_map(label_map: np.ndarray, space: str) -> bytes:
+    """uint8 [h w] ids as palette PNG with the colours customary for `space`."""
+    image = Image.fromarray(np.ascontiguousarray(label_map, dtype=np.uint8))
+    image.putpalette(labels.PALETTES[space].tobytes())
+    return _save(image, "PNG", compress_level=9)
+
+
+_KEYPOINT_FORMS = {75: None, 54: labels.coco18_to_body25, 51: labels.coco17_to_body25}
+
+
+def decode_keypoints(data: bytes) -> dict[str, np.ndarray]:
+    """OpenPose JSON → {"keypoints": float32 [25 3], and where present "keypoints_face" [70 3], "keypoints_hands" [42 3]}.
+
+    Only the first person counts. The form is told by the list's length: 75 BODY_25, 54 COCO-18, 51 COCO-17.
+    Raises CodecError when nobody is in the file or a number isn't one.
+    """
+    try:
+        people = json.loads(data)["people"]
+        person = people[0] if isinstance(people, list) and people else None
+        flat = person["pose_keypoints_2d"] if person is not None else None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CodecError(f"not OpenPose JSON ({type(error).__name__})") from None
+    if person is None:
+        raise CodecError("no person in the keypoints file")
+    body = _finite_floats(flat, "pose_keypoints_2d")
+    if body.size not in _KEYPOINT_FORMS:
+        raise CodecError(f"{body.size} pose numbers; allowed are {', '.join(map(str, _KEYPOINT_FORMS))}")
+    body = body.reshape(-1, 3)
+    convert = _KEYPOINT_FORMS[body.size]
+    found = {"keypoints": convert(body) if convert else body}
+    if not found["keypoints"][:, :2].any():
+        raise CodecError("no joint of the person is present")
+    face = person.get("face_keypoints_2d")
+    if face:
+        found["keypoints_face"] = _points(face, "face_keypoints_2d", 70)
+    hands = [person.get(f"hand_{side}_keypoints_2d") for side in ("left", "right")]
+    if any(hands):
+        sides = [_points(hand, "hand_keypoints_2d", 21) if hand else np.zeros((21, 3), np.float32) for hand in hands]
+        found["keypoints_hands"] = np.concatenate(sides)
+    return found
+
+
+def encode_keypoints(keypoints: np.ndarray, face: np.ndarray | None = None, hands: np.ndarray | None = None) -> bytes:
+    """Keypoints [25 3] (face [70 3], hands [42 3]) as the OpenPose JSON that VITON-HD ships."""
+
+    def numbers(points: np.ndarray | None) -> list[float]:
+        return [] if points is None else [round(float(v), 6) for v in np.asarray(points).ravel()]
+
+    person = {
+        "person_id": [-1],
+        "pose_keypoints_2d": numbers(keypoints),
+        "face_keypoints_2d": numbers(face),
+        "hand_left_keypoints_2d": numbers(None if hands is None else hands[:21]),
+        "hand_right_keypoints_2d": numbers(None if hands is None else hands[21:]),
+    }
+    person |= {f"{part}_keypoints_3d": [] for part in ("pose", "face", "hand_left", "hand_right")}
+    return json.dumps({"version": 1.3, "people": [person]}).encode()
+
+
+def image_size(data: bytes) -> tuple[int, int]:
+    """(height, width) from the header alone, as stored (before any EXIF turn). Raises CodecError."""
+    width, height = _open(data).size
+    return height, width
+
+
+def _points(flat: object, name: str, count: int) -> np.ndarray:
+    numbers = _finite_floats(flat, name)
+    if numbers.size != 3 * count:
+        raise CodecError(f"{numbers.size} numbers in {name}; allowed is {3 * count}")
+    return numbers.reshape(count, 3)
+
+
+def _finite_floats(flat: object, name: str) -> np.ndarray:
+    """float32 [n]; JSON strings, nulls, NaN and infinities are refused."""
+    is_numbers = isinstance(flat, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in flat)
+    if not is_numbers:
+        raise CodecError(f"{name} holds something that is not a number")
+    try:
+        values = np.array(flat, np.float64).astype(np.float32)
+    except OverflowError:
+        raise CodecError(f"{name} holds a number out of range") from None
+    if not np.isfinite(values).all():
+        raise CodecError(f"{name} holds NaN or infinity")
+    return values
+
+
+def _open(data: bytes) -> Image.Image:
+    if not data:
+        raise CodecError("empty file")
+    try:
+        image = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise CodecError("not a picture") from None
+    except Exception as error:  # Pillow's plug-ins raise many types on hostile headers
+        raise CodecError(f"unreadable picture ({type(error).__name__})") from None
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise CodecError(f"{width}x{height} pixels; at most {MAX_PIXELS} are decoded")
+    return image
+
+
+def _load(image: Image.Image) -> Image.Image:
+    try:
+        image.load()
+    except Exception as error:  # zlib, struct, EOF and syntax errors, by plug-in
+        reason = "truncated" if "truncated" in str(error) else type(error).__name__
+        raise CodecError(f"damaged picture ({reason})") from None
+    return image
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _from_16_bit(image)
+    if image.has_transparency_data:
+        image = _flatten(image)
+    return np.array(image.convert("RGB"))
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Alpha laid on white."""
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def _from_16_bit(image: Image.Image) -> Image.Image:
+    """16-bit grey to 8-bit by its high byte; Pillow's own conversion clips at 255."""
+    pixels = np.nan_to_num(np.asarray(image).astype(np.float64))
+    scale = 1 / 257 if pixels.size and pixels.max() > 255 else 1
+    return Image.fromarray(np.clip(np.rint(pixels * scale), 0, 255).astype(np.uint8))
+
+
+def _save(image: Image.Image, file_format: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()

@@ -1,0 +1,103 @@
+"""Arrow field builders, one per kind of column, and the Hugging Face feature metadata that follows from them.
+
+Image-like columns are `struct<bytes, path>`, which Hugging Face `datasets` and its viewer show as pictures.
+"""
+
+import json
+
+import pyarrow as pa
+
+from schemas import labels
+
+PICTURE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
+WORD = pa.dictionary(pa.int32(), pa.string())  # a string of few distinct values
+
+
+def image(name: str) -> pa.Field:
+    """A photo or drawn picture: uint8 [h w 3] RGB when decoded."""
+    return pa.field(name, PICTURE, metadata={"kind": "image"})
+
+
+def mask(name: str) -> pa.Field:
+    """A 1-bit PNG, white = set: uint8 [h w] 0/255 when decoded."""
+    return pa.field(name, PICTURE, metadata={"kind": "mask"})
+
+
+def label_map(name: str, space: str) -> pa.Field:
+    """A palette PNG whose indices are ids of `space` (a key of `labels.SPACES`): uint8 [h w] when decoded."""
+    if space not in labels.SPACES:
+        raise ValueError(f"unknown label space {space!r}; known are {', '.join(labels.SPACES)}")
+    return pa.field(name, PICTURE, metadata={"kind": "label_map", "label_space": space})
+
+
+def keypoints(name: str, points: int) -> pa.Field:
+    """`points` × (x px, y px, score 0–1), absent = 0, 0, 0: float32 [points 3] when decoded."""
+    return pa.field(name, pa.list_(pa.float32(), 3 * points), metadata={"kind": "keypoints"})
+
+
+def box(name: str) -> pa.Field:
+    """x0 y0 x1 y1 in pixels of the stored image."""
+    return pa.field(name, pa.list_(pa.float32(), 4), metadata={"kind": "box"})
+
+
+def text(name: str) -> pa.Field:
+    return pa.field(name, pa.string(), metadata={"kind": "text"})
+
+
+def word(name: str) -> pa.Field:
+    """A string that repeats over many records: dictionary-encoded."""
+    return pa.field(name, WORD, metadata={"kind": "text"})
+
+
+def number(name: str, arrow_type: pa.DataType) -> pa.Field:
+    return pa.field(name, arrow_type, metadata={"kind": "number"})
+
+
+def struct(name: str, /, **members: pa.DataType) -> pa.Field:
+    """One value per member: a dict when decoded."""
+    return pa.field(name, pa.struct(list(members.items())), metadata={"kind": "struct"})
+
+
+def table(name: str, /, **members: pa.DataType) -> pa.Field:
+    """Any number of rows with these members: a list of dicts when decoded."""
+    return pa.field(name, pa.list_(pa.struct(list(members.items()))), metadata={"kind": "table"})
+
+
+def kind(field: pa.Field) -> str:
+    """"image", "mask", "label_map", "keypoints", "box", "text", "number", "struct" or "table"."""
+    return (field.metadata or {}).get(b"kind", b"number").decode()
+
+
+def is_picture(field: pa.Field) -> bool:
+    return kind(field) in ("image", "mask", "label_map")
+
+
+def label_space(field: pa.Field) -> str:
+    """The key of `labels.SPACES` that a label map's ids belong to."""
+    return field.metadata[b"label_space"].decode()
+
+
+def with_huggingface(schema: pa.Schema) -> pa.Schema:
+    """The schema with `datasets`' feature description in its metadata.
+
+    Masks declare mode L; label maps declare none, since a cast to L would destroy the ids.
+    """
+    features = {field.name: _feature(field.type, kind(field)) for field in schema}
+    return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def _feature(arrow_type: pa.DataType, field_kind: str = "") -> object:
+    if field_kind == "mask":
+        return {"mode": "L", "_type": "Image"}
+    if field_kind in ("image", "label_map"):
+        return {"_type": "Image"}
+    if pa.types.is_dictionary(arrow_type):
+        return {"dtype": "string", "_type": "Value"}
+    if pa.types.is_struct(arrow_type):
+        return {member.name: _feature(member.type) for member in arrow_type}
+    if pa.types.is_fixed_size_list(arrow_type):  # "Sequence" is read by old and new versions of `datasets`
+        return {"feature": _feature(arrow_type.value_type), "length": arrow_type.list_size, "_type": "Sequence"}
+    if pa.types.is_list(arrow_type):
+        return [_feature(arrow_type.value_type)]
+    names = {pa.float32(): "float32", pa.float64(): "float64"}
+    return {"dtype": names.get(arrow_type, str(arrow_type)), "_type": "Value"}
