@@ -7,6 +7,7 @@ with Pillow: OpenCV returns a palette PNG's colours instead of its ids.
 
 import io
 import json
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +18,11 @@ from schemas import labels
 MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is not a decompression bomb
 KEPT_FORMATS = {"JPEG", "PNG", "WEBP"}  # bytes of these in 8-bit RGB go into a shard unchanged
 JPEG_QUALITY = 95
+MAX_GREY = 0.1
 _EXIF_ORIENTATION = 0x0112
 
 Image.MAX_IMAGE_PIXELS = None  # `_open` checks the header against MAX_PIXELS; Pillow would only warn
+warnings.filterwarnings("ignore", module=r"PIL\.")  # remarks on odd EXIF data; what matters is raised
 
 
 class CodecError(ValueError):
@@ -75,14 +78,22 @@ def encode_jpeg(pixels: np.ndarray) -> bytes:
 
 
 def decode_mask(data: bytes) -> np.ndarray:
-    """uint8 [h w] 0/255: first channel ≥ 128, whatever the file's mode. Raises CodecError."""
+    """uint8 [h w] 0/255: first channel ≥ 128, whatever the file's mode.
+
+    Raises CodecError, also where so many pixels are grey that the file is a photo and no mask (a JPEG mask has 2 %).
+    """
     image = _load(_open(data))
     if image.mode in ("RGBA", "LA", "PA"):
         image = _flatten(image)
     if image.mode not in ("1", "L"):
         image = image.convert("RGB").getchannel(0) if image.mode != "I;16" else _from_16_bit(image)
     pixels = np.asarray(image)
-    return np.where(pixels if pixels.dtype == bool else pixels >= 128, np.uint8(255), np.uint8(0))
+    if pixels.dtype == bool:
+        return np.where(pixels, np.uint8(255), np.uint8(0))
+    grey = float(np.mean((pixels > 40) & (pixels < 215)))
+    if grey > MAX_GREY:
+        raise CodecError(f"not a mask: {grey:.0%} of its pixels are neither dark nor light")
+    return np.where(pixels >= 128, np.uint8(255), np.uint8(0))
 
 
 def encode_mask(mask: np.ndarray) -> bytes:
@@ -118,7 +129,7 @@ _KEYPOINT_FORMS = {75: None, 54: labels.coco18_to_body25, 51: labels.coco17_to_b
 
 
 def decode_keypoints(data: bytes) -> dict[str, np.ndarray]:
-    """OpenPose JSON → {"keypoints": float32 [25 3], and where present "keypoints_face" [70 3], "keypoints_hands" [42 3]}.
+    """OpenPose JSON → "keypoints" float32 [25 3] and, where present, "keypoints_face" [70 3], "keypoints_hands" [42 3].
 
     Only the first person counts. The form is told by the list's length: 75 BODY_25, 54 COCO-18, 51 COCO-17.
     Raises CodecError when nobody is in the file or a number isn't one.

@@ -10,6 +10,8 @@ import pyarrow as pa
 from schemas import labels
 
 PICTURE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
+# Not a fixed-size list: Parquet files with a null one can't be read back before Arrow 26 (apache/arrow#35692).
+_FLOATS = pa.list_(pa.float32())
 WORD = pa.dictionary(pa.int32(), pa.string())  # a string of few distinct values
 
 
@@ -32,12 +34,12 @@ def label_map(name: str, space: str) -> pa.Field:
 
 def keypoints(name: str, points: int) -> pa.Field:
     """`points` × (x px, y px, score 0–1), absent = 0, 0, 0: float32 [points 3] when decoded."""
-    return pa.field(name, pa.list_(pa.float32(), 3 * points), metadata={"kind": "keypoints"})
+    return pa.field(name, _FLOATS, metadata={"kind": "keypoints", "length": str(3 * points)})
 
 
 def box(name: str) -> pa.Field:
     """x0 y0 x1 y1 in pixels of the stored image."""
-    return pa.field(name, pa.list_(pa.float32(), 4), metadata={"kind": "box"})
+    return pa.field(name, _FLOATS, metadata={"kind": "box", "length": "4"})
 
 
 def text(name: str) -> pa.Field:
@@ -64,12 +66,17 @@ def table(name: str, /, **members: pa.DataType) -> pa.Field:
 
 
 def kind(field: pa.Field) -> str:
-    """"image", "mask", "label_map", "keypoints", "box", "text", "number", "struct" or "table"."""
+    """ "image", "mask", "label_map", "keypoints", "box", "text", "number", "struct" or "table"."""
     return (field.metadata or {}).get(b"kind", b"number").decode()
 
 
 def is_picture(field: pa.Field) -> bool:
     return kind(field) in ("image", "mask", "label_map")
+
+
+def length(field: pa.Field) -> int:
+    """How many numbers a cell of keypoints or of a box has."""
+    return int(field.metadata[b"length"])
 
 
 def label_space(field: pa.Field) -> str:
@@ -95,8 +102,6 @@ def _feature(arrow_type: pa.DataType, field_kind: str = "") -> object:
         return {"dtype": "string", "_type": "Value"}
     if pa.types.is_struct(arrow_type):
         return {member.name: _feature(member.type) for member in arrow_type}
-    if pa.types.is_fixed_size_list(arrow_type):  # "Sequence" is read by old and new versions of `datasets`
-        return {"feature": _feature(arrow_type.value_type), "length": arrow_type.list_size, "_type": "Sequence"}
     if pa.types.is_list(arrow_type):
         return [_feature(arrow_type.value_type)]
     names = {pa.float32(): "float32", pa.float64(): "float64"}

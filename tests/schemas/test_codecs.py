@@ -1,0 +1,173 @@
+"""Bytes and back: lossless where promised, one clear error where not."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from schemas import codecs, labels
+
+sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
+
+
+def saved(image: Image.Image, file_format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+@given(sizes.flatmap(lambda s: hnp.arrays(np.uint8, s, elements=st.sampled_from([0, 255]))))
+def test_masks_round_trip_as_one_bit(mask: np.ndarray) -> None:
+    data = codecs.encode_mask(mask)
+    assert Image.open(io.BytesIO(data)).mode == "1"
+    assert (codecs.decode_mask(data) == mask).all()
+
+
+@given(sizes.flatmap(lambda s: hnp.arrays(np.uint8, s, elements=st.integers(0, 17))), st.sampled_from(["cihp", "atr"]))
+def test_label_maps_round_trip(label_map: np.ndarray, space: str) -> None:
+    data = codecs.encode_label_map(label_map, space)
+    image = Image.open(io.BytesIO(data))
+    assert image.mode == "P"
+    assert image.getpalette("RGB")[:60] == labels.PALETTES[space][:20].ravel().tolist()
+    assert (codecs.decode_label_map(data, space) == label_map).all()
+
+
+@given(sizes.flatmap(lambda s: hnp.arrays(np.uint8, (*s, 3))))
+def test_pictures_round_trip(pixels: np.ndarray) -> None:
+    photo = codecs.decode_photo(codecs.encode_png(pixels))
+    assert (photo.pixels == pixels).all()
+    assert photo.bytes_can_stay
+
+
+@given(hnp.arrays(np.float32, (25, 3), elements=st.floats(1, 1000, width=32)))
+def test_keypoints_round_trip(keypoints: np.ndarray) -> None:
+    found = codecs.decode_keypoints(codecs.encode_keypoints(keypoints))
+    assert np.allclose(found["keypoints"], keypoints, atol=1e-4)
+
+
+def test_face_and_hands_come_along() -> None:
+    face, hands = np.ones((70, 3), np.float32), np.full((42, 3), 2, np.float32)
+    found = codecs.decode_keypoints(codecs.encode_keypoints(np.ones((25, 3)), face, hands))
+    assert (found["keypoints_face"] == face).all() and (found["keypoints_hands"] == hands).all()
+
+
+@pytest.mark.parametrize("numbers", [54, 51])
+def test_coco_forms_are_told_by_their_length(numbers: int) -> None:
+    document = {"people": [{"pose_keypoints_2d": [1.0] * numbers}]}
+    assert codecs.decode_keypoints(json.dumps(document).encode())["keypoints"].shape == (25, 3)
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (b"{}", "not OpenPose JSON"),
+        (b"[1]", "not OpenPose JSON"),
+        (b"\xff", "not OpenPose JSON"),
+        (b'{"people": []}', "no person"),
+        (b'{"people": [{"pose_keypoints_2d": [NaN, 1, 1]}]}', "NaN or infinity"),
+        (b'{"people": [{"pose_keypoints_2d": ["1", 1, 1]}]}', "not a number"),
+        (b'{"people": [{"pose_keypoints_2d": [1, 1, 1]}]}', "3 pose numbers"),
+        (json.dumps({"people": [{"pose_keypoints_2d": [0] * 75}]}).encode(), "no joint"),
+        (b'{"people": [{"pose_keypoints_2d": [1' + b"0" * 400 + b"]}]}", "out of range"),
+    ],
+)
+def test_bad_keypoints_are_refused_in_words(document: bytes, message: str) -> None:
+    with pytest.raises(codecs.CodecError, match=message):
+        codecs.decode_keypoints(document)
+
+
+def gradient(mode: str) -> Image.Image:
+    grey = Image.fromarray(np.tile(np.arange(0, 250, 10, dtype=np.uint8), (20, 1)))
+    return grey.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("data", "note"),
+    [
+        (saved(gradient("CMYK"), "JPEG"), "mode CMYK"),
+        (saved(gradient("L"), "PNG"), "mode L"),
+        (saved(gradient("P"), "PNG"), "mode P"),
+        (saved(gradient("RGBA"), "PNG"), "mode RGBA"),
+        (saved(gradient("LA"), "PNG"), "mode LA"),
+        (saved(Image.fromarray(np.tile(np.arange(0, 64000, 2560, dtype=np.uint16), (20, 1))), "PNG"), "mode I;16"),
+    ],
+)
+def test_unusual_modes_are_converted_and_said(data: bytes, note: str) -> None:
+    photo = codecs.decode_photo(data)
+    assert photo.pixels.shape == (20, 25, 3) and note in photo.notes[0] and not photo.bytes_can_stay
+    assert photo.pixels[:, 20:].mean() > photo.pixels[:, :5].mean() + 100, "brightness is kept"
+
+
+def test_alpha_is_laid_on_white() -> None:
+    image = Image.new("RGBA", (4, 4), (10, 20, 30, 0))
+    assert (codecs.decode_image(saved(image, "PNG")) == 255).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(orientation: int) -> None:
+    upright = np.zeros((20, 30, 3), np.uint8)
+    upright[:5, :10] = 255
+    back = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]
+    stored = Image.fromarray(upright)
+    stored = stored if back is None else stored.transpose(Image.Transpose(back))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = codecs.decode_photo(saved(stored, "PNG", exif=exif))
+    assert (photo.pixels == upright).all()
+    assert photo.bytes_can_stay == (orientation == 1)
+
+
+def test_bad_pictures_are_refused_in_words() -> None:
+    whole = saved(Image.effect_noise((64, 64), 80).convert("RGB"), "JPEG")
+    cases = {b"": "empty file", b"hello": "not a picture", whole[: len(whole) // 2]: "truncated"}
+    for data, message in cases.items():
+        with pytest.raises(codecs.CodecError, match=message) as caught:
+            codecs.decode_photo(data)
+        assert "0x" not in str(caught.value)
+
+
+def test_a_bomb_is_refused_by_its_header() -> None:
+    png = bytearray(saved(Image.new("L", (1, 1)), "PNG"))
+    png[16:24] = (50_000).to_bytes(4, "big") * 2
+    import zlib
+
+    png[29:33] = zlib.crc32(bytes(png[12:29])).to_bytes(4, "big")
+    with pytest.raises(codecs.CodecError, match="50000x50000 pixels; at most"):
+        codecs.decode_photo(bytes(png))
+
+
+def test_a_photo_is_no_mask() -> None:
+    grey = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
+    with pytest.raises(codecs.CodecError, match="not a mask"):
+        codecs.decode_mask(codecs.encode_png(grey))
+
+
+def test_label_maps_in_colour_are_refused() -> None:
+    with pytest.raises(codecs.CodecError, match="mode RGB; allowed are P and L"):
+        codecs.decode_label_map(codecs.encode_png(np.zeros((4, 4, 3), np.uint8)), "cihp")
+    with pytest.raises(codecs.CodecError, match=r"ids \[77\] outside cihp"):
+        codecs.decode_label_map(codecs.encode_png(np.full((4, 4), 77, np.uint8)), "cihp")
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"RIFF", b"II*\0"]))
+def test_hostile_bytes_raise_only_codec_errors(tail: bytes, head: bytes) -> None:
+    for decode in (codecs.decode_photo, codecs.decode_mask, codecs.decode_keypoints):
+        with pytest.raises(codecs.CodecError):
+            decode(head + tail)
+
+
+def test_shipped_files_decode(data: Path) -> None:
+    for path in sorted((data / "vitonhd_mini").glob("*/image-parse*/*.png")):
+        label_map = codecs.decode_label_map(path.read_bytes(), "cihp")
+        again = codecs.encode_label_map(label_map, "cihp")
+        assert (codecs.decode_label_map(again, "cihp") == label_map).all()
+        assert Image.open(io.BytesIO(again)).getpalette("RGB")[:60] == Image.open(path).getpalette("RGB")[:60]
+    for path in sorted((data / "vitonhd_mini").glob("*/openpose_json/*.json")):
+        assert codecs.decode_keypoints(path.read_bytes())["keypoints_face"].shape == (70, 3)

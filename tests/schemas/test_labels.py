@@ -1,0 +1,73 @@
+"""Vocabularies and the maps between them, against the tables of the annotations spec."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import labels
+
+SPEC_ATR_TO_LIP = {0: 0, 1: 1, 2: 2, 3: 4, 4: 5, 5: 12, 6: 9, 7: 6, 9: 18, 10: 19, 11: 13, 12: 16, 13: 17, 14: 14}
+SPEC_ATR_TO_LIP |= {15: 15, 16: 0, 17: 11}
+SPEC_LIP_TO_ATR = {0: 0, 1: 1, 2: 2, 3: 0, 4: 3, 5: 4, 6: 7, 7: 4, 9: 6, 10: 7, 11: 17, 12: 5, 13: 11, 14: 14, 15: 15}
+SPEC_LIP_TO_ATR |= {16: 12, 17: 13, 18: 9, 19: 10}
+
+
+def test_crosswalks_follow_the_spec() -> None:
+    assert {i: int(labels.ATR_TO_LIP[i]) for i in SPEC_ATR_TO_LIP} == SPEC_ATR_TO_LIP
+    assert {i: int(labels.LIP_TO_ATR[i]) for i in SPEC_LIP_TO_ATR} == SPEC_LIP_TO_ATR
+    assert labels.CIHP_TO_ATR[labels.Cihp.NECK] == labels.Atr.NECK
+    assert labels.ATR_TO_CIHP[labels.Atr.NECK] == labels.Cihp.NECK
+
+
+def test_losses_are_named() -> None:
+    assert labels.losses("lip", "atr") == ["GLOVE", "COAT", "SOCKS", "JUMPSUITS"]
+    assert labels.losses("cihp", "atr") == ["GLOVE", "COAT", "SOCKS"]
+    assert "BELT" in labels.losses("atr", "cihp")
+
+
+def test_unknown_spaces_and_ids_are_refused() -> None:
+    with pytest.raises(ValueError, match="no map from 'atr' to 'densepose'"):
+        labels.crosswalk(np.zeros((2, 2), np.uint8), "atr", "densepose")
+    with pytest.raises(ValueError, match=r"\[20, 99\] outside cihp \(0 to 19\)"):
+        labels.check_ids(np.array([[0, 20], [99, 3]], np.uint8), "cihp")
+
+
+@pytest.mark.parametrize("space", labels.SPACES)
+def test_flipping_twice_changes_nothing_and_swaps_sides(space: str) -> None:
+    table = labels.FLIP[space]
+    assert (table[table] == np.arange(len(table))).all()
+    for label in labels.SPACES[space]:
+        other = labels.SPACES[space](table[label]).name
+        assert ("LEFT" in label.name) == ("RIGHT" in other)
+
+
+def test_palettes() -> None:
+    voc = labels.voc_palette()
+    assert voc[[1, 11, 19]].tolist() == [[128, 0, 0], [192, 128, 0], [128, 192, 0]]
+    vitonhd = labels.vitonhd_palette()
+    assert vitonhd[10].tolist() == [85, 51, 0] and vitonhd[77].tolist() == [77, 77, 77]
+    assert len({tuple(colour) for colour in labels.DENSEPOSE_COLOURS.tolist()}) == 25
+
+
+@given(st.lists(st.tuples(st.floats(1, 500), st.floats(1, 500), st.floats(0.1, 1)), min_size=18, max_size=18))
+def test_coco18_survives_body25(points: list[tuple[float, float, float]]) -> None:
+    coco = np.array(points, np.float32)
+    body = labels.coco18_to_body25(coco)
+    assert (labels.body25_to_coco18(body) == coco).all()
+    hips = coco[[labels.Coco18.RIGHT_HIP, labels.Coco18.LEFT_HIP]]
+    assert np.allclose(body[labels.Body25.MID_HIP, :2], hips[:, :2].mean(axis=0), rtol=1e-5)
+    assert not body[19:].any()
+
+
+def test_a_missing_hip_leaves_the_mid_hip_absent() -> None:
+    coco = np.ones((18, 3), np.float32)
+    coco[labels.Coco18.LEFT_HIP] = 0
+    assert not labels.coco18_to_body25(coco)[labels.Body25.MID_HIP].any()
+
+
+def test_coco17_neck_takes_the_lower_score() -> None:
+    points = np.full((17, 3), 10, np.float32)
+    points[labels.Coco17.LEFT_SHOULDER] = (20, 30, 0.25)
+    neck = labels.coco17_to_body25(points)[labels.Body25.NECK]
+    assert neck.tolist() == [15, 20, 0.25]
