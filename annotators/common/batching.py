@@ -10,8 +10,8 @@ Annotator = Callable[[list[Record]], list[Record]]
 def run(annotator: Annotator, records: Sequence[Record], batch_size: int) -> list[Record | Exception]:
     """One dict of new columns, or the exception it raised, per record, in order.
 
-    A failing batch is halved, and its halves again, down to the single record: this isolates a bad record and also
-    finds the batch that fits when memory runs out.
+    An annotator may hand back an exception in a record's place. A batch that raises is halved, and its halves again,
+    down to the single record: this isolates a bad record and also finds the batch that fits when memory runs out.
     """
     results: list[Record | Exception] = []
     for start in range(0, len(records), batch_size):

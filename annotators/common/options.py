@@ -4,9 +4,12 @@ from dataclasses import MISSING, field, fields
 from typing import Any
 
 
-def option(default: Any, help: str, choices: tuple[str, ...] = ()) -> Any:
-    """A field that changes what is computed: part of the build's fingerprint, and a flag of the builders."""
-    return field(default=default, metadata={"help": help, "choices": choices})
+def option(default: Any, help: str, choices: tuple[str, ...] = (), many: bool = False) -> Any:
+    """A field that changes what is computed: part of the build's fingerprint, and a flag of the builders.
+
+    With `many` the value may be a comma list of choices.
+    """
+    return field(default=default, metadata={"help": help, "choices": choices, "many": many})
 
 
 def runtime(default: Any, help: str) -> Any:
@@ -15,10 +18,11 @@ def runtime(default: Any, help: str) -> Any:
 
 
 def check(config: Any) -> None:
-    """Raises ValueError naming the first field whose value isn't among its choices (comma lists item by item)."""
+    """Raises ValueError naming the first field whose value isn't among its choices."""
     for item in fields(config):
-        choices, value = item.metadata.get("choices", ()), getattr(config, item.name)
-        for word in str(value).split(",") if choices else ():
+        choices, value = item.metadata.get("choices", ()), str(getattr(config, item.name))
+        words = value.split(",") if item.metadata.get("many") else [value]
+        for word in words if choices else ():
             if word not in choices:
                 raise ValueError(f"{item.name} {word!r}; allowed are {', '.join(choices)}")
 

@@ -126,7 +126,7 @@ def _needed(wanted: set[str], every: dict[str, Any], records: list[dict[str, Any
     """Annotators that write a column which some record lacks, directly or as another's input."""
     preferred = {column: writers[0] for column, writers in owners(every).items()}
     needed: set[str] = set()
-    pending = [column for column in wanted]
+    pending = list(wanted)
     while pending:
         column = pending.pop()
         name = preferred.get(column)

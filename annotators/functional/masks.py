@@ -1,0 +1,100 @@
+"""Masks: uint8 [h w], 0 or 255, 255 = set. Arrays in, new arrays out; inputs are never modified."""
+
+import cv2
+import numpy as np
+
+
+def as_mask(values: np.ndarray) -> np.ndarray:
+    """bool or number [h w], non-zero = set, as uint8 0/255."""
+    if values.ndim != 2:
+        raise ValueError(f"mask of shape {values.shape}; allowed is [h w]")
+    return np.where(values, np.uint8(255), np.uint8(0))
+
+
+def of_labels(label_map: np.ndarray, ids: tuple[int, ...]) -> np.ndarray:
+    """Set where the label map uint8 [h w] holds one of `ids`."""
+    return cv2.LUT(np.ascontiguousarray(label_map), lookup(ids))
+
+
+def lookup(ids: tuple[int, ...], value: int = 255) -> np.ndarray:
+    """Table uint8 [256]: `value` at `ids`, 0 elsewhere."""
+    table = np.zeros(256, np.uint8)
+    table[list(ids)] = value
+    return table
+
+
+def area(mask: np.ndarray) -> int:
+    """Number of set pixels."""
+    return cv2.countNonZero(mask)
+
+
+def share(mask: np.ndarray) -> float:
+    """Set pixels as a share of the frame, 0–1."""
+    return area(mask) / mask.size
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two masks [h w]; 1.0 when both are empty."""
+    union = np.count_nonzero((a > 0) | (b > 0))
+    return np.count_nonzero((a > 0) & (b > 0)) / union if union else 1.0
+
+
+def dilate(mask: np.ndarray, size: int, iterations: int = 1) -> np.ndarray:
+    """Grown by `iterations` times a square of `size` × `size` pixels; outside the frame counts as unset."""
+    return cv2.dilate(mask, np.ones((size, size), np.uint8), iterations=iterations)
+
+
+def erode(mask: np.ndarray, size: int, iterations: int = 1) -> np.ndarray:
+    """Shrunk by `iterations` times a square of `size` × `size` pixels; the frame's edge doesn't eat into it."""
+    return cv2.erode(mask, np.ones((size, size), np.uint8), iterations=iterations)
+
+
+def hull(mask: np.ndarray) -> np.ndarray:
+    """Filled convex hull of all set pixels."""
+    filled = np.zeros_like(mask)
+    points = cv2.findNonZero(mask)
+    if points is not None:
+        cv2.fillConvexPoly(filled, cv2.convexHull(points), 255)
+    return filled
+
+
+def keep_components(mask: np.ndarray, smallest_share: float = 1.0) -> np.ndarray:
+    """The 8-connected components of at least `smallest_share` of the largest one's area; 1.0 keeps the largest."""
+    _, ids, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0  # the unset pixels
+    kept = (areas >= smallest_share * areas.max()) & (areas > 0)
+    return mask.copy() if kept[1:].all() else _select(ids, kept)
+
+
+def fill_holes(mask: np.ndarray, largest: float = float("inf")) -> np.ndarray:
+    """The mask with its holes of at most `largest` pixels set."""
+    ids, areas, enclosed = holes(mask)
+    return cv2.bitwise_or(mask, _select(ids, enclosed & (areas <= largest)))
+
+
+def holes(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unset regions (4-connected): their ids int32 [h w], and by id the area and whether the mask encloses it.
+
+    What touches the frame's edge is not enclosed; id 0 is the mask itself.
+    """
+    unset = (mask == 0).view(np.uint8)
+    _, ids, stats, _ = cv2.connectedComponentsWithStats(unset, connectivity=4, ltype=cv2.CV_32S)
+    height, width = mask.shape
+    left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
+    right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
+    enclosed = (left > 0) & (top > 0) & (right < width) & (bottom < height)
+    enclosed[0] = False
+    return ids, stats[:, cv2.CC_STAT_AREA], enclosed
+
+
+def resize(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Nearest neighbour, pixel centres aligned (Pillow's NEAREST); also for label maps."""
+    if mask.shape == (height, width):
+        return mask.copy()
+    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def _select(ids: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Mask of the components whose id is chosen."""
+    return np.asarray(np.where(chosen, np.uint8(255), np.uint8(0))[ids])
