@@ -1,0 +1,1 @@
+"""Apache Beam pipelines: dataset layouts in, validated shards out."""

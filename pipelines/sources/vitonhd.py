@@ -1,0 +1,266 @@
+"""VITON-HD's layout (Choi et al., CVPR 2021), in every variant of folder names that is in circulation.
+
+ROOT/{train,test}/image, cloth and any subset of annotation folders; ROOT/{train,test}_pairs.txt names the pairs.
+Files are found through folder listings only, so a name in a list can't reach outside the dataset.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any
+
+from annotators.common.flags import UsageError
+from pipelines.sources import Listed, Listing, Refused
+from pipelines.storage import Entry, Folder
+from schemas.labels import Category
+
+DATASET = "vitonhd"
+EXPECTED = "train/ or test/ with image/ and cloth/ inside, and train_pairs.txt or test_pairs.txt beside them"
+SPLITS = ("test", "train")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+# Column → folder names, newest first, and how the file is named after the photo's stem.
+PERSON_FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "parse": (("image-parse-v3", "image-parse"), (".png",)),
+    "parse_agnostic": (("image-parse-agnostic-v3.2", "image-parse-agnostic"), (".png",)),
+    "keypoints": (("openpose_json", "openpose-json"), ("_keypoints.json",)),
+    "pose_image": (("openpose_img", "openpose-img"), ("_rendered.png", ".png")),
+    "densepose_image": (("image-densepose", "densepose"), PICTURES),
+    "agnostic_image": (("agnostic-v3.2", "agnostic"), PICTURES),
+    "agnostic_mask": (("agnostic-mask", "agnostic_mask"), ("_mask.png", "_mask.jpg", *PICTURES)),
+}
+GARMENT_FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "garment_mask": (("cloth-mask", "cloth_mask"), PICTURES),
+}
+
+CATEGORIES = {
+    "TOPS": Category.UPPER_BODY,
+    "OUTWEARS": Category.UPPER_BODY,
+    "BOTTOMS": Category.LOWER_BODY,
+    "PANTS": Category.LOWER_BODY,
+    "SKIRTS": Category.LOWER_BODY,
+    "DRESSES": Category.DRESSES,
+    "WHOLEBODIES": Category.DRESSES,
+}
+# The person's file ends at its extension, so that names may hold spaces.
+_PAIR = re.compile(rf"^\s*(.+?(?:{'|'.join(map(re.escape, PICTURES))}))(?:\s+(.+?))?\s*$", re.IGNORECASE)
+
+
+def listing(root: Folder, split: str, pairing: str, dataset: str = DATASET) -> Listing:
+    """The records of `split` ("train", "test" or "all" that are present), pairs as design.md §2 lays down.
+
+    `pairing` ("paired" or "unpaired") chooses the test garment. Raises UsageError when the layout isn't there.
+    """
+    found = Listing()
+    present = [name for name in SPLITS if root.is_folder(f"{name}/image") and root.is_folder(f"{name}/cloth")]
+    wanted = present if split == "all" else [name for name in present if name == split]
+    if not wanted:
+        missing = "layout not found" if not present else f"split {split!r} not found; there is {', '.join(present)}"
+        raise UsageError(f"{missing} in {root}: expected {EXPECTED}; found {_contents(root)}")
+    for name in wanted:
+        _Split(root, name, pairing, dataset, found).read()
+    if not found.records and not found.refused:
+        raise UsageError(f"no pair in {root}: no pair list, and no file name is both in image/ and in cloth/")
+    return found
+
+
+def _contents(root: Folder) -> str:
+    names = [f"{name}/" for name in root.folders()] + list(root.files())
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "nothing"
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """What a line names: file names, and the line itself as written."""
+
+    person: str
+    garment: str
+    source: str
+
+
+class _Split:
+    """One split being listed."""
+
+    def __init__(self, root: Folder, split: str, pairing: str, dataset: str, found: Listing) -> None:
+        self.root, self.split, self.pairing, self.dataset, self.found = root, split, pairing, dataset, found
+        folders = {f for names, _ in (PERSON_FOLDERS | GARMENT_FOLDERS).values() for f in names} | {"image", "cloth"}
+        self.folders = {name: _by_name(self._files(f"{split}/{name}")) for name in sorted(folders)}
+        self.ids: set[str] = set()
+        self.tags, self.tags_error = _read_tags(root, split)
+
+    def _files(self, folder: str) -> dict[str, Entry]:
+        """The folder's files; all of them count as links when the folder itself is one."""
+        files = self.root.files(folder)
+        return {name: replace(e, link=True) for name, e in files.items()} if self.root.escapes(folder) else files
+
+    def read(self) -> None:
+        seen: set[tuple[str, str]] = set()
+        for item in self._pairs():
+            if isinstance(item, Refused):
+                self.found.refused.append(item)
+            elif (item.person, item.garment) in seen:
+                self.found.repeated_lines += 1
+            else:
+                seen.add((item.person, item.garment))
+                self._add(item)
+
+    def _pairs(self) -> Iterator[_Pair | Refused]:
+        name, text = self._list()
+        if text is None:
+            for person in self.folders["image"]:
+                if person in self.folders["cloth"] and person.lower().endswith(PICTURES):
+                    yield _Pair(person, person, person)
+            return
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.strip():
+                yield self._parse(line, f"{name}:{number}: {_printable(line.strip())}", number)
+
+    def _list(self) -> tuple[str, str | None]:
+        """The split's pair list: its name and text; None where there is none."""
+        kinds = [f"{self.split}_pairs.txt", f"{self.split}_pairs_{self.pairing}.txt"]
+        for name in kinds:
+            if name in self.root.files():
+                return name, self.root.read(name).decode("utf-8-sig", errors="replace")
+        return "", None
+
+    def _parse(self, line: str, source: str, number: int) -> _Pair | Refused:
+        person, garment = _names(line)
+        if self.split == "train" or self.pairing == "paired":
+            return _Pair(person, person, source)  # the second column of train_pairs.txt is noise
+        if garment is None and not _leads_elsewhere(person):
+            return self._refuse(f"line-{number:06d}", "malformed_line", "no garment in this line", source)
+        return _Pair(person, garment or "", source)
+
+    def _refuse(self, key: str, error: str, message: str, source: str) -> Refused:
+        return Refused(f"{self.dataset}/{self.split}/{key}", self.split, error, message, source)
+
+    def _add(self, pair: _Pair) -> None:
+        key = f"{_printable(_stem(pair.person))}+{_printable(_stem(pair.garment))}"
+        refuse = partial(self._refuse, key, source=pair.source)
+        for name, folder in ((pair.person, "image"), (pair.garment, "cloth")):
+            if _leads_elsewhere(name):
+                self.found.refused.append(refuse("outside_root", f"{_printable(name)} is no plain file name"))
+                return
+            if _normal(name) not in self.folders[folder]:
+                self.found.refused.append(
+                    refuse("missing_file", f"{self.split}/{folder}/{_printable(name)} is missing")
+                )
+                return
+        references = self._references(pair)
+        for path in references.values():
+            if self.found.files[path].link and self.root.escapes(path):
+                self.found.refused.append(refuse("outside_root", f"{path} is a link out of the dataset"))
+                return
+        record_id = f"{self.dataset}/{self.split}/{key}"
+        if record_id in self.ids:
+            self.found.refused.append(refuse("repeated_id", "another line's files have the same names but for endings"))
+            return
+        self.ids.add(record_id)
+        values = self._values(pair)
+        self.found.records.append(Listed(record_id, self.split, values, references, pair.source))
+
+    def _references(self, pair: _Pair) -> dict[str, str]:
+        person, garment = _stem(pair.person), _stem(pair.garment)
+        references = {
+            "person_image": self._path("image", pair.person),
+            "garment_image": self._path("cloth", pair.garment),
+        }
+        for stem, table in ((person, PERSON_FOLDERS), (garment, GARMENT_FOLDERS)):
+            for column, (folders, endings) in table.items():
+                path = self._find(stem, folders, endings)
+                if path:
+                    references[column] = path
+        return references
+
+    def _find(self, stem: str, folders: tuple[str, ...], endings: tuple[str, ...]) -> str | None:
+        for folder in folders:
+            for ending in endings:
+                if _normal(stem + ending) in self.folders[folder]:
+                    return self._path(folder, stem + ending)
+        return None
+
+    def _path(self, folder: str, name: str) -> str:
+        actual, entry = self.folders[folder][_normal(name)]
+        path = f"{self.split}/{folder}/{actual}"
+        self.found.files[path] = entry
+        return path
+
+    def _values(self, pair: _Pair) -> dict[str, Any]:
+        person, garment = _printable(_stem(pair.person)), _printable(_stem(pair.garment))
+        values: dict[str, Any] = {
+            "person_id": person,
+            "garment_id": garment,
+            "paired": person == garment,
+            "garment_view": "flat",
+            "category": str(Category.UPPER_BODY),
+        }
+        item = self.tags.get(_normal(pair.garment))
+        if item:
+            values["category"] = str(CATEGORIES.get(str(item.get("category_name")), Category.UPPER_BODY))
+            values["tags"] = _tags(item)
+        if self.tags_error:
+            values["notes"] = {"tags": self.tags_error}
+        return values
+
+
+def _by_name(files: dict[str, Entry]) -> dict[str, tuple[str, Entry]]:
+    """Listing by composed Unicode name: a list and a file system may spell an accent differently."""
+    return {_normal(name): (name, entry) for name, entry in files.items()}
+
+
+def _normal(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(_normal(name)).stem
+
+
+def _names(line: str) -> tuple[str, str | None]:
+    """The person's and the garment's file name; without a picture's ending the first space parts them."""
+    match = _PAIR.match(line)
+    if match:
+        return match.group(1), match.group(2)
+    person, *garment = line.split(None, 1)
+    return person, garment[0] if garment else None
+
+
+def _leads_elsewhere(name: str) -> bool:
+    return "/" in name or "\\" in name or "\0" in name or name in (".", "..")
+
+
+def _printable(text: str) -> str:
+    """The text without control characters, at most 200 characters: it goes into ids, tables and pages."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in _normal(text))[:200]
+
+
+def _read_tags(root: Folder, split: str) -> tuple[dict[str, dict[str, Any]], str]:
+    """Garment file name → its entry in IDM-VTON's tags JSON; the second value says why the file was unreadable."""
+    name = f"vitonhd_{split}_tagged.json"
+    for folder in (f"{split}/", ""):
+        if name in root.files(folder.rstrip("/")):
+            try:
+                return _entries(json.loads(root.read(f"{folder}{name}"))), ""
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                return {}, f"{name} is unreadable ({type(error).__name__})"
+    return {}, ""
+
+
+def _entries(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    lists = [value for value in document.values() if isinstance(value, list)]
+    items = [item for each in lists for item in each if isinstance(item, dict)]
+    return {_normal(item["file_name"]): item for item in items if isinstance(item.get("file_name"), str)}
+
+
+def _tags(item: dict[str, Any]) -> list[dict[str, str | None]]:
+    """[{"name", "value"}] in the file's order; values that are no text become null."""
+    rows = [row for row in item.get("tag_info") or [] if isinstance(row, dict) and isinstance(row.get("tag_name"), str)]
+    return [{"name": row["tag_name"], "value": _text(row.get("tag_category"))} for row in rows]
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
