@@ -1,0 +1,248 @@
+"""The whole build on one page: list, check, plan, run the engine, finish."""
+
+import errno
+import json
+import sys
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from annotators.common import options, registry
+from annotators.common.flags import UsageError, one_line
+from pipelines import configuration as configurations
+from pipelines import finish, plan, preflight, receipts, runners, sources
+from pipelines.configuration import Configuration, Flags
+from pipelines.progress import Bar, Finished, clock
+from pipelines.receipts import Expected
+from pipelines.storage import Folder, open_folder
+from pipelines.unit import Job, failures
+from schemas.record import SCHEMA_VERSION
+
+RUN = "_run.json"
+
+
+class BuildError(Exception):
+    """A build that can't go on: one line, exit code 1."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a builder command passes on: where the records are, and the flags."""
+
+    command: str
+    source: str
+    dataset: str
+    input: str
+    flags: Flags
+    settings: dict[str, dict[str, Any]]
+    engine_options: tuple[str, ...] = ()
+
+
+def build(request: Request) -> int:
+    """Runs a build, prints its line of JSON on stdout, returns the exit code. Raises UsageError before any work."""
+    started = time.perf_counter()
+    engine = runners.load(request.flags.runner)
+    engine.check(request.engine_options)
+    root = _input(request.input)
+    configured = configurations.configure(request.flags, request.source, request.dataset, str(root), request.settings)
+    listing = _listing(request, root)
+    made = plan.make(
+        (plan.planned(item, listing.files, configured.recompute) for item in listing.records),
+        listing.refused,
+        configured.shard_size,
+        configured.limit,
+    )
+    kept = {item.record_id for item in made.records}
+    records = [item for item in listing.records if item.record_id in kept]
+    preflight.check(records, configured)
+    output = open_folder(request.flags.output or f"output/{request.command}")
+    columns = preflight.columns(records, configured)
+    configured = replace(configured, output=str(output), columns=columns, digests=_digests(configured))
+    try:
+        return _run(request, engine, made, configured, output, root, listing, started)
+    except OSError as error:
+        raise BuildError(f"{output}: {error.strerror or error}") from error
+
+
+def _run(
+    request: Request,
+    engine: Any,
+    made: plan.Plan,
+    configured: Configuration,
+    output: Folder,
+    root: Folder,
+    listing: sources.Listing,
+    started: float,
+) -> int:
+    run = {
+        "command": request.command,
+        "configuration": configurations.as_json(configured),
+        "identity": configured.identity(),
+        "runner": request.flags.runner,
+        "repeated_lines": listing.repeated_lines,
+        "complete": False,
+    }
+    _prepare(output, run, request.flags.overwrite)
+    fingerprints, resume = _plan_and_reconcile(request, made, configured, output, root, listing)
+    plan.write(output, made, fingerprints)
+    _say(f"{len(made.records)} records in {len(made.units)} shards, {len(resume.done)} already done; {output}")
+    if resume.todo:
+        _engine(request, engine, configured, resume.todo, output)
+    summary = finish.finish(output)
+    seconds = round(time.perf_counter() - started, 3)
+    output.write(RUN, _json(run | {"complete": True, "seconds": seconds, "skipped_shards": len(resume.done)}))
+    _report_seconds(summary.seconds)
+    line = {"output": str(output), "records": summary.records, "rejects": summary.rejects, "shards": summary.shards}
+    print(json.dumps(line | {"seconds": seconds, "skipped_shards": len(resume.done)}), flush=True)
+    return _exit_code(summary, request.flags.max_reject_rate)
+
+
+def _input(location: str) -> Folder:
+    try:
+        root = open_folder(location)
+    except (ValueError, ImportError) as error:
+        raise UsageError(f"--input {location!r}: {error}") from None
+    if not root.is_folder():
+        raise UsageError(f"--input {location!r} is no folder; allowed is a dataset folder or its URL")
+    return root
+
+
+def _listing(request: Request, root: Folder) -> sources.Listing:
+    flags = request.flags
+    try:
+        source = sources.load(request.source)
+        found: sources.Listing = source.listing(root, flags.split, flags.pairing, dataset=request.dataset)
+        return found
+    except OSError as error:
+        raise UsageError(f"--input {root}: {error.strerror or error}") from None
+
+
+def _digests(configured: Configuration) -> tuple[tuple[str, str], ...]:
+    """sha256 of the weights of each annotator that has any and can run."""
+    found = []
+    for name, made in configured.annotators:
+        needed = registry.needs_weights(made)
+        if needed and not preflight.unready(name, made):
+            from annotators.common import weights
+
+            folder = getattr(made, "weights_dir", None) or ""
+            found.append((name, "+".join(weights.digest(weights.locate(item, folder)) for item in needed)))
+    return tuple(found)
+
+
+def _prepare(output: Folder, run: dict[str, Any], overwrite: bool) -> None:
+    """Makes the folder and writes `_run.json`. Raises UsageError for a folder that can't be written or isn't ours."""
+    try:
+        output.make(receipts.FOLDER)
+        _check_same_build(output, run, overwrite)
+        receipts.sweep(output)
+        output.write(RUN, _json(run))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UsageError(f"--output {output} can't be written: {error.strerror or error}") from None
+
+
+def _check_same_build(output: Folder, run: dict[str, Any], overwrite: bool) -> None:
+    present = output.files()
+    ours = [name for name in present if finish.belongs(name)]
+    if RUN not in present:
+        if ours:
+            raise UsageError(f"--output {output} holds {ours[0]}, which no build made; allowed is an empty folder")
+        return
+    earlier = _earlier(output)
+    now = {**run["identity"], "input": run["configuration"]["input"], "command": run["command"]}
+    differing = [key for key in now if json.loads(json.dumps(now[key])) != earlier.get(key)]
+    if not differing:
+        return
+    if not overwrite:
+        key = differing[0]
+        raise UsageError(
+            f"--output {output} holds another build ({key} was {earlier.get(key)!r}, is {now[key]!r});"
+            " allowed is another folder, or --overwrite"
+        )
+    for folder, names in (("", ours), (receipts.FOLDER, list(output.files(receipts.FOLDER)))):
+        for name in names:
+            output.remove(f"{folder}/{name}" if folder else name)
+
+
+def _earlier(output: Folder) -> dict[str, Any]:
+    try:
+        run = json.loads(output.read(RUN))
+        return {**run["identity"], "input": run["configuration"]["input"], "command": run["command"]}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _plan_and_reconcile(
+    request: Request,
+    made: plan.Plan,
+    configured: Configuration,
+    output: Folder,
+    root: Folder,
+    listing: sources.Listing,
+) -> tuple[dict[int, str], receipts.Resume]:
+    words = fingerprint_words(configured)
+    fingerprints, expected = {}, []
+    for unit in made.units:
+        records = made.of(unit)
+        fingerprints[unit.number] = plan.fingerprint(words, records)
+        paths = tuple(sorted({path for item in records for path, _ in item.references.values()}))
+        tokens = plan.token_digest((path, listing.files[path].token) for path in paths)
+        expected.append(Expected(unit, fingerprints[unit.number], tokens, paths))
+    flags = request.flags
+    resume = receipts.reconcile(output, root, expected, configured.format, flags.verify, flags.retry_rejects)
+    return fingerprints, resume
+
+
+def fingerprint_words(configured: Configuration) -> list[str]:
+    """Everything but the records that a shard's bytes depend on."""
+    settings = {name: options.settings(made) for name, made in configured.annotators}
+    identity = {
+        key: value for key, value in configured.identity().items() if key not in ("limit", "shard_size", "split")
+    }
+    return [
+        SCHEMA_VERSION,
+        finish.package_version(),
+        configured.dataset,
+        plan.canonical(identity),
+        plan.canonical(settings),
+        ",".join(configured.columns),
+        plan.canonical(dict(configured.digests)),
+    ]
+
+
+def _engine(request: Request, engine: Any, configured: Configuration, todo: list[plan.Unit], output: Folder) -> None:
+    rows = {unit.stem: unit.rows for unit in todo}
+    failures.clear()
+    with Bar(sum(rows.values()), Finished(str(output), rows)):
+        try:
+            engine.run(Job(configured), [unit.number for unit in todo], request.engine_options)
+        except Exception as error:
+            raise BuildError(f"{request.flags.runner} stopped: {one_line(error)[:500]}") from error
+    if failures:
+        raise BuildError(min(failures))
+
+
+def _exit_code(summary: finish.Summary, max_reject_rate: float) -> int:
+    if not summary.records:
+        _say(f"no record at all: {summary.rejects} rejected; see rejects.parquet")
+        return 3
+    rate = summary.rejects / (summary.records + summary.rejects)
+    if rate > max_reject_rate:
+        _say(f"{summary.rejects} rejects are {rate:.1%} of all, above --max-reject-rate {max_reject_rate:.1%}")
+        return 3
+    return 0
+
+
+def _report_seconds(seconds: dict[str, float]) -> None:
+    spent = ", ".join(f"{name} {clock(s) if s >= 60 else f'{s:.1f} s'}" for name, s in sorted(seconds.items()))
+    _say(f"worker seconds: {spent}")
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

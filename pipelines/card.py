@@ -1,0 +1,63 @@
+"""The dataset card: README.md with the YAML header that Hugging Face `datasets` reads."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def render(manifest: dict[str, Any]) -> str:
+    """The card of a finished build; its configs list the shards only, so `load_dataset(folder)` finds no other file."""
+    return "\n".join([*_header(manifest), *_body(manifest)]) + "\n"
+
+
+def _header(manifest: dict[str, Any]) -> Iterator[str]:
+    extension = manifest["configuration"]["format"]
+    yield "---"
+    yield f"pretty_name: {manifest['dataset']}"
+    yield "task_categories:"
+    yield "- image-to-image"
+    yield "tags:"
+    yield "- virtual-try-on"
+    yield "configs:"
+    yield "- config_name: default"
+    yield "  data_files:"
+    for split in _splits(manifest):
+        yield f"  - split: {split}"
+        yield f'    path: "{split}-*-of-*.{extension}"'
+    yield "---"
+
+
+def _body(manifest: dict[str, Any]) -> Iterator[str]:
+    counts, package = manifest["counts"], manifest["package"]
+    yield f"# {manifest['dataset']}"
+    yield ""
+    yield (
+        f"{counts['records']} try-on records in {len(manifest['shards'])} shards, made by"
+        f" `pipelines.{manifest['command']}` of {package['name']} {package['version']}."
+        f" {counts['rejects']} list entries were rejected: see `rejects.parquet`."
+    )
+    yield ""
+    yield "| split | records | shards | MB |"
+    yield "|---|---|---|---|"
+    for split in _splits(manifest):
+        shards = [shard for shard in manifest["shards"] if shard["split"] == split]
+        rows, size = sum(s["rows"] for s in shards), sum(s["bytes"] for s in shards) / 1e6
+        yield f"| {split} | {rows} | {len(shards)} | {size:.1f} |"
+    yield ""
+    yield "## Columns"
+    yield ""
+    yield "| column | from the dataset | computed |"
+    yield "|---|---|---|"
+    for name, column in manifest["columns"].items():
+        origins = column["origins"]
+        if origins:
+            yield f"| `{name}` | {origins.get('dataset', 0)} | {origins.get('annotator', 0)} |"
+    yield ""
+    if counts["findings_by_kind"]:
+        found = ", ".join(f"{count} {kind}" for kind, count in counts["findings_by_kind"].items())
+        yield f"Findings, in `findings.parquet`: {found}."
+        yield ""
+    yield "The licence of the source dataset governs its pictures; `manifest.json` names weights and their licences."
+
+
+def _splits(manifest: dict[str, Any]) -> list[str]:
+    return sorted({shard["split"] for shard in manifest["shards"]})

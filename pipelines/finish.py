@@ -1,0 +1,259 @@
+"""Plan and receipts → manifest, rejects, findings, card. Idempotent; shards are read by small columns, never rewritten.
+
+`python -m pipelines.finish OUT` runs it alone.
+"""
+
+import io
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from annotators.common import flags, registry
+from pipelines import card, configuration, findings, receipts
+from pipelines.configuration import Configuration
+from pipelines.plan import PlanReader, Unit
+from pipelines.receipts import Name, Receipt
+from pipelines.storage import Folder, open_folder
+from pipelines.unit import shard_schema
+from schemas import record
+
+LIBRARIES = ("numpy", "pillow", "opencv-python", "pyarrow")
+REJECTS = pa.schema([(name, pa.string()) for name in ("record_id", "stage", "error", "message", "source")])
+_OURS = re.compile(
+    r"(manifest\.json|rejects\.parquet|findings\.parquet|README\.md|_run\.json|_plan(-\d{5})?\.parquet"
+    r"|(train|test|all|val)-\d{5}-of-\d{5}\.(parquet|arrow))"
+)
+_SHARD = re.compile(r".+-\d{5}-of-\d{5}\.(parquet|arrow)")
+
+
+class Incomplete(Exception):
+    """Planned units without a shard: the engine lost them, or the build is still to be run again. Exit code 1."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Of the whole output, also after a resume."""
+
+    records: int
+    rejects: int
+    shards: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished unit."""
+
+    unit: Unit
+    name: Name
+    receipt: Receipt
+
+
+def belongs(name: str) -> bool:
+    """Whether a top-level file of this name is one that a build writes."""
+    return _OURS.fullmatch(name) is not None
+
+
+def package_version() -> str:
+    return metadata.version("vton-pipelines")
+
+
+def finish(output: Folder) -> Summary:
+    """Raises Incomplete naming units without a shard, UsageError when the folder holds no build."""
+    run = _read_run(output)
+    configured = configuration.from_json(run["configuration"])
+    plan = PlanReader(output)
+    receipts.sweep(output)
+    done = _collect(output, plan, configured.format)
+    _remove_stale(output, done, configured.format)
+    rejects = _rejects(plan, done)
+    found = findings.find(output, done, configured)
+    manifest = _manifest(run, configured, plan, done, rejects, found)
+    _write_table(output, "rejects.parquet", rejects, REJECTS)
+    _write_table(output, "findings.parquet", found, findings.SCHEMA)
+    _write_receipts(output, done)
+    output.write("README.md", card.render(manifest).encode())
+    output.write("manifest.json", (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+    seconds: Counter[str] = Counter()
+    for item in done:
+        seconds.update(item.receipt.seconds)
+    return Summary(sum(item.receipt.rows for item in done), len(rejects), len(done), dict(seconds))
+
+
+def _read_run(output: Folder) -> dict[str, Any]:
+    try:
+        run: dict[str, Any] = json.loads(output.read("_run.json"))
+        return run
+    except (OSError, ValueError):
+        raise flags.UsageError(f"{output} holds no build: _run.json is missing or damaged") from None
+
+
+def _collect(output: Folder, plan: PlanReader, extension: str) -> list[Done]:
+    """Planned units against finished ones: what is missing is named."""
+    prints = plan.fingerprints()
+    files = output.files()
+    by_unit = {(name.stem, name.fingerprint): name for name in receipts.names(output)}
+    found, missing = [], []
+    for unit in plan.units:
+        name = by_unit.get((unit.stem, prints[unit.number]))
+        shard = files.get(f"{unit.stem}.{extension}")
+        if name is None or shard is None or shard.size != name.size:
+            missing.append(unit.stem)
+        else:
+            found.append((unit, name))
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise Incomplete(f"{len(missing)} of {len(plan.units)} units have no shard: {', '.join(missing[:5])}{more}")
+    with ThreadPoolExecutor(8) as pool:
+        loaded = pool.map(lambda pair: receipts.load(output, pair[1]), found)
+        return [Done(unit, name, receipt) for (unit, name), receipt in zip(found, loaded, strict=True)]
+
+
+def _remove_stale(output: Folder, done: list[Done], extension: str) -> None:
+    """Shards and receipts that the plan doesn't name."""
+    shards = {f"{item.unit.stem}.{extension}" for item in done}
+    for name in output.files():
+        if _SHARD.fullmatch(name) and belongs(name) and name not in shards:
+            output.remove(name)
+    kept = {str(item.name) for item in done}
+    for receipt in receipts.names(output):
+        if str(receipt) not in kept:
+            output.remove(str(receipt))
+
+
+def _rejects(plan: PlanReader, done: list[Done]) -> list[dict[str, str]]:
+    names = REJECTS.names
+    listed = [{name: getattr(item, name) for name in names} for item in plan.refused()]
+    built = [{name: row[name] for name in names} for item in done for row in item.receipt.rejects]
+    return sorted(listed + built, key=lambda row: tuple(row[name] for name in names))
+
+
+def _manifest(
+    run: dict[str, Any],
+    configured: Configuration,
+    plan: PlanReader,
+    done: list[Done],
+    rejects: list[dict[str, str]],
+    found: list[dict[str, Any]],
+) -> dict[str, Any]:
+    records: Counter[str] = Counter()
+    origins: dict[str, Counter[str]] = {}
+    for item in done:
+        records[item.unit.split] += item.receipt.rows
+        for column, counted in item.receipt.origins.items():
+            origins.setdefault(column, Counter()).update(counted)
+    schema = shard_schema(configured)
+    digests = dict(configured.digests)
+    prints = plan.fingerprints()
+    return {
+        "schema_version": record.SCHEMA_VERSION,
+        "package": {"name": "vton-pipelines", "version": package_version()},
+        "dataset": configured.dataset,
+        "command": run["command"],
+        "configuration": configured.identity(),
+        "columns": {
+            f.name: {"type": str(f.type), "origins": dict(sorted(origins.get(f.name, {}).items()))} for f in schema
+        },
+        "shards": [
+            {
+                "name": f"{item.unit.stem}.{configured.format}",
+                "split": item.unit.split,
+                "rows": item.receipt.rows,
+                "bytes": item.receipt.size,
+                "sha256": item.receipt.sha256,
+            }
+            for item in done
+        ],
+        "counts": {
+            "records": sum(records.values()),
+            "records_by_split": dict(sorted(records.items())),
+            "rejects": len(rejects),
+            "rejects_by_stage": dict(sorted(Counter(row["stage"] for row in rejects).items())),
+            "findings_by_kind": dict(sorted(Counter(row["kind"] for row in found).items())),
+            "repeated_lines": run.get("repeated_lines", 0),
+        },
+        "annotators": {name: _describe(name, made, digests.get(name)) for name, made in sorted(configured.annotators)},
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        "fingerprint": findings.digest(prints[number] for number in sorted(prints)),
+    }
+
+
+def _describe(name: str, made: Any, digest: str | None) -> dict[str, Any]:
+    from annotators.common.options import settings
+
+    described: dict[str, Any] = {"settings": settings(made)}
+    needed = registry.needs_weights(made)
+    if needed and digest:
+        from annotators.common import weights
+
+        described |= {"weights": list(needed), "weights_sha256": digest, "licences": weights.licences(needed)}
+    return described
+
+
+def _write_receipts(output: Folder, done: list[Done]) -> None:
+    """All receipts in one table beside the single files."""
+    rows = [
+        {
+            "unit": item.unit.stem,
+            "fingerprint": item.name.fingerprint,
+            "tokens": item.name.tokens,
+            "rows": item.receipt.rows,
+            "bytes": item.receipt.size,
+            "sha256": item.receipt.sha256,
+            "rejects": len(item.receipt.rejects),
+            "inputs": [{"path": path, "sha256": digest} for path, digest in item.receipt.inputs.items()],
+            "seconds": [{"name": name, "seconds": spent} for name, spent in item.receipt.seconds.items()],
+        }
+        for item in done
+    ]
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in ("unit", "fingerprint", "tokens")),
+            *((name, pa.int64()) for name in ("rows", "bytes")),
+            ("sha256", pa.string()),
+            ("rejects", pa.int64()),
+            ("inputs", pa.list_(pa.struct([("path", pa.string()), ("sha256", pa.string())]))),
+            ("seconds", pa.list_(pa.struct([("name", pa.string()), ("seconds", pa.float64())]))),
+        ]
+    )
+    _write_table(output, f"{receipts.FOLDER}/{receipts.TABLE}", rows, schema)
+
+
+def _write_table(output: Folder, name: str, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema), sink, compression="zstd")
+    output.write(name, sink.getvalue())
+
+
+EXAMPLES = "  python -m pipelines.finish output/build_vitonhd"
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = flags.parser("python -m pipelines.finish", __doc__.split("\n\n")[0], EXAMPLES)
+    parser.add_argument("output", metavar="OUT", help="folder of a build")
+    given = parser.parse_args(arguments)
+    output = open_folder(given.output)
+    try:
+        summary = finish(output)
+    except (Incomplete, OSError) as error:
+        print(f"python -m pipelines.finish: {flags.one_line(error)}", file=sys.stderr)
+        return 1
+    print(
+        json.dumps(
+            {"output": str(output), "records": summary.records, "rejects": summary.rejects, "shards": summary.shards}
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    flags.run(main, "python -m pipelines.finish")

@@ -1,0 +1,79 @@
+"""The pipeline that every Beam runner gets: one straight line without branches, in which only numbers travel."""
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from annotators.common.flags import UsageError
+from pipelines.unit import Totals
+
+UnitFunction = Callable[[int], Totals]
+
+
+class BuildShard(beam.DoFn):
+    """Unit number → totals; records, rejects and seconds per annotator go to Beam's metrics."""
+
+    def __init__(self, job: UnitFunction) -> None:
+        self.job = job
+
+    def process(self, number: int) -> Iterable[Totals]:
+        totals = self.job(number)
+        Metrics.counter("vton", "records").inc(totals.records)
+        Metrics.counter("vton", "rejects").inc(totals.rejects)
+        for name, seconds in totals.seconds:
+            Metrics.distribution("vton", f"{name}_ms").update(round(1000 * seconds))
+        yield totals
+
+
+class SumTotals(beam.CombineFn):
+    def create_accumulator(self) -> Totals:
+        return Totals()
+
+    def add_input(self, accumulator: Totals, element: Totals) -> Totals:
+        return accumulator + element
+
+    def merge_accumulators(self, accumulators: Iterable[Totals]) -> Totals:
+        return sum(accumulators, Totals())
+
+    def extract_output(self, accumulator: Totals) -> Totals:
+        return accumulator
+
+
+def run(job: UnitFunction, numbers: Sequence[int], runner: Any, options: Sequence[str]) -> Any:
+    """Runs the pipeline to its end; returns Beam's result. The totals of a unit stay in its receipt."""
+    pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(list(options)))
+    # Plain ints: elements of half a kilobyte were seen to get lost in FnApiRunner's threads.
+    created = pipeline | "units" >> beam.Create(list(numbers)) | "spread" >> beam.Reshuffle()
+    _ = created | "build" >> beam.ParDo(BuildShard(job)) | "sum" >> beam.CombineGlobally(SumTotals())
+    result = pipeline.run()
+    result.wait_until_finish()
+    return result
+
+
+def local_runner() -> Any:
+    """Beam's in-process runner."""
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    return FnApiRunner()
+
+
+def check(options: Sequence[str]) -> None:
+    """Raises UsageError for a flag that no Beam option class knows, or a value that it refuses."""
+    parser: Any = _OneLine(add_help=False, allow_abbrev=False)
+    for options_class in PipelineOptions.__subclasses__():
+        options_class._add_argparse_args(parser)
+    _, unknown = parser.parse_known_args(list(options))
+    if unknown:
+        raise UsageError(f"unknown flag {unknown[0]!r}; --help lists this command's, and Beam has none of that name")
+
+
+class _OneLine(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(conflict_handler="resolve", **options)
+
+    def error(self, message: str) -> Any:
+        raise UsageError(message)

@@ -1,0 +1,272 @@
+"""One shard unit → its shard and its receipt: read, annotate, encode, write. Plain Python; every engine runs this.
+
+A retry writes the same bytes. No more than a chunk of decoded records is in memory at a time.
+"""
+
+import hashlib
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+
+from annotators.common import batching, options, registry
+from pipelines import receipts
+from pipelines.configuration import NEVER_A_REASON, Configuration
+from pipelines.plan import Planned, PlanReader, Unit, token_digest
+from pipelines.preflight import unready
+from pipelines.progress import count
+from pipelines.reading import Reading, Rejection, clean, read
+from pipelines.storage import Folder, open_folder
+from schemas import record, shards
+
+CHUNK = 8  # decoded records in memory; more where an annotator takes larger batches
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What units did, summed; `failure` names the first unit that could not be written, and why."""
+
+    units: int = 0
+    records: int = 0
+    rejects: int = 0
+    seconds: tuple[tuple[str, float], ...] = ()
+    failure: str = ""
+
+    def __add__(self, other: "Totals") -> "Totals":
+        seconds: Counter[str] = Counter(dict(self.seconds))
+        seconds.update(dict(other.seconds))
+        failure = min(filter(None, (self.failure, other.failure)), default="")
+        return Totals(
+            self.units + other.units,
+            self.records + other.records,
+            self.rejects + other.rejects,
+            tuple(sorted(seconds.items())),
+            failure,
+        )
+
+
+failures: list[str] = []  # of units that this process could not write
+
+
+@dataclass(frozen=True)
+class Job:
+    """Unit number → Totals: all that travels to a worker, once. A failure to write is a result, not an exception."""
+
+    configuration: Configuration
+
+    def __call__(self, number: int) -> Totals:
+        _quiet_threads()
+        output = open_folder(self.configuration.output)
+        plan = _plan(str(output), output.entry("_plan.parquet").token)
+        unit = plan.units[number]
+        try:
+            receipt = build_unit(unit, plan, output, open_folder(self.configuration.input), self.configuration)
+        except OSError as error:
+            failure = f"unit {unit.stem}: {error.strerror or type(error).__name__}"
+            failures.append(failure)
+            return Totals(failure=failure)
+        return Totals(1, receipt.rows, len(receipt.rejects), tuple(sorted(receipt.seconds.items())))
+
+
+@lru_cache(maxsize=2)
+def _plan(output: str, token: str) -> PlanReader:
+    """Cached by the plan's token: a worker reads its footer and cuts its units once."""
+    return PlanReader(open_folder(output))
+
+
+def build_unit(
+    unit: Unit, plan: PlanReader, output: Folder, root: Folder, configuration: Configuration
+) -> receipts.Receipt:
+    """Writes the unit's shard, then its receipt. Raises OSError when the output can't be written."""
+    planned, fingerprint = plan.of(unit)
+    tokens = unit_tokens(planned, root)
+    schema = shard_schema(configuration)
+    work = _Work(configuration, root, schema)
+    with output.create(f"{unit.stem}.{configuration.format}") as file:
+        writer = shards.ShardWriter(file, schema, configuration.format)
+        for row in work.rows(planned):
+            writer.write(row)
+        size, digest = writer.close()
+    receipt = receipts.Receipt(
+        rows=writer.rows,
+        size=size,
+        sha256=digest,
+        inputs=dict(sorted(work.inputs.items())),
+        rejects=work.rejects,
+        origins={column: dict(sorted(found.items())) for column, found in sorted(work.origins.items())},
+        seconds={name: round(spent, 3) for name, spent in sorted(work.seconds.items())},
+    )
+    output.write(str(receipts.Name(unit.stem, fingerprint, tokens, size)), receipt.to_json())
+    return receipt
+
+
+@lru_cache(maxsize=4)
+def shard_schema(configuration: Configuration) -> pa.Schema:
+    extra = [field for name, made in configuration.annotators for field in registry.written(name, made)]
+    return record.schema(configuration.columns, extra)
+
+
+def unit_tokens(planned: list[Planned], root: Folder) -> str:
+    """The digest of the tokens of a unit's inputs as they are now; a missing file has an empty token."""
+    paths = {path for item in planned for path, _ in item.references.values()}
+    return token_digest((path, _token(root, path)) for path in paths)
+
+
+def _token(root: Folder, path: str) -> str:
+    try:
+        return root.entry(path).token
+    except OSError:
+        return ""
+
+
+class _Work:
+    """The records of one unit passing through; what it leaves is in its attributes."""
+
+    def __init__(self, configuration: Configuration, root: Folder, schema: pa.Schema) -> None:
+        self.configuration, self.root, self.schema = configuration, root, schema
+        self.inputs: dict[str, str] = {}
+        self.rejects: list[dict[str, str]] = []
+        self.origins: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        sizes = [getattr(made, "batch_size", 0) for _, made in configuration.annotators]
+        self.chunk = max(CHUNK, *sizes) if sizes else CHUNK
+
+    def rows(self, planned: list[Planned]) -> Iterator[dict[str, Any]]:
+        """Encoded rows in order; records that fail on the way are in `rejects`."""
+        for start in range(0, len(planned), self.chunk):
+            chunk = planned[start : start + self.chunk]
+            readings = self._read(chunk)
+            for name, made in self.configuration.annotators:
+                readings = self._annotate(name, made, readings)
+            for reading in readings:
+                if not self._still_unreadable(reading):
+                    yield self._encode(reading)
+            count(len(chunk))
+        self.rejects.sort(key=lambda row: tuple(row.values()))
+
+    def _read(self, chunk: list[Planned]) -> list[Reading]:
+        readings = []
+        with self._timed("read"):
+            for item in chunk:
+                try:
+                    reading = read(item, self.root, self.configuration)
+                    self.inputs |= reading.digests
+                    readings.append(reading)
+                except Rejection as rejection:
+                    self._reject(rejection)
+                    self.inputs |= _digests(item, self.root)
+        return readings
+
+    def _annotate(self, name: str, made: Any, readings: list[Reading]) -> list[Reading]:
+        """Runs one annotator on the records that lack a column of it and have its inputs."""
+        able = [reading for reading in readings if self._wants(name, made, reading)]
+        if not able or unready(name, made):
+            return readings
+        with self._timed(name):
+            batch_size = getattr(made, "batch_size", registry.DEFAULT_BATCH_SIZE)
+            outputs = batching.run(shared(made), [reading.columns for reading in able], batch_size)
+        failed = set()
+        for reading, output in zip(able, outputs, strict=True):
+            if isinstance(output, Exception):
+                failed.add(id(reading))
+                message = clean(str(output)) or type(output).__name__
+                source = reading.planned.references["person_image"][0]
+                self._reject(reading.reject(name, type(output).__name__, message, source))
+            else:
+                self._fill(name, made, reading, output)
+        return [reading for reading in readings if id(reading) not in failed]
+
+    def _wants(self, name: str, made: Any, reading: Reading) -> bool:
+        lacking = [column for column in self._lacking(name, made, reading) if column not in NEVER_A_REASON]
+        return bool(lacking) and all(reading.columns.get(column) is not None for column in registry.inputs(name, made))
+
+    def _lacking(self, name: str, made: Any, reading: Reading) -> list[str]:
+        written = [field.name for field in registry.written(name, made)]
+        return [c for c in written if reading.columns.get(c) is None and c not in self.configuration.skip]
+
+    def _fill(self, name: str, made: Any, reading: Reading, output: dict[str, Any]) -> None:
+        """Takes the columns that were lacking; shipped ones stay."""
+        settings = "; ".join(f"{key}={value}" for key, value in options.settings(made).items())
+        digest = dict(self.configuration.digests).get(name)
+        for column in self._lacking(name, made, reading):
+            value = output.get(column)
+            if value is None:
+                continue
+            reading.columns[column] = value
+            bad = reading.unreadable.pop(column, None)
+            notes = [settings, f"the shipped file was unreadable: {bad[0]}" if bad else ""]
+            reading.came_from(column, "annotator", name, digest, "; ".join(filter(None, notes)))
+
+    def _still_unreadable(self, reading: Reading) -> bool:
+        for column, (message, path) in sorted(reading.unreadable.items()):
+            if reading.columns.get(column) is None:
+                self._reject(reading.reject("read", "unreadable", f"{column}: {message}", path))
+                return True
+        return False
+
+    def _encode(self, reading: Reading) -> dict[str, Any]:
+        with self._timed("encode"):
+            provenance = [reading.provenance[column] for column in sorted(reading.provenance)]
+            reading.columns["provenance"] = provenance
+            for row in provenance:
+                self.origins[str(row["column"])][str(row["origin"])] += 1
+            name = reading.planned.record_id.rsplit("/", 1)[-1]
+            return {
+                field.name: reading.kept.get(field.name)
+                or record.encode(field, reading.columns.get(field.name), f"{name}.{field.name}.png")
+                for field in self.schema
+            }
+
+    def _reject(self, rejection: Rejection) -> None:
+        row = {name: getattr(rejection, name) for name in ("record_id", "stage", "error", "message", "source")}
+        self.rejects.append(row)
+
+    def _timed(self, name: str) -> "_Timer":
+        return _Timer(self.seconds, name)
+
+
+class _Timer:
+    def __init__(self, seconds: defaultdict[str, float], name: str) -> None:
+        self.seconds, self.name = seconds, name
+
+    def __enter__(self) -> None:
+        self.start = time.perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        self.seconds[self.name] += time.perf_counter() - self.start
+
+
+def _digests(item: Planned, root: Folder) -> dict[str, str]:
+    """Digests of all inputs of a record not read to the end, so that a later run can tell a touch from a change."""
+    found = {}
+    for path, _ in item.references.values():
+        try:
+            found[path] = hashlib.sha256(root.read(path)).hexdigest()
+        except OSError:
+            continue
+    return found
+
+
+_building = threading.Lock()
+_built: dict[Any, batching.Annotator] = {}
+
+
+def shared(made: Any) -> batching.Annotator:
+    """The annotator of a Config, built once per process."""
+    with _building:
+        if made not in _built:
+            _built[made] = made.build()
+        return _built[made]
+
+
+@lru_cache(maxsize=1)
+def _quiet_threads() -> None:
+    """One thread per worker in OpenCV: workers are the parallelism, and results don't depend on the machine."""
+    import cv2
+
+    cv2.setNumThreads(1)

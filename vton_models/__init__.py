@@ -1,0 +1,1 @@
+"""Systems that are trained and sampled from shards; they arrive one file each."""
