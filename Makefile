@@ -1,0 +1,45 @@
+# make        .venv with everything        make demo   build, check and show the embedded sample
+# make test   lint, types, tests           make clean  remove what make made
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+WHEELS := $(wildcard ../shared/wheels)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: all demo test lint clean
+
+all: .venv/all.installed
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# What building needs, without test tools and models.
+.venv/core.installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable .
+	touch $@
+
+# [vision] only where a build of torchvision lies that works beside the CPU build of torch.
+.venv/all.installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[all]'
+	$(if $(WHEELS),$(PIP) --find-links $(WHEELS) --editable '.[all$(comma)vision]')
+	touch $@ .venv/core.installed
+
+comma := ,
+
+demo: .venv/core.installed
+	$(BIN)/python -m pipelines.build_vitonhd --runner DirectRunner --output output/demo
+	$(BIN)/python -m pipelines.validate output/demo
+	$(BIN)/python -m pipelines.report output/demo
+	@echo
+	@echo "shards:  $(CURDIR)/output/demo"
+	@echo "report:  $(CURDIR)/output/demo.html"
+
+test: lint
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests
+
+lint: .venv/all.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv output build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
