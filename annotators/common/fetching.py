@@ -1,0 +1,211 @@
+"""Downloads of weights: resumed where they stopped, checked, and under their name only when whole."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from annotators.common.weights import (
+    HUB,
+    FetchError,
+    Source,
+    Weights,
+    candidates,
+    file_digest,
+    search_path,
+    single_files_home,
+    usable,
+)
+
+_ATTEMPTS = 5  # a dropped connection is resumed this often
+_CHUNK = 1 << 20
+_SECONDS = 60  # without a byte
+
+
+def fetch(entry: Weights, home: Path | None, say: Callable[[str], None]) -> Path:
+    """Into `home`, or into the Hugging Face cache; see `weights.fetch`. Tries the sources in order."""
+    for place in [home] if home else search_path():
+        for candidate in candidates(entry, place):
+            if usable(entry, candidate):
+                say(f"{entry.name}: already there, {candidate}")
+                return candidate
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise FetchError(f"{entry.name} can't be downloaded: HF_HUB_OFFLINE is set")
+    size = f", about {entry.megabytes} MB" if entry.megabytes else ""
+    say(
+        f"{entry.name} from {entry.sources[0]}{size}; licence: {entry.licence or 'see the terms'}; terms: {entry.terms}"
+    )
+    failures = []
+    for source in entry.sources:
+        try:
+            return _from_url(entry, source.url, home) if source.url else _from_hub(entry, source, home)
+        except FetchError as error:
+            failures.append(str(error))
+            if source is not entry.sources[-1]:
+                say(f"{error}; trying {entry.sources[len(failures)]}")
+    raise FetchError("; ".join(failures))
+
+
+def _from_hub(entry: Weights, source: Source, home: Path | None) -> Path:
+    """A file of a hub repository into `home` by its name, a whole repository as `home/org/name`."""
+    partial = home / ".partial" / source.repo.replace("/", "--") if home else None
+    with _hub_errors(source):
+        paths, digests = _hub_files(source, partial)
+    for file, path in paths.items():
+        _check_digest(path, (entry.sha256 if source.file else None) or digests[file], f"{source.repo}/{file}")
+    if home is None or partial is None:
+        return paths[source.file] if source.file else next(iter(paths.values())).parent
+    place = home / Path(source.file).name if source.file else home / source.repo
+    for file in sorted(paths, key=lambda file: file == "config.json"):  # last, since it marks a whole folder
+        final = place if source.file else place / file
+        final.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(paths[file], final)
+    shutil.rmtree(partial, ignore_errors=True)
+    with contextlib.suppress(OSError):  # another download may be under way there
+        partial.parent.rmdir()
+    return place
+
+
+def _hub_files(source: Source, partial: Path | None) -> tuple[dict[str, Path], dict[str, str | None]]:
+    """What was downloaded, and the sha256 that the hub states, by name in the repository."""
+    from huggingface_hub import HfApi, hf_hub_download
+
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    info = HfApi(endpoint=endpoint).model_info(source.repo, files_metadata=True)
+    stated = {item.rfilename: item.lfs.sha256 if item.lfs else None for item in info.siblings or ()}
+    wanted = [source.file] if source.file else _wanted_files(list(stated))
+    paths = {
+        file: Path(hf_hub_download(source.repo, file, revision=info.sha, local_dir=partial, endpoint=endpoint))
+        for file in wanted
+    }
+    return paths, {file: stated.get(file) for file in wanted}
+
+
+def _wanted_files(files: list[str]) -> list[str]:
+    """Configuration, tokenizer and one format of weights; other frameworks' files and training states stay."""
+    top = [file for file in files if "/" not in file and not file.startswith(".")]
+    if "config.json" not in top:
+        raise FetchError("the repository has no config.json: not a transformers model")
+    weights = [file for file in top if file.endswith(".safetensors")]
+    if not weights:
+        weights = [file for file in top if file.startswith("pytorch_model") and file.endswith(".bin")]
+    texts = [file for file in top if file.endswith((".json", ".txt", ".model", ".jinja"))]
+    return sorted(
+        weights
+        + [
+            file
+            for file in texts
+            if not (file.startswith("pytorch_model") and not weights[0].startswith("pytorch_model"))
+        ]
+    )
+
+
+@contextlib.contextmanager
+def _hub_errors(source: Source) -> Iterator[None]:
+    """Turns the hub's many exceptions into FetchError with one line."""
+    from huggingface_hub import errors
+
+    page = f"{HUB}/{source.repo}"
+    try:
+        yield
+    except FetchError as error:
+        raise FetchError(f"{source.repo}: {error}") from None
+    except errors.GatedRepoError:
+        raise FetchError(f"{source.repo} is gated: accept its terms at {page} and set HF_TOKEN") from None
+    except errors.RepositoryNotFoundError:
+        raise FetchError(f"{source.repo} is not on the hub, or private (then set HF_TOKEN): {page}") from None
+    except errors.EntryNotFoundError:
+        raise FetchError(f"{source} is not on the hub: {page}") from None
+    except Exception as error:  # httpx's, requests' and the hub's own
+        raise FetchError(f"{source}: {_one_line(error)}") from None
+
+
+def _from_url(entry: Weights, url: str, home: Path | None) -> Path:
+    """A plain address into `home`, by its name, through `.<name>.part`."""
+    from filelock import FileLock
+
+    folder = home or single_files_home()
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / url.rsplit("/", 1)[-1]
+    partial = target.with_name(f".{target.name}.part")
+    lock = target.with_name(f".{target.name}.lock")
+    try:
+        with FileLock(lock):
+            if not target.is_file():  # else another process was faster
+                _download(url, partial, entry.terms)
+                _check_digest(partial, entry.sha256, url)
+                os.replace(partial, target)
+                _tag_of(partial).unlink(missing_ok=True)
+    finally:
+        lock.unlink(missing_ok=True)
+    return target
+
+
+def _check_digest(path: Path, expected: str | None, where: str) -> None:
+    """Raises FetchError, having removed the file, when its digest isn't the expected one; None is not checked."""
+    if expected and (found := file_digest(path)) != expected:
+        path.resolve().unlink()  # in the hub's cache the path is a link to the bytes
+        path.unlink(missing_ok=True)
+        raise FetchError(f"{where}: sha256 is {found}, not {expected}; the file was removed")
+
+
+def _download(url: str, partial: Path, terms: str) -> None:
+    """Until the file is whole, resuming dropped connections. Raises FetchError."""
+    failure = OSError()
+    for _ in range(_ATTEMPTS):
+        try:
+            return _download_once(url, partial, terms)
+        except OSError as error:  # urllib's, http.client's and socket's errors
+            failure = error
+    raise FetchError(f"{url}: {_one_line(failure)}; run the command again to resume") from None
+
+
+def _download_once(url: str, partial: Path, terms: str) -> None:
+    """Appends what is missing if the server still has the same file, else starts over. Raises OSError, FetchError."""
+    import http.client
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    start = partial.stat().st_size if partial.is_file() else 0
+    tag = _tag_of(partial).read_text() if start and _tag_of(partial).is_file() else ""
+    headers = {"User-Agent": "vton-pipelines"} | ({"Range": f"bytes={start}-", "If-Range": tag} if tag else {})
+    try:
+        with urlopen(Request(url, headers=headers), timeout=_SECONDS) as response:
+            start = start if response.status == 206 else 0
+            _tag_of(partial).write_text(response.headers.get("ETag") or "")
+            _write(response, partial, start, start + int(response.headers.get("Content-Length") or 0))
+    except HTTPError as error:
+        if error.code == 416:  # nothing follows what is here: it was whole, or belongs to another file
+            partial.unlink(missing_ok=True)
+            raise OSError("the partial file didn't fit and was dropped") from None
+        if error.code in (401, 403):
+            raise FetchError(f"{url} is refused (HTTP {error.code}); accept its terms at {terms}") from None
+        raise FetchError(f"{url}: HTTP {error.code}") from None
+    except http.client.HTTPException as error:
+        raise OSError(_one_line(error)) from None
+
+
+def _write(response: Any, partial: Path, start: int, total: int) -> None:
+    """Streams with a progress bar. Raises OSError when the server stopped early."""
+    from tqdm import tqdm
+
+    bar = tqdm(total=total or None, initial=start, unit="B", unit_scale=True, desc=partial.name[1:-5], leave=False)
+    with bar, open(partial, "ab" if start else "wb") as file:
+        while chunk := response.read1(_CHUNK):
+            file.write(chunk)
+            bar.update(len(chunk))
+        length = file.tell()
+    if total > start and length != total:
+        raise OSError(f"{length} of {total} bytes came")
+
+
+def _tag_of(partial: Path) -> Path:
+    """Keeps the ETag of a partial file, so that two versions of a file are never joined."""
+    return partial.with_name(f"{partial.name}.etag")
+
+
+def _one_line(error: BaseException) -> str:
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}{': ' if words else ''}{words[:200]}"

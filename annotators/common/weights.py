@@ -1,0 +1,303 @@
+"""Weights of the annotators: one table of what there is, where it lies on this machine, and how to get it.
+
+Looked up in this order: the folder given (`--weights`), `$VTON_WEIGHTS`, the Hugging Face cache, and the folder next
+to that cache where `fetch` puts single files. A folder may hold repositories in any of the hub's forms (`org/name`,
+`org--name`, `models--org--name/snapshots/*`, `name`) and single files by name.
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+Folder = str | os.PathLike[str] | None
+
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".pkl", ".onnx", ".task", ".tflite")
+HUB = "https://huggingface.co"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+class MissingWeights(ValueError):
+    """Weights that are not on this machine; the message is one line: what, the command, the folders looked in."""
+
+
+class FetchError(ValueError):
+    """A download that did not succeed; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A hub repository (`repo`), a file of one (`repo`, `file`) or a plain address (`url`)."""
+
+    repo: str = ""
+    file: str = ""
+    url: str = ""
+
+    def __str__(self) -> str:
+        return self.url or f"{self.repo}{'/' if self.file else ''}{self.file}"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One entry of the table: single files have `files`, accepted names in order; whole repositories have none."""
+
+    name: str
+    purpose: str
+    licence: str  # as the publisher states it; "" where none is stated
+    sources: tuple[Source, ...]  # the first is the original, the others are mirrors
+    files: tuple[str, ...] = ()
+    megabytes: int | None = None  # about; None where unknown
+    sha256: str | None = None  # of the first source's file; None where unknown
+    page: str = ""
+
+    @property
+    def terms(self) -> str:
+        """The page that states licence and terms."""
+        source = self.sources[0]
+        return self.page or (f"{HUB}/{source.repo}" if source.repo else source.url)
+
+
+def _repo(name: str, repo: str, licence: str, purpose: str) -> Weights:
+    return Weights(name, purpose, licence, (Source(repo=repo),))
+
+
+def _mediapipe(name: str, kind: str, files: tuple[str, ...], purpose: str) -> Weights:
+    stem = files[0].split(".")[0]
+    url = f"https://storage.googleapis.com/mediapipe-models/{kind}/{stem}/float16/1/{files[0]}"
+    page = f"https://ai.google.dev/edge/mediapipe/solutions/vision/{kind}"
+    return Weights(name, purpose, "Apache-2.0", (Source(url=url),), files, page=page)
+
+
+_OOTD, _IDM, _CATVTON, _LEFFA = "levihsu/OOTDiffusion", "yisol/IDM-VTON", "zhengchong/CatVTON", "franciszzj/Leffa"
+_SCHP_LICENCE = "MIT (code; the weights' mirrors are CC BY-NC-SA 4.0)"
+_SCHP_PAGE = "https://github.com/GoGoDuck912/Self-Correction-Human-Parsing"
+_DENSEPOSE_PAGE = "https://github.com/facebookresearch/detectron2/blob/main/projects/DensePose/doc/DENSEPOSE_IUV.md"
+_OPENPOSE_PAGE = "https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/master/LICENSE"
+_DENSEPOSE_URL = "https://dl.fbaipublicfiles.com/densepose/densepose_rcnn_R_50_FPN_s1x/165712039/model_final_162be9.pkl"
+
+
+def _schp(space: str, file: str) -> Weights:
+    return Weights(
+        f"schp_{space}", f"human parsing, {space.upper()} labels, torch", _SCHP_LICENCE,
+        (Source(_CATVTON, f"SCHP/{file}"),), (file,), page=_SCHP_PAGE,
+    )  # fmt: skip
+
+
+def _schp_onnx(space: str) -> Weights:
+    file = f"parsing_{space}.onnx"
+    sources = (Source(_OOTD, f"checkpoints/humanparsing/{file}"),) + tuple(
+        Source(repo, f"humanparsing/{file}") for repo in (_IDM, _LEFFA)
+    )
+    purpose = f"human parsing, {space.upper()} labels, ONNX"
+    return Weights(f"schp_{space}_onnx", purpose, _SCHP_LICENCE, sources, (file,), 267, page=_SCHP_PAGE)
+
+
+_ENTRIES = (
+    _repo("segformer_b2_clothes", "mattmdjaga/segformer_b2_clothes", "MIT", "clothes parsing, ATR labels"),
+    _schp("lip", "exp-schp-201908261155-lip.pth"),
+    _schp("atr", "exp-schp-201908301523-atr.pth"),
+    _schp_onnx("lip"),
+    _schp_onnx("atr"),
+    Weights(
+        "densepose_r50_fpn_s1x", "DensePose R_50_FPN_s1x", "CC BY-SA 3.0",
+        (Source(url=_DENSEPOSE_URL), Source(_CATVTON, "DensePose/model_final_162be9.pkl"),
+         Source(_IDM, "densepose/model_final_162be9.pkl")),
+        ("model_final_162be9.safetensors", "model_final_162be9.pkl"), page=_DENSEPOSE_PAGE,
+    ),
+    _mediapipe(
+        "pose_landmarker", "pose_landmarker",
+        ("pose_landmarker_heavy.task", "pose_landmarker_full.task", "pose_landmarker_lite.task"),
+        "33 body landmarks, MediaPipe Tasks",
+    ),
+    _mediapipe("hand_landmarker", "hand_landmarker", ("hand_landmarker.task",), "21 landmarks per hand"),
+    _mediapipe("face_landmarker", "face_landmarker", ("face_landmarker.task",), "face landmarks"),
+    _mediapipe("selfie_segmenter", "image_segmenter", ("selfie_segmenter.tflite",), "person against background"),
+    Weights(
+        "openpose_body", "CMU's body model, COCO-18", "CMU OpenPose: academic and non-commercial use",
+        (Source(_OOTD, "checkpoints/openpose/ckpts/body_pose_model.pth"),
+         Source(_IDM, "openpose/ckpts/body_pose_model.pth"),
+         Source("lllyasviel/ControlNet", "annotator/ckpts/body_pose_model.pth")),
+        ("body_pose_model.pth",), 200, page=_OPENPOSE_PAGE,
+    ),
+    Weights(
+        "u2net_cloth", "garment segmentation of flat photos (Magic Clothing)", "CC BY-NC-SA 4.0",
+        tuple(Source(repo, "cloth_segm.pth") for repo in ("ShineChen1024/MagicClothing", "shinehugging/oms-diffusion")),
+        ("cloth_segm.pth",), 177,
+    ),
+    _repo("blip_base", "Salesforce/blip-image-captioning-base", "BSD-3-Clause", "captions"),
+    _repo("blip_large", "Salesforce/blip-image-captioning-large", "BSD-3-Clause", "captions"),
+    _repo("blip2_opt_2.7b", "Salesforce/blip2-opt-2.7b", "MIT (OPT's own licence: non-commercial)", "captions"),
+    _repo("blip2_opt_6.7b", "Salesforce/blip2-opt-6.7b", "MIT (OPT's own licence: non-commercial)", "captions"),
+    _repo("blip2_flan_t5_xl", "Salesforce/blip2-flan-t5-xl", "MIT", "captions"),
+    _repo("clip_vit_l14", "openai/clip-vit-large-patch14", "MIT (code; none stated for the weights)", "tags"),
+)  # fmt: skip
+TABLE: dict[str, Weights] = {entry.name: entry for entry in _ENTRIES}
+_BY_REPO = {entry.sources[0].repo: entry for entry in _ENTRIES if not entry.files}
+
+
+def find(name: str) -> Weights:
+    """The table's entry of that name; any hub id `org/name` is one too. Raises ValueError for another name."""
+    if name in TABLE:
+        return TABLE[name]
+    if name in _BY_REPO:
+        return _BY_REPO[name]
+    if not _HUB_ID.fullmatch(name):
+        raise ValueError(f"unknown weights {name!r}; there are {', '.join(TABLE)}, or any hub id org/name")
+    return Weights(name, "a model from the hub", "", (Source(repo=name),))
+
+
+def locate(name: str, weights_dir: Folder = "") -> Path:
+    """The file, or the folder of a whole repository; `name` may also be the path of a model folder.
+
+    Raises MissingWeights, or ValueError for a name that isn't known.
+    """
+    if os.path.isabs(name) or name.startswith("."):
+        return _own_folder(name)
+    entry = find(name)
+    folders = search_path(weights_dir)
+    for folder in folders:
+        for candidate in candidates(entry, folder):
+            if usable(entry, candidate):
+                return candidate
+    looked = ", ".join(str(folder) for folder in folders)
+    wanted = " or ".join(entry.files) or str(entry.sources[0])
+    option = f" --weights {weights_dir}" if weights_dir else ""
+    raise MissingWeights(
+        f"weights {name!r} ({wanted}) are missing: run `python -m annotators fetch {name}{option}`; looked in {looked}"
+    )
+
+
+def available(name: str, weights_dir: Folder = "") -> bool:
+    """Whether `locate` finds them. Raises ValueError for a name that isn't known."""
+    try:
+        locate(name, weights_dir)
+    except MissingWeights:
+        return False
+    return True
+
+
+def search_path(weights_dir: Folder = "") -> list[Path]:
+    """The folders that `locate` looks in, in order."""
+    from huggingface_hub import constants
+
+    given = [folder for folder in (weights_dir, os.environ.get("VTON_WEIGHTS")) if folder]
+    folders = [Path(folder).expanduser() for folder in given] + [Path(constants.HF_HUB_CACHE), single_files_home()]
+    return list(dict.fromkeys(folders))
+
+
+def digest(path: Folder) -> str:
+    """sha256, hexadecimal: of a file, or of the weight files in a folder, in name order.
+
+    A folder with one weight file has that file's digest. Where a folder holds safetensors, other formats don't count,
+    as loaders prefer them. Raises FileNotFoundError where nothing is.
+    """
+    path = Path(path or "")
+    if not path.is_dir():
+        return file_digest(path)
+    files = _weight_files(path)
+    if not files:
+        raise FileNotFoundError(f"no weight files in {path}; known endings are {', '.join(WEIGHT_SUFFIXES)}")
+    digests = [file_digest(file) for file in files]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def fetch(name: str, target_dir: Folder = "", say: Callable[[str], None] | None = None) -> Path:
+    """Downloads what is missing and returns where it lies, as `locate` would.
+
+    Without `target_dir`: `$VTON_WEIGHTS`, else the Hugging Face cache. An interrupted download goes on where it
+    stopped; a file appears under its name only when it is whole and its digest, where one is known, agrees. `say`
+    gets a line before the first download, with the licence (default: standard error). Raises FetchError.
+    """
+    from annotators.common import fetching
+
+    home = target_dir or os.environ.get("VTON_WEIGHTS")
+    return fetching.fetch(find(name), Path(home).expanduser() if home else None, say or _say)
+
+
+def _own_folder(path: str) -> Path:
+    folder = Path(path)
+    if not folder.exists():
+        raise MissingWeights(f"weights {path!r} are missing: no such file or folder")
+    return folder
+
+
+def single_files_home() -> Path:
+    """Where `fetch` puts files that have no place in the hub's own cache."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HOME) / "vton-weights"
+
+
+def candidates(entry: Weights, folder: Path) -> Iterator[Path]:
+    """Places in `folder` where the entry may lie, best first; some don't exist."""
+    for file in entry.files:
+        yield folder / file
+    for source in entry.sources:
+        if source.repo:
+            for repository in _repositories(source.repo, folder):
+                yield repository / source.file if source.file else repository
+    if not entry.files:
+        yield folder / entry.name
+
+
+def _repositories(repo: str, folder: Path) -> Iterator[Path]:
+    org, name = repo.split("/")
+    yield folder / org / name
+    yield folder / f"{org}--{name}"
+    yield from _snapshots(folder / f"models--{org}--{name}")
+    yield folder / name
+
+
+def _snapshots(cached: Path) -> Iterator[Path]:
+    """Snapshots of the hub's cache layout: what `main` names, then the others by name."""
+    main = cached / "refs" / "main"
+    if main.is_file():
+        yield cached / "snapshots" / main.read_text().strip()
+    if (cached / "snapshots").is_dir():
+        yield from sorted((cached / "snapshots").iterdir())
+
+
+def usable(entry: Weights, candidate: Path) -> bool:
+    if entry.files:
+        return candidate.is_file()
+    return (candidate / "config.json").is_file() and _all_shards(candidate)
+
+
+def _all_shards(folder: Path) -> bool:
+    """Whether weights are there and every file that an index names is too."""
+    files = {file.name for file in _weight_files(folder)}
+    for index in folder.glob("*.index.json"):
+        try:
+            needed = set(json.loads(index.read_text())["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        if not needed <= files and index.name.startswith("model.safetensors"):
+            return False
+    return bool(files)
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    found = sorted(file for file in folder.iterdir() if file.suffix in WEIGHT_SUFFIXES and file.is_file())
+    safe = [file for file in found if file.suffix == ".safetensors"]
+    return safe or found
+
+
+def file_digest(path: Path) -> str:
+    status = path.stat()
+    return _digest_of(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _digest_of(path: str, size: int, modified: int) -> str:
+    """Cached by path, size and time, since some files take seconds to read."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
