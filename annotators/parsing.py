@@ -1,0 +1,118 @@
+"""One class per pixel: SegFormer (arXiv:2105.15203) or SCHP (arXiv:1910.09777), as CIHP ids like VITON-HD's.
+
+ATR, which most clothes parsers speak, calls the neck face. SCHP's second parser (LIP) tells them apart, so its `parse`
+has CIHP's neck (10); one parser alone does not, and its `parse` has the neck in the face (13).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from annotators.common.options import option, runtime
+from annotators.functional import parsing
+from schemas import fields
+
+READS = ("person_image",)
+MAY_READ = ("person_box",)
+
+Maps = dict[str, np.ndarray]  # label space → uint8 [h w]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Raises ValueError for a batch size below 1."""
+
+    backend: str = option("segformer", "segformer (any transformers segmentation model) or schp", ("segformer", "schp"))
+    model_id: str = option(
+        "mattmdjaga/segformer_b2_clothes", "for segformer: hub id or folder; ATR, LIP or CIHP classes"
+    )
+    channels: str = option("bgr", "for schp: the order it sees; rgb as CatVTON's app feeds it", ("bgr", "rgb"))
+    smooth: bool = option(False, "borders of parse as smooth and coarse as in VITON-HD's files")
+    lip: bool = option(False, "also write parse_lip, the LIP parser's own map")
+    atr: bool = option(False, "also write parse_atr, the ATR parser's own map")
+    device: str = runtime("cpu", "cpu, cuda, cuda:N or mps")
+    batch_size: int = runtime(8, "photos at once")
+    weights_dir: str = runtime("", "folder that holds the weights")
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size {self.batch_size}; allowed is 1 or more")
+
+    def fields(self) -> tuple[pa.Field, ...]:
+        own = [space for space, asked in (("lip", self.lip), ("atr", self.atr)) if asked]
+        return (fields.label_map("parse", "cihp"), *(fields.label_map(f"parse_{space}", space) for space in own))
+
+    def weights(self) -> tuple[str, ...]:
+        if self.backend == "segformer":
+            return (self.model_id,)
+        from annotators.common import schp
+
+        return tuple(schp.weights_name(space, self.weights_dir) for space in ("atr", "lip"))
+
+    def build(self) -> "HumanParser":
+        """Raises weights.MissingWeights, and ValueError for a device, or weights, that can't be used."""
+        return HumanParser(self, _segformer(self) if self.backend == "segformer" else _schp(self))
+
+
+class HumanParser:
+    """`parse_all` gives every map that its networks make of each photo."""
+
+    def __init__(self, config: Config, parse_all: Callable[[Sequence[np.ndarray]], list[Maps]]) -> None:
+        self.config = config
+        self.parse_all = parse_all
+
+    def __call__(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """{"parse": uint8 [h w] CIHP ids} per record, at the photo's size; parse_lip, parse_atr where asked for.
+
+        Where a record has a person_box, the others in the photo become background. Raises ValueError where nobody is
+        left.
+        """
+        results = self.parse_all([record["person_image"] for record in records])
+        return [self._columns(maps, record.get("person_box")) for maps, record in zip(results, records, strict=True)]
+
+    def _columns(self, maps: Maps, box: np.ndarray | None) -> dict[str, Any]:
+        if box is not None:
+            maps = {space: parsing.keep_person(label_map, box) for space, label_map in maps.items()}
+        parse = maps["cihp"]
+        if not parse.any():
+            raise ValueError("nobody found: the parser sees background only")
+        columns = {"parse": parsing.smooth_borders(parse) if self.config.smooth else parse}
+        own = [space for space, asked in (("lip", self.config.lip), ("atr", self.config.atr)) if asked]
+        return columns | {f"parse_{space}": maps[space] for space in own}
+
+
+def _segformer(config: Config) -> Callable[[Sequence[np.ndarray]], list[Maps]]:
+    """Maps in the model's own space and in CIHP. Raises ValueError for one whose space lacks what is asked for."""
+    from annotators.common import segmentation
+
+    model = segmentation.load(config.model_id, config.weights_dir, config.device)
+    names = [model.names[number] for number in range(len(model.names))]
+    try:
+        space, table = parsing.label_table(names)
+    except ValueError as error:
+        raise ValueError(f"{config.model_id}: {error}") from None
+    for wanted, asked in (("lip", config.lip), ("atr", config.atr)):
+        if asked and wanted != space:
+            raise ValueError(f"{config.model_id} knows {space} labels, not {wanted}: parse_{wanted} needs backend schp")
+
+    def parse_all(photos: Sequence[np.ndarray]) -> list[Maps]:
+        own = [table[label_map] for label_map in model(photos)]
+        return [{space: label_map} | {"cihp": parsing.to_cihp(label_map, space)} for label_map in own]
+
+    return parse_all
+
+
+def _schp(config: Config) -> Callable[[Sequence[np.ndarray]], list[Maps]]:
+    """ATR's and LIP's maps as they are, and from both the CIHP map: ATR's with small holes filled, neck from LIP."""
+    from annotators.common import schp
+
+    parsers = {space: schp.load(space, config.weights_dir, config.device, config.channels) for space in ("atr", "lip")}
+
+    def parse_all(photos: Sequence[np.ndarray]) -> list[Maps]:
+        pairs = zip(parsers["atr"](photos), parsers["lip"](photos), strict=True)
+        return [{"atr": atr, "lip": lip, "cihp": parsing.join_schp(atr, lip)} for atr, lip in pairs]
+
+    return parse_all
