@@ -1,29 +1,116 @@
-"""Garment foreground of a flat garment photo, by colour distance from its background; no weights."""
+"""Garment foreground of a flat garment photo: by colour distance from its background, or by a segmentation model.
 
-from collections.abc import Callable
+Also, when asked, the worn garment: cut out of the person's photo by its parse onto white, which is what IDM-VTON's
+customization from a worn garment needs.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotators.common.options import option
-from annotators.functional.garment_mask import garment_mask
+import numpy as np
+import pyarrow as pa
+
+from annotators.common.options import option, runtime
+from annotators.functional import garment_mask
 from schemas import fields
 
 READS = ("garment_image",)
-FIELDS = (fields.mask("garment_mask"),)
+MAY_READ = ("person_image", "parse", "category")
+
+Segment = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # photos uint8 [h w 3] RGB → masks uint8 [h w] 0/255
 
 
 @dataclass(frozen=True)
 class Config:
-    refine: bool = option(False, "refine the edge with GrabCut: about a second more per garment")
+    backend: str = option("classical", "what finds the garment", ("classical", "u2net", "transformers"))
+    refine: bool = option(False, "for classical: refine the edge with GrabCut, about a second more per garment")
+    model_id: str = option("mattmdjaga/segformer_b2_clothes", "for transformers: hub id or folder")
+    garment_from_person: bool = option(False, "also write worn_garment_image and _mask, cut by parse onto white")
+    device: str = runtime("cpu", "cpu, cuda, cuda:N or mps")
+    batch_size: int = runtime(8, "photos at once")
+    weights_dir: str = runtime("", "folder that holds the weights")
 
-    def build(self) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    def fields(self) -> tuple[pa.Field, ...]:
+        worn = (fields.image("worn_garment_image"), fields.mask("worn_garment_mask"))
+        return (fields.mask("garment_mask"), *(worn if self.garment_from_person else ()))
+
+    def weights(self) -> tuple[str, ...]:
+        return {"u2net": ("u2net_cloth",), "transformers": (self.model_id,)}.get(self.backend, ())
+
+    def build(self) -> "GarmentMask":
+        """Raises weights.MissingWeights, and ValueError for a device, or weights, that can't be used."""
         return GarmentMask(self)
 
 
 class GarmentMask:
     def __init__(self, config: Config) -> None:
-        self.refine = config.refine
+        self.from_person = config.garment_from_person
+        self.segment: Segment = _BACKENDS[config.backend](config)
 
     def __call__(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """{"garment_mask": uint8 [h w] 0/255} per record. Raises ValueError when nothing stands out."""
-        return [{"garment_mask": garment_mask(record["garment_image"], self.refine)} for record in records]
+        """{"garment_mask": uint8 [h w] 0/255} per record; worn_garment_image (white outside) and _mask where asked for.
+
+        Raises ValueError when nothing stands out.
+        """
+        masks = self.segment([record["garment_image"] for record in records])
+        return [self._columns(record, mask) for record, mask in zip(records, masks, strict=True)]
+
+    def _columns(self, record: dict[str, Any], mask: np.ndarray) -> dict[str, Any]:
+        if not mask.any():
+            raise ValueError("no garment found: the segmenter sees background only")
+        columns: dict[str, Any] = {"garment_mask": mask}
+        if self.from_person and record.get("parse") is not None:
+            worn = garment_mask.worn(record["parse"], record.get("category"))
+            if worn.any():
+                cut = garment_mask.on_white(record["person_image"], worn)
+                columns |= {"worn_garment_image": cut, "worn_garment_mask": worn}
+        return columns
+
+
+def _classical(config: Config) -> Segment:
+    return lambda photos: [garment_mask.garment_mask(photo, config.refine) for photo in photos]
+
+
+def _u2net(config: Config) -> Segment:
+    from annotators.common import u2net, weights
+
+    return u2net.load(weights.locate("u2net_cloth", config.weights_dir), config.device).masks
+
+
+def _transformers(config: Config) -> Segment:
+    """Everything that is neither background nor body, in the model's own class names."""
+    from annotators.common import segmentation
+
+    model = segmentation.load(config.model_id, config.weights_dir, config.device)
+    garment = [number for number, name in model.names.items() if _is_garment(name)]
+    if not garment:
+        raise ValueError(f"{config.model_id} has no class of clothes among {', '.join(model.names.values())}")
+    return lambda photos: [np.where(np.isin(m, garment), np.uint8(255), np.uint8(0)) for m in model(photos)]
+
+
+_CLOTHES = (
+    "cloth",
+    "upper",
+    "top",
+    "shirt",
+    "coat",
+    "jacket",
+    "dress",
+    "skirt",
+    "pants",
+    "jumpsuit",
+    "garment",
+    "belt",
+)
+
+
+def _is_garment(name: str) -> bool:
+    return any(word in name.lower() for word in _CLOTHES)
+
+
+_BACKENDS: dict[str, Callable[[Config], Segment]] = {
+    "classical": _classical,
+    "u2net": _u2net,
+    "transformers": _transformers,
+}

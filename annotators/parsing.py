@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from annotators.common.options import option, runtime
 from annotators.functional import parsing
+from annotators.functional.keypoints import person_box
 from schemas import fields
 
 READS = ("person_image",)
-MAY_READ = ("person_box",)
+MAY_READ = ("person_box", "keypoints")
 
 Maps = dict[str, np.ndarray]  # label space → uint8 [h w]
 
@@ -67,11 +68,12 @@ class HumanParser:
     def __call__(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """{"parse": uint8 [h w] CIHP ids} per record, at the photo's size; parse_lip, parse_atr where asked for.
 
-        Where a record has a person_box, the others in the photo become background. Raises ValueError where nobody is
+        Where a record tells its person (person_box or keypoints), the others
+        in the photo become background. Raises ValueError where nobody is
         left.
         """
         results = self.parse_all([record["person_image"] for record in records])
-        return [self._columns(maps, record.get("person_box")) for maps, record in zip(results, records, strict=True)]
+        return [self._columns(maps, person_box(record)) for maps, record in zip(results, records, strict=True)]
 
     def _columns(self, maps: Maps, box: np.ndarray | None) -> dict[str, Any]:
         if box is not None:

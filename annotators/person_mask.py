@@ -11,11 +11,12 @@ import numpy as np
 
 from annotators.common import transformers_models, weights
 from annotators.common.options import option, runtime
+from annotators.functional.keypoints import person_box
 from annotators.functional.parsing import keep_person
 from schemas import fields
 
 READS = ("person_image",)
-MAY_READ = ("person_box",)
+MAY_READ = ("person_image", "person_box", "keypoints")
 FIELDS = (fields.mask("person_mask"),)
 
 Segment = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # photos uint8 [h w 3] RGB → bool [h w]
@@ -61,10 +62,11 @@ class PersonMasker:
     def __call__(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """{"person_mask": uint8 [h w] 0/255, 255 = person} per record, at the photo's size.
 
-        Where a record has a person_box, the others in the photo don't count. Raises ValueError where nobody is found.
+        Where a record tells its person (person_box or keypoints), the others
+        in the photo don't count. Raises ValueError where nobody is found.
         """
         masks = self.segment([record[self.source] for record in records])
-        return [_column(mask, record.get("person_box")) for mask, record in zip(masks, records, strict=True)]
+        return [_column(mask, person_box(record)) for mask, record in zip(masks, records, strict=True)]
 
 
 def _column(is_person: np.ndarray, box: np.ndarray | None) -> dict[str, np.ndarray]:

@@ -47,7 +47,7 @@ class Config:
     weights_dir: str = runtime("", "folder of weights")
 
     def fields(self) -> tuple[pa.Field, ...]:
-        wanted = [fields.keypoints("keypoints", keypoints.BODY)]
+        wanted = [fields.keypoints("keypoints", keypoints.BODY), fields.box("person_box")]
         wanted += [fields.keypoints("keypoints_face", keypoints.FACE)] if self.face else []
         wanted += [fields.keypoints("keypoints_hands", 2 * keypoints.HAND)] if self.hands else []
         wanted += [fields.image("pose_image")] if self.pose_image else []
@@ -97,6 +97,7 @@ class PoseEstimator:
         if body is None:
             return {field.name: None for field in self.config.fields()}
         columns: dict[str, Any] = {"keypoints": body}
+        columns["person_box"] = keypoints.body_box(body, *photo.shape[:2]) if box is None else box
         if self.find_face:
             columns["keypoints_face"] = self.find_face(photo, body)
         if self.find_hands:

@@ -55,6 +55,7 @@ def build(request: Request) -> int:
     kept = {item.record_id for item in made.records}
     records = [item for item in listing.records if item.record_id in kept]
     preflight.check(records, configured)
+    preflight.check_device(request.flags.device)
     output = open_folder(request.flags.output or f"output/{request.command}")
     columns = preflight.columns(records, configured)
     configured = replace(configured, output=str(output), columns=columns, digests=_digests(configured))

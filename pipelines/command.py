@@ -46,4 +46,5 @@ def run(request: Any) -> int:
 
 
 def _is_option(item: Any) -> bool:
-    return not item.metadata.get("runtime")
+    """Runtime fields follow from --device and --weights, the choice of a person from --person and --nobody."""
+    return not item.metadata.get("runtime") and item.name not in ("person", "nobody")

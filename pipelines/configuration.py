@@ -7,13 +7,14 @@ from typing import Any
 import annotators
 from annotators.common import options, registry
 from annotators.common.flags import UsageError, flag
+from annotators.functional.keypoints import PERSON_CHOICES
 from schemas import record, shards
 
 DEFAULT_ANNOTATORS = (
     *("parsing", "pose", "densepose", "caption_tags", "garment_mask", "agnostic", "high_frequency", "quality"),
 )
 # Written along with others, but never the reason for a run.
-NEVER_A_REASON = frozenset({"densepose", "captions"})
+NEVER_A_REASON = frozenset({"densepose", "captions", "person_box"})
 FITS = ("crop", "pad", "stretch")
 
 
@@ -39,6 +40,8 @@ class Flags:
     overwrite: bool = flag(False, help="replace another build in the output folder")
     verify: bool = flag(False, help="hash finished shards again instead of trusting their size")
     retry_rejects: bool = flag(False, help="build units again whose receipt lists rejects")
+    person: str = flag("largest", help="who counts where a photo shows several people", choices=PERSON_CHOICES)
+    nobody: str = flag("reject", help="a photo without anybody", choices=("reject", "null"))
     weights: str | None = flag(None, help="folder with model weights (also $VTON_WEIGHTS)")
     device: str = flag("cpu", help="where models run: cpu, cuda, cuda:1, mps")
 
@@ -170,7 +173,7 @@ def _chosen(flags: Flags, settings: dict[str, dict[str, Any]]) -> tuple[tuple[st
             )
     built = [name for name in wanted if name in annotators.names()]
     try:
-        common = {"weights_dir": flags.weights, "device": flags.device}
+        common = {"weights_dir": flags.weights, "device": flags.device, "person": flags.person, "nobody": flags.nobody}
         configs = {name: annotators.config(name, **common, **settings.get(name, {})) for name in built}
     except ValueError as error:
         raise UsageError(str(error)) from None

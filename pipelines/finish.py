@@ -195,7 +195,11 @@ def _describe(name: str, made: Any, digest: str | None) -> dict[str, Any]:
     if needed and digest:
         from annotators.common import weights
 
-        described |= {"weights": list(needed), "weights_sha256": digest, "licences": weights.licences(needed)}
+        described |= {
+            "weights": list(needed),
+            "weights_sha256": digest,
+            "licences": [weights.find(item).licence for item in needed],
+        }
     return described
 
 

@@ -38,6 +38,18 @@ def columns(records: Iterable[Listed], configuration: Configuration) -> tuple[st
     return tuple(sorted(found, key=lambda name: (known.index(name) if name in known else len(known), name)))
 
 
+def check_device(device: str) -> None:
+    """Raises UsageError for a device that this machine lacks; the CPU is taken as there, without asking torch."""
+    if device == "cpu":
+        return
+    from annotators.common.transformers_models import torch_device
+
+    try:
+        torch_device(device)
+    except ValueError as error:
+        raise UsageError(f"--device {error}") from None
+
+
 def check(records: list[Listed], configuration: Configuration) -> None:
     """Raises UsageError when some records lack a column that no chosen annotator, with its weights, can make."""
     lacking: Counter[str] = Counter()

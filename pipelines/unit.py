@@ -66,10 +66,10 @@ class Job:
         unit = plan.units[number]
         try:
             receipt = build_unit(unit, plan, output, open_folder(self.configuration.input), self.configuration)
-        except OSError as error:
-            failure = f"unit {unit.stem}: {error.strerror or type(error).__name__}"
-            failures.append(failure)
-            return Totals(failure=failure)
+        except (OSError, Unusable) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            failures.append(f"unit {unit.stem}: {reason}")
+            return Totals(failure=failures[-1])
         return Totals(1, receipt.rows, len(receipt.rejects), tuple(sorted(receipt.seconds.items())))
 
 
@@ -169,7 +169,7 @@ class _Work:
             return readings
         with self._timed(name):
             batch_size = getattr(made, "batch_size", registry.DEFAULT_BATCH_SIZE)
-            outputs = batching.run(shared(made), [reading.columns for reading in able], batch_size)
+            outputs = batching.run(shared(name, made), [reading.columns for reading in able], batch_size)
         failed = set()
         for reading, output in zip(able, outputs, strict=True):
             if isinstance(output, Exception):
@@ -252,16 +252,34 @@ def _digests(item: Planned, root: Folder) -> dict[str, str]:
     return found
 
 
+class Unusable(Exception):
+    """An annotator that can't be built: its weights are damaged, or its device isn't there. No record is to blame."""
+
+
 _building = threading.Lock()
-_built: dict[Any, batching.Annotator] = {}
+_built: dict[Any, batching.Annotator | Unusable] = {}
 
 
-def shared(made: Any) -> batching.Annotator:
-    """The annotator of a Config, built once per process."""
+def shared(name: str, made: Any) -> batching.Annotator:
+    """The annotator of a Config, built once per process. Raises Unusable."""
     with _building:
         if made not in _built:
-            _built[made] = made.build()
-        return _built[made]
+            _built[made] = _build(name, made)
+        built = _built[made]
+    if isinstance(built, Unusable):
+        raise built
+    return built
+
+
+def _build(name: str, made: Any) -> batching.Annotator | Unusable:
+    if registry.needs_weights(made):
+        import torch
+
+        torch.set_num_threads(1)  # workers are the parallelism; sums must not depend on how many cores there are
+    try:
+        return made.build()
+    except (ValueError, ImportError) as error:
+        return Unusable(f"annotator {name}: {error}")
 
 
 @lru_cache(maxsize=1)

@@ -94,7 +94,7 @@ ANNOTATOR_COLUMNS: dict[str, tuple[str, ...]] = {
     "tags": ("tags",),
     "parsing": ("parse", "parse_lip", "parse_atr"),
     "densepose": ("densepose", "densepose_image"),
-    "pose": ("keypoints", "keypoints_face", "keypoints_hands", "pose_image"),
+    "pose": ("keypoints", "person_box", "keypoints_face", "keypoints_hands", "pose_image"),
     "person_mask": ("person_mask",),
     "garment_mask": ("garment_mask",),
     "agnostic": ("agnostic_image", "agnostic_mask", "parse_agnostic"),

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from annotators.functional import boxes, masks
+from schemas.labels import Category, Cihp
 
 BORDER = 8  # pixels of frame that the background is measured on
 CLEAR = 5.0  # Lab distance (OpenCV's 8-bit Lab) from where on a pixel is garment, by itself
@@ -190,3 +191,26 @@ def _most_common(colours: np.ndarray) -> np.ndarray:
 def _near(colours: np.ndarray, expected: np.ndarray, distance: float = 12) -> np.ndarray:
     """bool [n]: within a distance of the expected colour."""
     return np.asarray(np.linalg.norm(colours - expected, axis=1) < distance)
+
+
+_WORN: dict[str, tuple[Cihp, ...]] = {
+    Category.UPPER_BODY: (Cihp.UPPER_CLOTHES, Cihp.DRESS, Cihp.COAT),
+    Category.LOWER_BODY: (Cihp.PANTS, Cihp.SKIRT),
+    Category.DRESSES: (Cihp.DRESS, Cihp.UPPER_CLOTHES, Cihp.SKIRT),
+}
+
+
+def worn(parse: np.ndarray, category: str | None = None) -> np.ndarray:
+    """The garment of a category as somebody wears it: parse uint8 [h w] CIHP → mask uint8 [h w] 0/255.
+
+    Without a category, upper body. Raises ValueError for another category. StableVITON's gt_cloth_warped_mask.
+    """
+    wanted = Category.UPPER_BODY if category is None else category
+    if wanted not in _WORN:
+        raise ValueError(f"category {category!r}; allowed are {', '.join(Category)}")
+    return masks.of_labels(parse, _WORN[wanted])
+
+
+def on_white(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """uint8 [h w 3] RGB: the image where the mask is set, white elsewhere."""
+    return np.where(mask[..., None] >= 128, image, np.uint8(255))

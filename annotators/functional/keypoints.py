@@ -5,8 +5,9 @@ follows the part-affinity fields of "Realtime Multi-Person 2D Pose Estimation" (
 of pytorch-openpose.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,6 +56,39 @@ def bounding_box(keypoints: np.ndarray) -> np.ndarray:
     return np.concatenate([points.min(axis=0), points.max(axis=0)]).astype(np.float64)
 
 
+_BOX_MARGIN = 0.15  # of the joints' box's longer side: joints lie inside the body
+_HEAD = 0.9  # of the distance from nose to neck: what is above the eyes
+
+
+def body_box(keypoints: np.ndarray, height: int, width: int) -> np.ndarray | None:
+    """float32 x0 y0 x1 y1 around the whole person of BODY_25 keypoints [25 3]; None without any joint.
+
+    Joints lie inside the body, so the box is larger than theirs. Without ankles the legs leave the picture, and so
+    does the box.
+    """
+    if not present(keypoints).any():
+        return None
+    x0, y0, x1, y1 = bounding_box(keypoints)
+    margin = _BOX_MARGIN * max(x1 - x0, y1 - y0)
+    ends = keypoints[[Body25.NOSE, Body25.NECK]]
+    head = _HEAD * float(np.hypot(*(ends[0, :2] - ends[1, :2]))) if present(ends).all() else margin
+    ankles = present(keypoints[[Body25.RIGHT_ANKLE, Body25.LEFT_ANKLE]]).any()
+    box = [x0 - margin, y0 - max(head, margin), x1 + margin, y1 + margin if ankles else height]
+    return np.clip(np.array(box), 0, (width, height, width, height)).astype(np.float32)
+
+
+def person_box(record: Mapping[str, Any]) -> np.ndarray | None:
+    """The box x0 y0 x1 y1 of the person that a record is about: its own `person_box`, else around its `keypoints`.
+
+    All annotators that look at the photo ask here, so that they mean the same person. None when neither is known.
+    """
+    if record.get("person_box") is not None:
+        return np.asarray(record["person_box"], np.float32)
+    if record.get("keypoints") is None:
+        return None
+    return body_box(record["keypoints"], *record["person_image"].shape[:2])
+
+
 def within_frame(keypoints: np.ndarray, height: float, width: float, min_score: float = MIN_VISIBILITY) -> np.ndarray:
     """float32 [n 3]: joints with a lower score, or outside 0 ≤ x < width and 0 ≤ y < height, become 0, 0, 0."""
     x, y, score = keypoints.T
@@ -98,6 +132,25 @@ def choose(people: Sequence[np.ndarray], how: str, height: int, width: int) -> i
         return int(np.argmax([person[:, 2].sum() for person in people]))
     offsets = (boxes[:, :2] + boxes[:, 2:]) / 2 - (width / 2, height / 2)
     return int(np.argmin(np.hypot(*offsets.T)))
+
+
+def choose_box(boxes: np.ndarray, scores: np.ndarray, how: str, height: int, width: int) -> int:
+    """Index of the detected box [n 4] that counts, by the words of `choose`. Raises ValueError as it does."""
+    if how not in PERSON_CHOICES:
+        raise ValueError(f"person choice {how!r}; allowed are {', '.join(PERSON_CHOICES)}")
+    if how == "largest":
+        return int(np.argmax(_areas(boxes)))
+    if how == "score":
+        return int(np.argmax(scores))
+    offsets = (boxes[:, :2] + boxes[:, 2:]) / 2 - (width / 2, height / 2)
+    return int(np.argmin(np.hypot(*offsets.T)))
+
+
+def nearest_box(boxes: np.ndarray, box: np.ndarray) -> int | None:
+    """Index of the box [n 4] that overlaps `box` most; None where none does."""
+    overlaps = [_overlap(np.asarray(other, np.float64), np.asarray(box, np.float64)) for other in boxes]
+    best = int(np.argmax(overlaps)) if overlaps else 0
+    return best if overlaps and overlaps[best] > 0 else None
 
 
 def choose_in_box(people: Sequence[np.ndarray], box: np.ndarray) -> int | None:

@@ -11,35 +11,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tiny_models import SIZE, VISION, WORDS, save_blip, shake
 
 from annotators import caption
 from annotators.common import batching, registry, weights
 
-WORDS = [
-    "a", "photography", "of", "red", "blue", "shirt", "with", "long", "sleeves",
-    "woman", "wearing", "the", "in", "and", "dress", "black", "white",
-]  # fmt: skip
-VISION = {
-    "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "image_size": 32, "patch_size": 8, "initializer_range": 0.5,
-}  # fmt: skip
-SIZE = {"height": 32, "width": 32}
 CHAT = (
     "{% for message in messages %}USER: {% for part in message['content'] %}"
     "{% if part['type'] == 'image' %}<image>{% else %} {{ part['text'] }}{% endif %}{% endfor %}{% endfor %} ASSISTANT:"
 )
 MODELS = ("tiny/blip", "tiny/blip2", "tiny/llava")
-
-
-def shake(model, scale=0.5):
-    """Random weights large enough for the picture to matter to the words."""
-    import torch
-
-    generator = torch.Generator().manual_seed(7)
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            parameter.data = scale * torch.randn(parameter.shape, generator=generator)
-    return model
 
 
 def plain_tokenizer(**special):
@@ -51,22 +32,6 @@ def plain_tokenizer(**special):
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     names = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names, extra_special_tokens=special)
-
-
-def save_blip(folder):
-    from transformers import BertTokenizerFast, BlipConfig, BlipForConditionalGeneration, BlipProcessor
-    from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
-
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-    tokenizer = BertTokenizerFast(vocab={word: place for place, word in enumerate(words)})
-    text = {
-        "vocab_size": len(words) + 2, "hidden_size": 16, "encoder_hidden_size": 16, "intermediate_size": 32,
-        "projection_dim": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 64,
-        "bos_token_id": len(words), "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0,
-    }  # fmt: skip  # as in BLIP's own files, the start token lies outside the tokenizer's words
-    config = BlipConfig(text_config=text, vision_config=VISION, projection_dim=16)
-    shake(BlipForConditionalGeneration(config)).save_pretrained(folder)
-    BlipProcessor(BlipImageProcessorPil(size=SIZE), tokenizer).save_pretrained(folder)
 
 
 def save_blip2(folder):

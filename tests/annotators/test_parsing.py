@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_models import SEGFORMER, save_segformer
 from torch import nn
 
 import annotators
@@ -21,7 +22,6 @@ REPOSITORY = Path(__file__).parents[2]
 SIZES = ((96, 72), (64, 64), (50, 91))
 TINY = {"stem": (4, 4, 8), "planes": (4, 4, 8, 8), "blocks": (1, 1, 2, 1), "context": 8, "decoder": 8, "skip": 4}
 TINY |= {"edge": 4, "fusion": 8}
-SEGFORMER = [label.name.capitalize().replace("_", "-") for label in labels.Atr if label != labels.Atr.NECK]
 
 
 @pytest.fixture(autouse=True)
@@ -31,25 +31,6 @@ def no_machine_weights(monkeypatch, tmp_path):
     monkeypatch.delenv("VTON_WEIGHTS", raising=False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
     monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "home"))
-
-
-def save_segformer(folder: Path, names=SEGFORMER, seed=0) -> Path:
-    from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerImageProcessorPil
-
-    torch.manual_seed(seed)
-    config = SegformerConfig(
-        hidden_sizes=[8, 8, 16, 16],
-        depths=[1, 1, 1, 1],
-        num_attention_heads=[1, 1, 2, 2],
-        decoder_hidden_size=16,
-        id2label=dict(enumerate(names)),
-        label2id={name: number for number, name in enumerate(names)},
-    )
-    model = SegformerForSemanticSegmentation(config)
-    nn.init.normal_(model.decode_head.classifier.weight)
-    model.save_pretrained(folder)
-    SegformerImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder)
-    return folder
 
 
 def tiny_ace2p(classes: int, seed: int) -> ace2p.ACE2P:

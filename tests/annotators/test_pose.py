@@ -150,7 +150,7 @@ def test_importing_loads_no_model_library():
 def test_config():
     config = registry.config("pose", backend="openpose", hands=True, face=True, pose_image=True)
     names = [field.name for field in config.fields()]
-    assert names == ["keypoints", "keypoints_face", "keypoints_hands", "pose_image"]
+    assert names == ["keypoints", "person_box", "keypoints_face", "keypoints_hands", "pose_image"]
     assert config.weights() == ("openpose_body", "face_landmarker", "hand_landmarker")
     assert pickle.loads(pickle.dumps(config)) == config
     assert [field.name for field in pose.Config().fields()] == ["keypoints"]
@@ -443,7 +443,9 @@ def test_official_layout():
 def test_tiny_model_runs_and_sees_nobody(tiny_openpose):
     config = pose.Config(backend="openpose", nobody="null", weights_dir=str(tiny_openpose))
     photos = [np.random.default_rng(0).integers(0, 255, size, np.uint8) for size in ((128, 96, 3), (90, 200, 3))]
-    assert config.build()([{"person_image": photo} for photo in photos]) == [{"keypoints": None}] * 2
+    assert (
+        config.build()([{"person_image": photo} for photo in photos]) == [{"keypoints": None, "person_box": None}] * 2
+    )
 
 
 def test_preprocessing_is_ootdiffusion_s():

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_models import save_clip
 
 from annotators import tags
 from annotators.common import batching, registry, vocabulary, weights
@@ -28,38 +29,6 @@ NAMED_IN_THE_SPEC = {
     "sleeveLength": ["Short Sleeve", "Long Sleeve", "Sleeveless", "Cropped Sleeve"],
     "neckLine": ["Round Neck", "V Neck", "U Neck"],
 }
-
-
-def save_clip(folder, width=16):
-    """Towers that aren't trained, over a vocabulary of letters: every prompt has a vector of its own."""
-    import string
-
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import CLIPConfig, CLIPModel, CLIPProcessor, PreTrainedTokenizerFast
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-
-    words = ["<pad>", "<unk>", "<start>", "<end>", *string.ascii_letters, *string.digits, *" .,-'"]
-    tokenizer = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    tokenizer.post_processor = processors.TemplateProcessing("<start> $A <end>", None, [("<start>", 2), ("<end>", 3)])
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", bos_token="<start>", eos_token="<end>",
-        model_max_length=77,
-    )  # fmt: skip
-    tower = {"hidden_size": width, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    text = tower | {"vocab_size": len(words), "max_position_embeddings": 77, "bos_token_id": 2, "eos_token_id": 3}
-    vision = tower | {"image_size": 32, "patch_size": 8}
-    model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=width))
-    generator = torch.Generator().manual_seed(11)
-    for name, parameter in model.named_parameters():
-        if parameter.ndim > 1:
-            parameter.data = 0.6 * torch.randn(parameter.shape, generator=generator)
-        if name == "logit_scale":
-            parameter.data.fill_(3.0)
-    model.save_pretrained(folder)
-    size = {"height": 32, "width": 32}
-    CLIPProcessor(CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=size), fast).save_pretrained(folder)
 
 
 @pytest.fixture(scope="module")
