@@ -81,6 +81,9 @@ def _fetch(names: Sequence[str], folder: str) -> int:
         except weights.FetchError as error:
             print(error, file=sys.stderr)
             failed = True
+        except ImportError as error:
+            print(f"{error}; `pip install 'vton-pipelines[annotators]'` brings what it needs", file=sys.stderr)
+            return 1
     return 1 if failed else 0
 
 

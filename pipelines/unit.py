@@ -272,14 +272,16 @@ def shared(name: str, made: Any) -> batching.Annotator:
 
 
 def _build(name: str, made: Any) -> batching.Annotator | Unusable:
-    if registry.needs_weights(made):
-        import torch
-
-        torch.set_num_threads(1)  # workers are the parallelism; sums must not depend on how many cores there are
     try:
+        if registry.needs_weights(made):
+            import torch
+
+            torch.set_num_threads(1)  # workers are the parallelism; sums must not depend on how many cores there are
         return made.build()
-    except (ValueError, ImportError) as error:
+    except ValueError as error:
         return Unusable(f"annotator {name}: {error}")
+    except ImportError as error:
+        return Unusable(f"annotator {name}: {error}; `pip install 'vton-pipelines[annotators]'` brings what it needs")
 
 
 @lru_cache(maxsize=1)

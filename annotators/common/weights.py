@@ -6,6 +6,7 @@ to that cache where `fetch` puts single files. A folder may hold repositories in
 """
 
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -182,11 +183,13 @@ def available(name: str, weights_dir: Folder = "") -> bool:
 
 
 def search_path(weights_dir: Folder = "") -> list[Path]:
-    """The folders that `locate` looks in, in order."""
-    from huggingface_hub import constants
-
+    """The folders that `locate` looks in, in order; the hub's cache only where huggingface_hub is installed."""
     given = [folder for folder in (weights_dir, os.environ.get("VTON_WEIGHTS")) if folder]
-    folders = [Path(folder).expanduser() for folder in given] + [Path(constants.HF_HUB_CACHE), single_files_home()]
+    folders = [Path(folder).expanduser() for folder in given]
+    if importlib.util.find_spec("huggingface_hub"):
+        from huggingface_hub import constants
+
+        folders += [Path(constants.HF_HUB_CACHE), single_files_home()]
     return list(dict.fromkeys(folders))
 
 
