@@ -1,4 +1,4 @@
-"""A core installation, without the extra [annotators]: what needs no model works, what needs one says what to install."""
+"""A core installation, without [annotators]: what needs no model works, what needs one says what to install."""
 
 import subprocess
 import sys
