@@ -19,6 +19,9 @@ from schemas import fields
 READS = ("person_image",)
 MAY_READ = ("person_box", "keypoints")
 
+# Settings that write columns which are not written otherwise.
+ASKED_BY = {"parse_lip": {"lip": True, "backend": "schp"}, "parse_atr": {"atr": True}}
+
 Maps = dict[str, np.ndarray]  # label space → uint8 [h w]
 
 

@@ -28,6 +28,13 @@ from schemas.labels import Body25
 READS = ("person_image",)
 MAY_READ = ("person_box",)
 
+# Settings that write columns which are not written otherwise.
+ASKED_BY = {
+    "keypoints_face": {"face": True},
+    "keypoints_hands": {"hands": True},
+    "pose_image": {"pose_image": True},
+}
+
 _MAX_PEOPLE = 4  # that MediaPipe looks for in a photo
 _BOX_GROWTH = 0.25  # of the box's longer side, on each side: what MediaPipe needs to see around a person
 _ARMS = {"left": (5, 6, 7), "right": (2, 3, 4)}  # shoulder, elbow, wrist in BODY_25; the order of keypoints_hands

@@ -77,6 +77,7 @@ def _run(
 ) -> int:
     run = {
         "command": request.command,
+        "input": str(root),
         "configuration": configurations.as_json(configured),
         "identity": configured.identity(),
         "runner": request.flags.runner,

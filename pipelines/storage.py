@@ -44,6 +44,8 @@ class LocalFolder:
         found = {}
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / name) as entries:
             for entry in entries:
+                if not _is_text(entry.name):
+                    continue
                 with contextlib.suppress(FileNotFoundError):  # a dangling link, or gone since
                     status = entry.stat()
                     if stat.S_ISREG(status.st_mode):
@@ -181,6 +183,15 @@ Folder = LocalFolder | RemoteFolder
 def open_folder(location: str) -> Folder:
     """A local path, or a URL whose scheme fsspec knows. Raises ValueError or ImportError for an unknown scheme."""
     return RemoteFolder(location) if "://" in location else LocalFolder(location)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is UTF-8: others can't be written into a list, a table or a page."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _base(info: dict[str, Any]) -> str:

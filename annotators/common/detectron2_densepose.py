@@ -14,6 +14,7 @@ INSTALL = (
     " `pip install --no-build-isolation --no-deps git+https://github.com/facebookresearch/detectron2` and the same with"
     " `#subdirectory=projects/DensePose`, or use backend torch, which needs neither"
 )
+CHOICE_OF = 16  # people at most that are chosen from, as in our own network
 CONFIG = "densepose_rcnn_R_50_FPN_s1x.yaml"
 
 Choose = Callable[[int, np.ndarray, np.ndarray], int | None]
@@ -37,6 +38,7 @@ def load(
     settings.MODEL.WEIGHTS = str(weights.locate("densepose_r50_fpn_s1x", weights_dir))
     settings.MODEL.DEVICE = device
     settings.MODEL.ROI_HEADS.SCORE_THRESH_TEST = score_threshold
+    settings.TEST.DETECTIONS_PER_IMAGE = CHOICE_OF
     predict, extract = DefaultPredictor(settings), DensePoseResultExtractor()
 
     def estimate(photos: Sequence[np.ndarray], choose: Choose) -> list[np.ndarray | None]:

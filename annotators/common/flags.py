@@ -63,6 +63,9 @@ def run(main: Callable[[Sequence[str]], int], prog: str) -> NoReturn:
         code = 2
     except BrokenPipeError:
         code = 1
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted; run it again to go on", file=sys.stderr)
+        code = 130
     sys.exit(code)
 
 

@@ -96,8 +96,9 @@ def annotate(
     `configs` overrides the default Config of annotators by name. Raises ValueError for a column nobody writes, and
     lets an annotator's own exception through: in memory there is nowhere to set a bad record aside.
     """
-    chosen = dict(configs or {})
-    every = {name: chosen.get(name) or config(name, weights_dir=weights, device=device) for name in names()}
+    chosen, want = dict(configs or {}), None if want is None else list(want)
+    common = {"weights_dir": weights, "device": device}
+    every = {name: chosen.get(name) or config(name, **common, **asked(name, want or ())) for name in names()}
     if want is None:
         every = {name: made for name, made in every.items() if not needs_weights(made)}
     wanted = _wanted(want, every)
@@ -105,6 +106,12 @@ def annotate(
     for name in order({name: every[name] for name in _needed(wanted, every, results)}):
         _apply(name, every[name], results)
     return results
+
+
+def asked(name: str, columns: Iterable[str]) -> dict[str, Any]:
+    """Settings that make an annotator write columns which it only writes when asked (its `ASKED_BY`)."""
+    table = getattr(load(name), "ASKED_BY", {})
+    return {key: value for column in columns for key, value in table.get(column, {}).items()}
 
 
 def needs_weights(made: Any) -> tuple[str, ...]:

@@ -107,6 +107,16 @@ def test_annotate_keeps_what_is_there_and_refuses_unknown_columns() -> None:
         annotators.annotate([given], want=["hat"])
 
 
+def test_columns_written_only_when_asked_for() -> None:
+    for name in annotators.names():
+        for column, settings in getattr(annotators.load(name), "ASKED_BY", {}).items():
+            plain = [field.name for field in registry.written(name)]
+            made = annotators.config(name, **settings)
+            assert column not in plain and column in [field.name for field in registry.written(name, made)]
+    with pytest.raises(ValueError, match="missing"):
+        annotators.annotate([example(1)], want=["parse_lip"], weights="/nowhere")
+
+
 def test_order_follows_reads() -> None:
     ordered = annotators.order({name: annotators.config(name) for name in annotators.names()})
     assert ordered.index("garment_mask") < ordered.index("high_frequency") and sorted(ordered) == list(
