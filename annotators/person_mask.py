@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from annotators.common import transformers_models, weights
+from annotators.common import mediapipe_tasks, transformers_models, weights
 from annotators.common.options import option, runtime
 from annotators.functional.keypoints import person_box
 from annotators.functional.parsing import keep_person
@@ -119,18 +119,10 @@ class SelfieSegmenter:
             self._task = tasks.vision.ImageSegmenter.create_from_options(settings)
         self._image = lambda photo: mediapipe.Image(mediapipe.ImageFormat.SRGB, photo)
         self._lock = threading.Lock()
-        weakref.finalize(self, _close, self._task)
+        weakref.finalize(self, mediapipe_tasks.close, self._task)
 
     def __call__(self, photo: np.ndarray) -> np.ndarray:
         """float32 [h w] 0-1: the person's confidence, made at 256×256 and enlarged to the photo, uint8 [h w 3] RGB."""
         with self._lock:
             masks = self._task.segment(self._image(np.ascontiguousarray(photo))).confidence_masks
             return masks[-1].numpy_view().reshape(photo.shape[:2]).copy()  # the view dies with the result
-
-
-def _close(task: Any) -> None:
-    """Frees the task; while the interpreter ends its thread is gone, and its destructor would print a trace."""
-    try:
-        task.close()
-    except RuntimeError:
-        task._handle = None

@@ -5,13 +5,9 @@ finds the body, from the part of the photo where the body's joints say that they
 """
 
 import contextlib
-import os
-import re
-import sys
-import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from annotators.common import weights
+from annotators.common import mediapipe_tasks, weights
 from annotators.common.options import option, runtime
 from annotators.functional import keypoints, skeletons
 from schemas import fields, labels
@@ -227,7 +223,7 @@ class Landmarker:
     """
 
     def __init__(self, kind: str, path: Path, **settings: Any) -> None:
-        with _quiet_native_log():
+        with mediapipe_tasks.quiet_native_log():
             import mediapipe
             from mediapipe.tasks.python import BaseOptions, vision
 
@@ -242,7 +238,7 @@ class Landmarker:
         self._image = lambda pixels: mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
         self._lock = threading.Lock()
         self._warm = False
-        weakref.finalize(self, _close, self.task)
+        weakref.finalize(self, mediapipe_tasks.close, self.task)
 
     def __call__(self, picture: np.ndarray) -> Any:
         """MediaPipe's result for uint8 [h w 3] RGB, its landmarks normalised by the picture's width and height.
@@ -255,7 +251,7 @@ class Landmarker:
         above, left = (side - height) // 2, (side - width) // 2
         padding = ((above, side - height - above), (left, side - width - left), (0, 0))
         square = np.ascontiguousarray(np.pad(picture, padding, mode="edge"))
-        with self._lock, contextlib.nullcontext() if self._warm else _quiet_native_log():
+        with self._lock, contextlib.nullcontext() if self._warm else mediapipe_tasks.quiet_native_log():
             result = self.task.detect(self._image(square))
             self._warm = True
         lists = (getattr(result, f"{kind}_landmarks", ()) for kind in ("pose", "face", "hand"))
@@ -305,33 +301,3 @@ def _head_size(body: np.ndarray) -> float:
         if keypoints.present(body)[[a, b]].all():
             return factor * float(np.hypot(*(body[a, :2] - body[b, :2])))
     return 0.0
-
-
-def _close(task: Any) -> None:
-    """Frees a MediaPipe task. While the interpreter ends its thread is gone, and its destructor would print a trace."""
-    try:
-        task.close()
-    except RuntimeError:
-        task._handle = None
-
-
-_NATIVE_LOG = re.compile(rb"^(INFO: |WARNING: |[IW]\d{4} )")
-_one_redirection = threading.Lock()
-
-
-@contextlib.contextmanager
-def _quiet_native_log() -> Iterator[None]:
-    """Keeps the start-up chatter of MediaPipe's C++ off standard error; every other line that came is passed on."""
-    with _one_redirection, tempfile.TemporaryFile() as captured:
-        sys.stderr.flush()
-        original = os.dup(2)
-        os.dup2(captured.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(original, 2)
-            os.close(original)
-            captured.seek(0)
-            lines = captured.read().splitlines(keepends=True)
-            os.write(2, b"".join(line for line in lines if not _NATIVE_LOG.match(line)))

@@ -2,10 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
-from annotators.common import registry
+from annotators.common import registry, weights
 from annotators.common.flags import UsageError
 from pipelines.configuration import NEVER_A_REASON, Configuration
 from pipelines.sources import Listed
@@ -125,17 +124,8 @@ class _Makeable:
 
 def unready(name: str, made: Any) -> str:
     """Why an annotator can't run here: the weights it lacks; empty when it can."""
-    needed = registry.needs_weights(made)
-    if not needed:
-        return ""
-    return _absent(needed, getattr(made, "weights_dir", None) or "")
-
-
-@cache
-def _absent(needed: tuple[str, ...], folder: str) -> str:
-    from annotators.common import weights
-
-    absent = [item for item in needed if not weights.available(item, folder)]
+    folder = getattr(made, "weights_dir", None) or ""
+    absent = [item for item in registry.needs_weights(made) if not weights.available(item, folder)]
     return f"weights {', '.join(absent)} not found" if absent else ""
 
 

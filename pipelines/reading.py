@@ -134,33 +134,32 @@ def _add_shipped(
 ) -> None:
     try:
         data = _bytes(path, reading, root)
-        found = _decode(column, data, about.decoded.pixels.shape[:2])
+        found, bytes_can_stay = _decode(column, data, about.decoded.pixels.shape[:2])
     except (codecs.CodecError, OSError) as error:
         reading.unreadable[column] = (_reason(error), path)
         return
+    note = f"resized from {geometry.source_height}x{geometry.source_width}" if _moves(geometry) else ""
     for name, value in found.items():
-        if name in recompute:
-            continue
-        reading.columns[name] = _moved(name, value, geometry) if _moves(geometry) else value
-        note = f"resized from {geometry.source_height}x{geometry.source_width}" if _moves(geometry) else ""
-        reading.came_from(name, "dataset", None, reading.digests[path], note)
-    if (
-        fields.kind(record.TRYON[column]) == "image"
-        and not _moves(geometry)
-        and codecs.decode_photo(data).bytes_can_stay
-    ):
+        if name not in recompute:
+            reading.columns[name] = _moved(name, value, geometry) if _moves(geometry) else value
+            reading.came_from(name, "dataset", None, reading.digests[path], note)
+    if bytes_can_stay and not _moves(geometry):
         reading.kept[column] = {"bytes": data, "path": PurePosixPath(path).name}
 
 
-def _decode(column: str, data: bytes, size: tuple[int, int]) -> dict[str, Any]:
-    """A shipped file's columns. Raises codecs.CodecError, also for a picture of another size than its photo."""
+def _decode(column: str, data: bytes, size: tuple[int, int]) -> tuple[dict[str, Any], bool]:
+    """A shipped file's columns, and whether its bytes may go into a shard as they are.
+
+    Raises codecs.CodecError, also for a picture of another size than its photo.
+    """
     kind = fields.kind(record.TRYON[column])
     if kind == "keypoints":
-        return codecs.decode_keypoints(data)
-    value = record.decode(record.TRYON[column], {"bytes": data})
+        return codecs.decode_keypoints(data), False
+    photo = codecs.decode_photo(data) if kind == "image" else None
+    value = photo.pixels if photo else record.decode(record.TRYON[column], {"bytes": data})
     if value.shape[:2] != size:
         raise codecs.CodecError(f"{value.shape[0]}x{value.shape[1]} pixels; its photo has {size[0]}x{size[1]}")
-    return {column: value}
+    return {column: value}, bool(photo and photo.bytes_can_stay)
 
 
 _MOVES: dict[str, Callable[[np.ndarray, shapes.Geometry], np.ndarray]] = {

@@ -80,7 +80,8 @@ def _summary(manifest: dict[str, Any]) -> Iterator[str]:
     tiles |= {f"findings: {kind}": n for kind, n in counts["findings_by_kind"].items()}
     yield from (f"<div class=tile><b>{_text(value)}</b>{_text(name)}</div>" for name, value in tiles.items())
     yield "</div>"
-    settings = ", ".join(f"{key} {value}" for key, value in manifest["configuration"].items() if key != "annotators")
+    chosen = {key: value for key, value in manifest["configuration"].items() if key != "annotators"}
+    settings = ", ".join(f"{key} {_words(value)}" for key, value in chosen.items() if value not in (None, []))
     yield f"<p>{_text(settings)}</p>"
 
 
@@ -169,6 +170,10 @@ def _table(folder: Folder, name: str) -> list[dict[str, Any]]:
         return rows
     except (OSError, pa.ArrowException):
         return []
+
+
+def _words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _text(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas import codecs
+from schemas import codecs, shards
 
 HEIGHT, WIDTH = 128, 96
 WEIGHTLESS = "parse,keypoints,densepose,caption"
@@ -78,6 +78,15 @@ class Result:
     def error(self) -> str:
         """The one line that a failure ends with."""
         return self.stderr.strip().splitlines()[-1]
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """All rows of a finished build, cells as stored."""
+    found: list[dict[str, Any]] = []
+    for path in sorted(folder.glob("*-of-*")):
+        with path.open("rb") as file:
+            found += list(shards.ShardReader(file, path.name).rows())
+    return found
 
 
 def digests(folder: Path) -> dict[str, bytes]:

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import Dataset, Result, draw
+from helpers import Dataset, Result, draw, rows
 from PIL import Image
 
-from schemas import codecs, shards
+from schemas import codecs
 
 Command = Callable[..., Result]
 BUILD = "pipelines.build_vitonhd"
@@ -43,12 +43,8 @@ def table(folder: Path, name: str = "rejects.parquet") -> list[dict[str, str]]:
     return pq.read_table(folder / name).to_pylist()
 
 
-def rows(folder: Path) -> dict[str, dict]:
-    found = {}
-    for path in sorted(folder.glob("*-of-*")):
-        with path.open("rb") as file:
-            found |= {row["record_id"].split("/")[-1]: row for row in shards.ShardReader(file, path.name).rows()}
-    return found
+def by_name(folder: Path) -> dict[str, dict]:
+    return {row["record_id"].split("/")[-1]: row for row in rows(folder)}
 
 
 def test_unreadable_photos_are_rejected_and_the_rest_is_built(
@@ -98,7 +94,7 @@ def test_odd_but_valid_photos_are_converted(command: Command, dataset: Dataset, 
     out = tmp_path / "out"
     result = command(BUILD, "--input", dataset.root, "--output", out)
     assert (result.code, result.json["records"]) == (0, 5), result.stderr + str(table(out))
-    for name, row in {key.split("+")[0]: row for key, row in rows(out).items()}.items():
+    for name, row in {key.split("+")[0]: row for key, row in by_name(out).items()}.items():
         stored = Image.open(io.BytesIO(row["person_image"]["bytes"]))
         assert stored.mode == "RGB" and stored.size == photo.size and stored.getexif().get(0x0112, 1) == 1, name
         difference = np.abs(np.asarray(stored).astype(int) - np.asarray(photo)).mean()
@@ -125,7 +121,7 @@ def test_unreadable_annotations_are_computed_or_reject(command: Command, dataset
     assert (
         "no person" in messages["00002_00"] and "NaN" in messages["00003_00"] and "not a number" in messages["00004_00"]
     )
-    (row,) = rows(out).values()
+    (row,) = by_name(out).values()
     entry = next(e for e in row["provenance"] if e["column"] == "garment_mask")
     assert entry["origin"] == "annotator" and "the shipped file was unreadable: not a picture" in entry["note"]
 
@@ -155,7 +151,7 @@ def test_lists_with_every_oddity(command: Command, dataset: Dataset, tmp_path: P
     out = tmp_path / "out"
     result = command(BUILD, "--input", dataset.root, "--output", out, "--max-reject-rate", 1)
     assert (result.code, result.json["records"], result.json["rejects"]) == (0, 3, 9), str(table(out))
-    assert set(rows(out)) == {"00000_00+00001_00", "zwei Wörter+zwei Wörter", "人物+00001_00"}
+    assert set(by_name(out)) == {"00000_00+00001_00", "zwei Wörter+zwei Wörter", "人物+00001_00"}
     kinds = sorted(row["error"] for row in table(out))
     assert kinds == ["malformed_line"] + ["missing_file"] * 2 + ["outside_root"] * 6
     assert all(row["stage"] == "list" and row["source"].startswith("test_pairs.txt:") for row in table(out))
@@ -177,9 +173,9 @@ def test_a_damaged_tag_file_is_noted(command: Command, dataset: Dataset, tmp_pat
     dataset.put("test/vitonhd_test_tagged.json", b'{"data": [{"file_name"')
     out = tmp_path / "out"
     assert command(BUILD, "--input", dataset.root, "--output", out).code == 0
-    notes = [e["note"] for row in rows(out).values() for e in row["provenance"] if e["column"] == "tags"]
+    notes = [e["note"] for row in by_name(out).values() for e in row["provenance"] if e["column"] == "tags"]
     assert notes and all("vitonhd_test_tagged.json is unreadable" in note for note in notes)
-    assert all(row["caption"] for row in rows(out).values())
+    assert all(row["caption"] for row in by_name(out).values())
 
 
 def test_retry_rejects_builds_only_those_units(command: Command, dataset: Dataset, tmp_path: Path) -> None:

@@ -10,20 +10,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import WEIGHTLESS, Dataset, Result, copy, digests
+from helpers import WEIGHTLESS, Dataset, Result, copy, digests, rows
 
 from schemas import codecs, record, shards
 
 Command = Callable[..., Result]
 BUILD = "pipelines.build_vitonhd"
-
-
-def rows(folder: Path) -> list[dict]:
-    found = []
-    for path in sorted(folder.glob("*-of-*")):
-        with path.open("rb") as file:
-            found += list(shards.ShardReader(file, path.name).rows())
-    return found
 
 
 def test_everything_shipped_is_taken_and_the_rest_computed(command: Command, dataset: Dataset, tmp_path: Path) -> None:

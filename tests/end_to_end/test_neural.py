@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Dataset, Result, digests
+from helpers import Dataset, Result, digests, rows
 from PIL import Image
 from tiny_models import save_blip, save_clip, save_densepose, save_segformer
 
-from schemas import codecs, fields, labels, record, shards
+from schemas import codecs, fields, labels, record
 
 Command = Callable[..., Result]
 BUILD = "pipelines.build_vitonhd"
@@ -45,14 +45,6 @@ def photos(tmp_path: Path, data: Path) -> Dataset:
         made.put(f"test/cloth/{number}.jpg", garment.read_bytes())
     made.pairs("0.jpg 1.jpg", "1.jpg 0.jpg")
     return made
-
-
-def rows(folder: Path) -> list[dict]:
-    found = []
-    for path in sorted(folder.glob("*-of-*")):
-        with path.open("rb") as file:
-            found += list(shards.ShardReader(file, path.name).rows())
-    return found
 
 
 def test_everything_is_computed_from_the_photo(
