@@ -1,7 +1,7 @@
 """Images per second of the neural annotators at their real sizes; random weights serve for speed.
 
-  python benchmarks/annotators.py speed --device cuda      each annotator: one by one, and in its batches
-  python benchmarks/annotators.py densepose                our DensePose against detectron2, where that is installed
+  python benchmarks/neural.py speed --device cuda      each annotator: one by one, and in its batches
+  python benchmarks/neural.py densepose                our DensePose against detectron2, where that is installed
 
 Photos come from VTON_DATA (default ../shared/data). Weights are drawn once into a temporary folder.
 """
