@@ -16,7 +16,7 @@ from annotators.functional import garment_mask
 from schemas import fields
 
 READS = ("garment_image",)
-MAY_READ = ("person_image", "parse", "category")
+MAY_READ = ("garment_view", "person_image", "parse", "category")
 
 Segment = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # photos uint8 [h w 3] RGB → masks uint8 [h w] 0/255
 
@@ -45,19 +45,22 @@ class Config:
 
 class GarmentMask:
     def __init__(self, config: Config) -> None:
-        self.from_person = config.garment_from_person
+        self.from_person, self.any_view = config.garment_from_person, config.backend != "classical"
         self.segment: Segment = _BACKENDS[config.backend](config)
 
     def __call__(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """{"garment_mask": uint8 [h w] 0/255} per record; worn_garment_image (white outside) and _mask where asked for.
 
-        Raises ValueError when nothing stands out.
+        None for a worn garment by colour, which can't tell cloth from body. Raises ValueError when nothing stands out.
         """
-        masks = self.segment([record["garment_image"] for record in records])
-        return [self._columns(record, mask) for record, mask in zip(records, masks, strict=True)]
+        seen = [
+            number for number, record in enumerate(records) if self.any_view or record.get("garment_view") != "worn"
+        ]
+        masks = dict(zip(seen, self.segment([records[number]["garment_image"] for number in seen]), strict=True))
+        return [self._columns(record, masks.get(number)) for number, record in enumerate(records)]
 
-    def _columns(self, record: dict[str, Any], mask: np.ndarray) -> dict[str, Any]:
-        if not mask.any():
+    def _columns(self, record: dict[str, Any], mask: np.ndarray | None) -> dict[str, Any]:
+        if mask is not None and not mask.any():
             raise ValueError("no garment found: the segmenter sees background only")
         columns: dict[str, Any] = {"garment_mask": mask}
         if self.from_person and record.get("parse") is not None:
@@ -89,20 +92,7 @@ def _transformers(config: Config) -> Segment:
     return lambda photos: [np.where(np.isin(m, garment), np.uint8(255), np.uint8(0)) for m in model(photos)]
 
 
-_CLOTHES = (
-    "cloth",
-    "upper",
-    "top",
-    "shirt",
-    "coat",
-    "jacket",
-    "dress",
-    "skirt",
-    "pants",
-    "jumpsuit",
-    "garment",
-    "belt",
-)
+_CLOTHES = ("cloth", "upper", "top", "shirt", "coat", "jacket", "dress", "skirt", "pants", "jumpsuit", "garment")
 
 
 def _is_garment(name: str) -> bool:

@@ -4,18 +4,19 @@ import errno
 import json
 import sys
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from annotators.common import options, registry
 from annotators.common.flags import UsageError, one_line
 from pipelines import configuration as configurations
 from pipelines import finish, plan, preflight, receipts, runners, sources
-from pipelines.configuration import Configuration, Flags
+from pipelines.configuration import Configuration, Flags, RunFlags
 from pipelines.progress import Bar, Finished, clock
 from pipelines.receipts import Expected
-from pipelines.storage import Folder, open_folder
-from pipelines.unit import Job, failures
+from pipelines.storage import Entry, Folder, InputFolder, open_folder, open_input
+from pipelines.unit import Configured, Job, Totals, failures
 from schemas.record import SCHEMA_VERSION
 
 RUN = "_run.json"
@@ -36,6 +37,8 @@ class Request:
     flags: Flags
     settings: dict[str, dict[str, Any]]
     engine_options: tuple[str, ...] = ()
+    listing: dict[str, Any] = field(default_factory=dict)  # what the source's `listing` takes beside split and pairing
+    garment_canvas: str = "none"
 
 
 def build(request: Request) -> int:
@@ -44,7 +47,11 @@ def build(request: Request) -> int:
     engine = runners.load(request.flags.runner)
     engine.check(request.engine_options)
     root = _input(request.input)
-    configured = configurations.configure(request.flags, request.source, request.dataset, str(root), request.settings)
+    configured = replace(
+        configurations.configure(request.flags, request.source, request.dataset, str(root), request.settings),
+        source_options=tuple(sorted((name, str(value)) for name, value in request.listing.items())),
+        garment_canvas=request.garment_canvas,
+    )
     listing = _listing(request, root)
     made = plan.make(
         (plan.planned(item, listing.files, configured.recompute) for item in listing.records),
@@ -58,50 +65,66 @@ def build(request: Request) -> int:
     preflight.check_device(request.flags.device)
     output = open_folder(request.flags.output or f"output/{request.command}")
     columns = preflight.columns(records, configured)
-    configured = replace(configured, output=str(output), columns=columns, digests=_digests(configured))
+    digests = weight_digests(configured.annotators)
+    configured = replace(configured, output=str(output), columns=columns, digests=digests)
+    run = {"configuration": configurations.as_json(configured), "repeated_lines": listing.repeated_lines}
+    words = fingerprint_words(configured)
+    prepared = Prepared(request.command, configured, Job(configured), made, words, root, listing.files, run)
+    return execute(prepared, request.flags, engine, request.engine_options, started)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is settled before the output folder is touched."""
+
+    command: str
+    configured: Configured
+    job: Callable[[int], Totals]
+    made: plan.Plan
+    words: list[str]  # for the fingerprints: everything but the records that a shard's bytes depend on
+    root: InputFolder
+    files: dict[str, Entry]  # of every referenced path below the root
+    run: dict[str, Any]  # what finish needs to know, for `_run.json`
+
+
+def execute(prepared: Prepared, flags: RunFlags, engine: Any, engine_options: Sequence[str], started: float) -> int:
+    """Plans, runs the engine over what isn't done yet, finishes; prints the line of JSON, returns the exit code."""
+    output = open_folder(prepared.configured.output)
     try:
-        return _run(request, engine, made, configured, output, root, listing, started)
+        return _execute(prepared, flags, engine, engine_options, output, started)
     except OSError as error:
         raise BuildError(f"{output}: {error.strerror or error}") from error
 
 
-def _run(
-    request: Request,
-    engine: Any,
-    made: plan.Plan,
-    configured: Configuration,
-    output: Folder,
-    root: Folder,
-    listing: sources.Listing,
-    started: float,
+def _execute(
+    prepared: Prepared, flags: RunFlags, engine: Any, engine_options: Sequence[str], output: Folder, started: float
 ) -> int:
-    run = {
-        "command": request.command,
-        "input": str(root),
-        "configuration": configurations.as_json(configured),
-        "identity": configured.identity(),
-        "runner": request.flags.runner,
-        "repeated_lines": listing.repeated_lines,
+    made = prepared.made
+    run = prepared.run | {
+        "command": prepared.command,
+        "input": str(prepared.root),
+        "identity": prepared.configured.identity(),
+        "runner": flags.runner,
         "complete": False,
     }
-    _prepare(output, run, request.flags.overwrite)
-    fingerprints, resume = _plan_and_reconcile(request, made, configured, output, root, listing)
+    _prepare(output, run, flags.overwrite)
+    fingerprints, resume = _plan_and_reconcile(prepared, flags, output)
     plan.write(output, made, fingerprints)
     _say(f"{len(made.records)} records in {len(made.units)} shards, {len(resume.done)} already done; {output}")
     if resume.todo:
-        _engine(request, engine, configured, resume.todo, output)
+        _engine(prepared, flags.runner, engine, engine_options, resume.todo)
     summary = finish.finish(output)
     seconds = round(time.perf_counter() - started, 3)
     output.write(RUN, _json(run | {"complete": True, "seconds": seconds, "skipped_shards": len(resume.done)}))
     _report_seconds(summary.seconds)
     line = {"output": str(output), "records": summary.records, "rejects": summary.rejects, "shards": summary.shards}
     print(json.dumps(line | {"seconds": seconds, "skipped_shards": len(resume.done)}), flush=True)
-    return _exit_code(summary, request.flags.max_reject_rate)
+    return _exit_code(summary, flags.max_reject_rate)
 
 
-def _input(location: str) -> Folder:
+def _input(location: str) -> InputFolder:
     try:
-        root = open_folder(location)
+        root = open_input(location)
     except (ValueError, ImportError) as error:
         raise UsageError(f"--input {location!r}: {error}") from None
     if not root.is_folder():
@@ -109,20 +132,22 @@ def _input(location: str) -> Folder:
     return root
 
 
-def _listing(request: Request, root: Folder) -> sources.Listing:
+def _listing(request: Request, root: InputFolder) -> sources.Listing:
     flags = request.flags
     try:
         source = sources.load(request.source)
-        found: sources.Listing = source.listing(root, flags.split, flags.pairing, dataset=request.dataset)
+        found: sources.Listing = source.listing(
+            root, flags.split, flags.pairing, dataset=request.dataset, **request.listing
+        )
         return found
     except OSError as error:
         raise UsageError(f"--input {root}: {error.strerror or error}") from None
 
 
-def _digests(configured: Configuration) -> tuple[tuple[str, str], ...]:
+def weight_digests(annotators: Iterable[tuple[str, Any]]) -> tuple[tuple[str, str], ...]:
     """sha256 of the weights of each annotator that has any and can run."""
     found = []
-    for name, made in configured.annotators:
+    for name, made in annotators:
         needed = registry.needs_weights(made)
         if needed and not preflight.unready(name, made):
             from annotators.common import weights
@@ -176,24 +201,16 @@ def _earlier(output: Folder) -> dict[str, Any]:
         return {}
 
 
-def _plan_and_reconcile(
-    request: Request,
-    made: plan.Plan,
-    configured: Configuration,
-    output: Folder,
-    root: Folder,
-    listing: sources.Listing,
-) -> tuple[dict[int, str], receipts.Resume]:
-    words = fingerprint_words(configured)
+def _plan_and_reconcile(prepared: Prepared, flags: RunFlags, output: Folder) -> tuple[dict[int, str], receipts.Resume]:
+    made, extension = prepared.made, prepared.configured.format
     fingerprints, expected = {}, []
     for unit in made.units:
         records = made.of(unit)
-        fingerprints[unit.number] = plan.fingerprint(words, records)
+        fingerprints[unit.number] = plan.fingerprint(prepared.words, records)
         paths = tuple(sorted({path for item in records for path, _ in item.references.values()}))
-        tokens = plan.token_digest((path, listing.files[path].token) for path in paths)
+        tokens = plan.token_digest((path, prepared.files[path].token) for path in paths)
         expected.append(Expected(unit, fingerprints[unit.number], tokens, paths))
-    flags = request.flags
-    resume = receipts.reconcile(output, root, expected, configured.format, flags.verify, flags.retry_rejects)
+    resume = receipts.reconcile(output, prepared.root, expected, extension, flags.verify, flags.retry_rejects)
     return fingerprints, resume
 
 
@@ -201,7 +218,9 @@ def fingerprint_words(configured: Configuration) -> list[str]:
     """Everything but the records that a shard's bytes depend on."""
     settings = {name: options.settings(made) for name, made in configured.annotators}
     identity = {
-        key: value for key, value in configured.identity().items() if key not in ("limit", "shard_size", "split")
+        key: value
+        for key, value in configured.identity().items()
+        if key not in ("limit", "shard_size", "split", "source_options")
     }
     return [
         SCHEMA_VERSION,
@@ -214,14 +233,14 @@ def fingerprint_words(configured: Configuration) -> list[str]:
     ]
 
 
-def _engine(request: Request, engine: Any, configured: Configuration, todo: list[plan.Unit], output: Folder) -> None:
+def _engine(prepared: Prepared, runner: str, engine: Any, engine_options: Sequence[str], todo: list[plan.Unit]) -> None:
     rows = {unit.stem: unit.rows for unit in todo}
     failures.clear()
-    with Bar(sum(rows.values()), Finished(str(output), rows)):
+    with Bar(sum(rows.values()), Finished(prepared.configured.output, rows)):
         try:
-            engine.run(Job(configured), [unit.number for unit in todo], request.engine_options)
+            engine.run(prepared.job, [unit.number for unit in todo], engine_options)
         except Exception as error:
-            raise BuildError(f"{request.flags.runner} stopped: {one_line(error)[:500]}") from error
+            raise BuildError(f"{runner} stopped: {one_line(error)[:500]}") from error
     if failures:
         raise BuildError(min(failures))
 

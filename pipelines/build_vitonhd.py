@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from annotators.common import flags
 from pipelines import command
+from pipelines.configuration import Flags
 
 COMMAND = "build_vitonhd"
 EXAMPLES = """\
@@ -17,7 +18,7 @@ EXAMPLES = """\
 
 def main(arguments: Sequence[str]) -> int:
     parser = command.parser(COMMAND, __doc__, EXAMPLES)
-    shared, settings, engine_options = command.parse(parser, arguments)
+    shared, settings, engine_options = command.parse(parser, arguments, Flags)
     from pipelines.build import Request
 
     location, dataset = shared.input, "vitonhd"

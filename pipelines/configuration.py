@@ -19,12 +19,22 @@ FITS = ("crop", "pad", "stretch")
 
 
 @dataclass(frozen=True)
-class Flags:
+class RunFlags:
+    """Flags of every command that makes shards."""
+
+    output: str | None = flag(None, help="folder for the shards (default output/<command>)")
+    runner: str = flag("DirectRunner", help="engine; further flags go to it")
+    max_reject_rate: float = flag(0.1, help="exit 3 above this share of rejected records")
+    overwrite: bool = flag(False, help="replace another build in the output folder")
+    verify: bool = flag(False, help="hash finished shards again instead of trusting their size")
+    retry_rejects: bool = flag(False, help="build units again whose receipt lists rejects")
+
+
+@dataclass(frozen=True)
+class Flags(RunFlags):
     """Flags that all builders share."""
 
     input: str | None = flag(None, help="dataset folder, or a URL that fsspec knows")
-    output: str | None = flag(None, help="folder for the shards (default output/<command>)")
-    runner: str = flag("DirectRunner", help="engine; further flags go to it")
     split: str = flag("all", help="which split", choices=("train", "test", "all"))
     pairing: str = flag("unpaired", help="garment of a test record", choices=("paired", "unpaired"))
     shard_size: int = flag(256, help="records per shard")
@@ -36,10 +46,6 @@ class Flags:
     fit: str = flag("pad", help="how a picture of another shape meets --size", choices=FITS)
     seed: int = flag(0, help="seed of everything drawn at random")
     limit: int | None = flag(None, help="only the first so many list entries")
-    max_reject_rate: float = flag(0.1, help="exit 3 above this share of rejected records")
-    overwrite: bool = flag(False, help="replace another build in the output folder")
-    verify: bool = flag(False, help="hash finished shards again instead of trusting their size")
-    retry_rejects: bool = flag(False, help="build units again whose receipt lists rejects")
     person: str = flag("largest", help="who counts where a photo shows several people", choices=PERSON_CHOICES)
     nobody: str = flag("reject", help="a photo without anybody", choices=("reject", "null"))
     weights: str | None = flag(None, help="folder with model weights (also $VTON_WEIGHTS)")
@@ -68,6 +74,8 @@ class Configuration:
     digests: tuple[tuple[str, str], ...] = ()  # annotator → sha256 of its weights, for those that have any
     complete: bool = True  # no --annotators given: all default columns are promised
     columns: tuple[str, ...] = ()  # of the shards, in order
+    source_options: tuple[tuple[str, str], ...] = ()  # what the source was told beside split and pairing
+    garment_canvas: str = "none"  # "vitonhd": garments are placed as in VITON-HD, see annotators.functional.canvas
 
     def configs(self) -> dict[str, Any]:
         return dict(self.annotators)
@@ -82,6 +90,8 @@ class Configuration:
             "shard_size": self.shard_size,
             "size": list(self.size) if self.size else None,
             "fit": self.fit,
+            "source_options": dict(self.source_options),
+            "garment_canvas": self.garment_canvas,
             "format": self.format,
             "seed": self.seed,
             "annotators": {name: options.settings(made) for name, made in sorted(self.annotators)},
@@ -95,10 +105,11 @@ def configure(
 ) -> Configuration:
     """Flags → Configuration; `settings` holds the annotators' own flags. Raises UsageError naming a bad value."""
     _check_numbers(flags)
-    skip, recompute = _columns("skip", flags.skip), _columns("recompute", flags.recompute)
+    skip, recompute = columns_of("skip", flags.skip), columns_of("recompute", flags.recompute)
     both = sorted(set(skip) & set(recompute))
     if both:
         raise UsageError(f"{both[0]!r} is in both --skip and --recompute; allowed is one of them")
+    common = {"weights_dir": flags.weights, "device": flags.device, "person": flags.person, "nobody": flags.nobody}
     return Configuration(
         dataset=dataset,
         input=input_root,
@@ -112,7 +123,7 @@ def configure(
         size=parse_size(flags.size),
         fit=flags.fit,
         seed=flags.seed,
-        annotators=_chosen(flags, settings),
+        annotators=chosen(flags.annotators, common, settings),
         skip=skip,
         recompute=recompute,
         complete=flags.annotators is None,
@@ -138,7 +149,7 @@ def _check_numbers(flags: Flags) -> None:
         raise UsageError(f"--max-reject-rate {flags.max_reject_rate}; allowed is 0 to 1")
 
 
-def _columns(name: str, words: Sequence[str]) -> tuple[str, ...]:
+def columns_of(name: str, words: Sequence[str]) -> tuple[str, ...]:
     """Columns that a list of columns and annotators means; an annotator's name means all that it writes."""
     groups = {**record.ANNOTATOR_COLUMNS, **_written()}
     known = set(record.TRYON) - set(record.BASE) | {column for columns in groups.values() for column in columns}
@@ -159,13 +170,16 @@ def _written() -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _chosen(flags: Flags, settings: dict[str, dict[str, Any]]) -> tuple[tuple[str, Any], ...]:
-    wanted = flags.annotators if flags.annotators is not None else DEFAULT_ANNOTATORS
+def chosen(
+    names: Sequence[str] | None, common: dict[str, Any], settings: dict[str, dict[str, Any]]
+) -> tuple[tuple[str, Any], ...]:
+    """(name, Config) of the named annotators, or of the default ones, in the order they run. Raises UsageError."""
+    wanted = names if names is not None else DEFAULT_ANNOTATORS
     known = set(annotators.names()) | set(record.ANNOTATOR_COLUMNS)
     for name in wanted:
         if name not in known:
             raise UsageError(f"--annotators {name!r}; allowed are {', '.join(sorted(known))}")
-    if flags.annotators is not None:
+    if names is not None:
         missing = [name for name in wanted if name not in annotators.names()]
         if missing:
             raise UsageError(
@@ -173,7 +187,6 @@ def _chosen(flags: Flags, settings: dict[str, dict[str, Any]]) -> tuple[tuple[st
             )
     built = [name for name in wanted if name in annotators.names()]
     try:
-        common = {"weights_dir": flags.weights, "device": flags.device, "person": flags.person, "nobody": flags.nobody}
         configs = {name: annotators.config(name, **common, **settings.get(name, {})) for name in built}
     except ValueError as error:
         raise UsageError(str(error)) from None
@@ -191,7 +204,8 @@ def from_json(plain: dict[str, Any]) -> Configuration:
     try:
         made = tuple((name, annotators.load(name).Config(**values)) for name, values in plain["annotators"])
         rest: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
-        rest["digests"] = tuple((name, digest) for name, digest in rest["digests"])
+        for pairs in ("digests", "source_options"):
+            rest[pairs] = tuple((name, value) for name, value in rest[pairs])
         return Configuration(**{**rest, "annotators": made})
     except (TypeError, ValueError, KeyError) as error:
         raise UsageError(f"_run.json is of another version: {error}") from None

@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from annotators.common import flags, registry
-from pipelines import card, configuration, findings, receipts
+from pipelines import card, configuration, findings, receipts, rewrite
 from pipelines.configuration import Configuration
 from pipelines.plan import PlanReader, Unit
 from pipelines.receipts import Name, Receipt
 from pipelines.storage import Folder, open_folder
-from pipelines.unit import shard_schema
+from pipelines.unit import Configured, shard_schema
 from schemas import record
 
 LIBRARIES = ("numpy", "pillow", "opencv-python", "pyarrow")
@@ -70,13 +70,13 @@ def package_version() -> str:
 def finish(output: Folder) -> Summary:
     """Raises Incomplete naming units without a shard, UsageError when the folder holds no build."""
     run = _read_run(output)
-    configured = configuration.from_json(run["configuration"])
+    configured = _configured(run)
     plan = PlanReader(output)
     receipts.sweep(output)
     done = _collect(output, plan, configured.format)
     _remove_stale(output, done, configured.format)
     rejects = _rejects(plan, done)
-    found = findings.find(output, done, configured)
+    found = findings.find(output, done, configured.format)
     manifest = _manifest(run, configured, plan, done, rejects, found)
     _write_table(output, "rejects.parquet", rejects, REJECTS)
     _write_table(output, "findings.parquet", found, findings.SCHEMA)
@@ -95,6 +95,20 @@ def _read_run(output: Folder) -> dict[str, Any]:
         return run
     except (OSError, ValueError):
         raise flags.UsageError(f"{output} holds no build: _run.json is missing or damaged") from None
+
+
+def _configured(run: dict[str, Any]) -> Configured:
+    """Of a build, or of a rewrite of finished shards."""
+    made = rewrite.from_json if "source_build" in run else configuration.from_json
+    return made(run["configuration"])
+
+
+def _types(configured: Configured) -> dict[str, str]:
+    """Column → Arrow type, in the order of the shards."""
+    if isinstance(configured, Configuration):
+        return {field.name: str(field.type) for field in shard_schema(configured)}
+    assert isinstance(configured, rewrite.Rewrite)
+    return dict(configured.columns)
 
 
 def _collect(output: Folder, plan: PlanReader, extension: str) -> list[Done]:
@@ -139,7 +153,7 @@ def _rejects(plan: PlanReader, done: list[Done]) -> list[dict[str, str]]:
 
 def _manifest(
     run: dict[str, Any],
-    configured: Configuration,
+    configured: Configured,
     plan: PlanReader,
     done: list[Done],
     rejects: list[dict[str, str]],
@@ -151,7 +165,6 @@ def _manifest(
         records[item.unit.split] += item.receipt.rows
         for column, counted in item.receipt.origins.items():
             origins.setdefault(column, Counter()).update(counted)
-    schema = shard_schema(configured)
     digests = dict(configured.digests)
     prints = plan.fingerprints()
     return {
@@ -161,7 +174,8 @@ def _manifest(
         "command": run["command"],
         "configuration": configured.identity(),
         "columns": {
-            f.name: {"type": str(f.type), "origins": dict(sorted(origins.get(f.name, {}).items()))} for f in schema
+            name: {"type": type_, "origins": dict(sorted(origins.get(name, {}).items()))}
+            for name, type_ in _types(configured).items()
         },
         "shards": [
             {
@@ -184,6 +198,7 @@ def _manifest(
         "annotators": {name: _describe(name, made, digests.get(name)) for name, made in sorted(configured.annotators)},
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
         "fingerprint": findings.digest(prints[number] for number in sorted(prints)),
+        **({"source_build": run["source_build"]} if "source_build" in run else {}),
     }
 
 
@@ -193,14 +208,19 @@ def _describe(name: str, made: Any, digest: str | None) -> dict[str, Any]:
     described: dict[str, Any] = {"settings": settings(made)}
     needed = registry.needs_weights(made)
     if needed and digest:
-        from annotators.common import weights
-
-        described |= {
-            "weights": list(needed),
-            "weights_sha256": digest,
-            "licences": [weights.find(item).licence for item in needed],
-        }
+        licences = [_licence(item) for item in needed]
+        described |= {"weights": list(needed), "weights_sha256": digest, "licences": licences}
     return described
+
+
+def _licence(name: str) -> str:
+    """Of weights in the table; "" for a folder of the user's own."""
+    from annotators.common import weights
+
+    try:
+        return weights.find(name).licence
+    except ValueError:
+        return ""
 
 
 def _write_receipts(output: Folder, done: list[Done]) -> None:

@@ -67,17 +67,20 @@ class Unit:
         return f"{self.split}-{self.index:05d}-of-{self.total:05d}"
 
 
-def cut(counts: dict[str, int], shard_size: int) -> list[Unit]:
-    """Units of up to `shard_size` records, split by split in the order of `counts`."""
+def cut(counts: dict[str, int], shard_size: int, sizes: dict[str, list[int]] | None = None) -> list[Unit]:
+    """Units of up to `shard_size` records, split by split in the order of `counts`; or of given `sizes` per split."""
     units: list[Unit] = []
     first = 0
     for split, count in counts.items():
-        total = -(-count // shard_size)
-        for index in range(total):
-            rows = min(shard_size, count - index * shard_size)
-            units.append(Unit(len(units), split, index, total, first + index * shard_size, rows))
-        first += count
+        own = sizes[split] if sizes else _even(count, shard_size)
+        for index, rows in enumerate(own):
+            units.append(Unit(len(units), split, index, len(own), first, rows))
+            first += rows
     return units
+
+
+def _even(count: int, shard_size: int) -> list[int]:
+    return [min(shard_size, count - start) for start in range(0, count, shard_size)]
 
 
 def fingerprint(configuration: Sequence[str], records: Iterable[Planned]) -> str:
@@ -119,18 +122,24 @@ def planned(record: Listed, files: dict[str, Entry], recompute: Sequence[str] = 
 
 @dataclass(frozen=True)
 class Plan:
-    """All records in order, and the entries that were refused."""
+    """All records in order, and the entries that were refused; `sizes` where units aren't cut evenly."""
 
     records: list[Planned]
     refused: list[Refused]
     shard_size: int
+    sizes: dict[str, list[int]] | None = None  # records of each unit, by split
 
     @property
-    def units(self) -> list[Unit]:
+    def counts(self) -> dict[str, int]:
+        """Records by split, in order."""
         counts: dict[str, int] = {}
         for record in self.records:
             counts[record.split] = counts.get(record.split, 0) + 1
-        return cut(counts, self.shard_size)
+        return counts
+
+    @property
+    def units(self) -> list[Unit]:
+        return cut(self.counts, self.shard_size, self.sizes)
 
     def of(self, unit: Unit) -> list[Planned]:
         return self.records[unit.first_row : unit.first_row + unit.rows]
@@ -146,10 +155,8 @@ def make(records: Iterable[Planned], refused: Iterable[Refused], shard_size: int
 def write(folder: Folder, plan: Plan, fingerprints: dict[int, str]) -> None:
     """Writes `_plan.parquet` (and `_plan-00001.parquet` …), and removes files of a longer earlier plan."""
     rows = _rows(plan, fingerprints)
-    counts: dict[str, int] = {}
-    for record in plan.records:
-        counts[record.split] = counts.get(record.split, 0) + 1
-    summary = {"splits": counts, "shard_size": plan.shard_size, "rows": len(rows)}
+    summary: dict[str, Any] = {"splits": plan.counts, "shard_size": plan.shard_size, "rows": len(rows)}
+    summary |= {"sizes": plan.sizes} if plan.sizes else {}
     names = [file_name(i) for i in range(max(1, -(-len(rows) // FILE_ROWS)))]
     for index, name in enumerate(names):
         table = pa.Table.from_pylist(rows[index * FILE_ROWS : (index + 1) * FILE_ROWS], _SCHEMA)
@@ -177,7 +184,7 @@ class PlanReader:
         summary = json.loads(self._file(0).schema_arrow.metadata[b"plan"])
         self.shard_size: int = summary["shard_size"]
         self.rows: int = summary["rows"]
-        self.units = cut(summary["splits"], self.shard_size)
+        self.units = cut(summary["splits"], self.shard_size, summary.get("sizes"))
         self.records = sum(unit.rows for unit in self.units)
 
     def of(self, unit: Unit) -> tuple[list[Planned], str]:

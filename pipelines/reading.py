@@ -1,22 +1,27 @@
 """One planned record → decoded arrays: read once, check, turn upright, bring to the stored size."""
 
 import hashlib
+import importlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
+from annotators.functional import canvas
 from annotators.functional import geometry as shapes
+from pipelines import garments
 from pipelines.configuration import Configuration
 from pipelines.plan import Planned
 from pipelines.preflight import HALVES
-from pipelines.storage import Folder
+from pipelines.storage import InputFolder
 from schemas import codecs, fields, record
 
 PHOTOS = ("person_image", "garment_image")
+HEIF_ENDINGS = (".heic", ".heif")
 
 
 @dataclass
@@ -49,8 +54,17 @@ class Reading:
         return Rejection(self.planned.record_id, stage, error, message, source)
 
 
-def read(planned: Planned, root: Folder, configuration: Configuration) -> Reading:
-    """Raises Rejection when one of the two photos can't be used; other faults are kept in `unreadable`."""
+def _no_parse(photo: np.ndarray) -> np.ndarray | None:
+    return None
+
+
+def read(
+    planned: Planned, root: InputFolder, configuration: Configuration, parse: garments.Parse = _no_parse
+) -> Reading:
+    """Raises Rejection when one of the two photos can't be used; other faults are kept in `unreadable`.
+
+    `parse` is what worn garments are cut out by.
+    """
     reading = Reading(
         planned, {"record_id": planned.record_id, "dataset": configuration.dataset, "split": planned.split}
     )
@@ -59,20 +73,23 @@ def read(planned: Planned, root: Folder, configuration: Configuration) -> Readin
     for column, note in planned.values.get("notes", {}).items():
         reading.came_from(column, "dataset", None, None, note)
     photos = {column: _photo(column, reading, root) for column in PHOTOS}
-    placed = {column: _place(photo, configuration) for column, photo in photos.items()}
+    placed = {
+        "person_image": _fitted(photos["person_image"], configuration),
+        "garment_image": _garment(photos["garment_image"], reading, configuration, parse),
+    }
     for column, photo in photos.items():
         _store_photo(column, photo, placed[column], reading)
     for column, (path, _) in sorted(planned.references.items()):
         if column not in PHOTOS:
-            about = photos["garment_image" if column in record.GARMENT_ALIGNED else "person_image"]
-            geometry = placed["garment_image" if column in record.GARMENT_ALIGNED else "person_image"]
-            _add_shipped(column, path, about, geometry, reading, root, configuration.recompute)
+            about = "garment_image" if column in record.GARMENT_ALIGNED else "person_image"
+            geometry = placed[about].geometry
+            _add_shipped(column, path, photos[about], geometry, reading, root, configuration.recompute)
     _complete_halves(reading, configuration)
-    _describe(reading, placed["person_image"])
+    _describe(reading, placed["person_image"].geometry)
     return reading
 
 
-def _bytes(path: str, reading: Reading, root: Folder) -> bytes:
+def _bytes(path: str, reading: Reading, root: InputFolder) -> bytes:
     data = root.read(path)
     reading.digests[path] = hashlib.sha256(data).hexdigest()
     return data
@@ -85,10 +102,12 @@ class _Photo:
     path: str
 
 
-def _photo(column: str, reading: Reading, root: Folder) -> _Photo:
+def _photo(column: str, reading: Reading, root: InputFolder) -> _Photo:
     path = reading.planned.references[column][0]
     try:
         data = _bytes(path, reading, root)
+        if path.lower().endswith(HEIF_ENDINGS) and not _reads_heif():
+            raise codecs.CodecError("HEIC needs the package pillow-heif, which is not installed")
         return _Photo(codecs.decode_photo(data), data, path)
     except codecs.CodecError as error:
         raise reading.reject("read", "unreadable", f"{column}: {error}", path) from None
@@ -96,19 +115,71 @@ def _photo(column: str, reading: Reading, root: Folder) -> _Photo:
         raise reading.reject("read", "unreadable", f"{column}: {_reason(error)}", path) from None
 
 
-def _place(photo: _Photo, configuration: Configuration) -> shapes.Geometry:
-    height, width = photo.decoded.pixels.shape[:2]
+@cache
+def _reads_heif() -> bool:
+    """Teaches Pillow to read HEIC; False where the plug-in isn't installed."""
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener()
+    except ImportError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A photo as it will be stored, how it came there, and notes on that."""
+
+    pixels: np.ndarray
+    geometry: shapes.Geometry
+    notes: tuple[str, ...] = ()
+
+
+def _fitted(photo: _Photo, configuration: Configuration) -> _Placed:
+    pixels = photo.decoded.pixels
+    height, width = pixels.shape[:2]
     if configuration.size is None:
-        return shapes.identity(height, width)
-    return shapes.fit((height, width), configuration.size, configuration.fit)
+        return _Placed(pixels, shapes.identity(height, width))
+    geometry = shapes.fit((height, width), configuration.size, configuration.fit)
+    if not _moves(geometry):
+        return _Placed(pixels, geometry)
+    return _Placed(shapes.photo(pixels, geometry), geometry, (f"resized from {height}x{width}",))
 
 
-def _store_photo(column: str, photo: _Photo, geometry: shapes.Geometry, reading: Reading) -> None:
-    pixels, notes = photo.decoded.pixels, list(photo.decoded.notes)
-    if _moves(geometry):
-        pixels = shapes.photo(pixels, geometry)
-        notes.append(f"resized from {geometry.source_height}x{geometry.source_width}")
-    if photo.decoded.bytes_can_stay and not _moves(geometry):
+def _garment(photo: _Photo, reading: Reading, configuration: Configuration, parse: garments.Parse) -> _Placed:
+    """On its canvas where one is asked for and the garment can be cut out; else fitted, with a note."""
+    view = reading.columns.get("garment_view")
+    if configuration.garment_canvas == "none" and view != garments.WORN:
+        return _fitted(photo, configuration)
+    pixels = photo.decoded.pixels
+    cut = garments.cut(pixels, view, reading.columns["category"], configuration, parse)
+    if cut.mask is None:
+        fitted = _fitted(photo, configuration)
+        return replace(fitted, notes=(*fitted.notes, f"not cut out: {cut.note}"))
+    if configuration.garment_canvas == "none":
+        placed = _fitted(photo, configuration)
+        mask = shapes.mask(cut.mask, placed.geometry) if _moves(placed.geometry) else cut.mask
+    else:
+        geometry = canvas.geometry(cut.mask, configuration.size or pixels.shape[:2])
+        image, mask = canvas.place(pixels, cut.mask, geometry)
+        placed = _Placed(image, geometry, _canvas_notes(cut.mask, geometry))
+    if "garment_mask" in configuration.columns and "garment_mask" not in configuration.skip:
+        reading.columns["garment_mask"] = mask
+        digest = dict(configuration.digests).get(cut.annotator)
+        reading.came_from("garment_mask", "annotator", cut.annotator, digest, cut.note)
+    return placed
+
+
+def _canvas_notes(mask: np.ndarray, geometry: shapes.Geometry) -> tuple[str, ...]:
+    moved = f"({geometry.x0:.1f}, {geometry.y0:.1f}), scale {geometry.scale_x:.4f}"
+    size = f"{geometry.source_height}x{geometry.source_width}"
+    reached = canvas.edges(mask)
+    notes = (f"cut out of {size} at {moved}, on grey {canvas.GREY}",)
+    return (*notes, f"the garment reaches the photo's {', '.join(reached)} edge") if reached else notes
+
+
+def _store_photo(column: str, photo: _Photo, placed: _Placed, reading: Reading) -> None:
+    pixels, notes = placed.pixels, [*photo.decoded.notes, *placed.notes]
+    if photo.decoded.bytes_can_stay and pixels is photo.decoded.pixels:
         reading.kept[column] = {"bytes": photo.data, "path": PurePosixPath(photo.path).name}
     elif photo.decoded.format == "JPEG":
         notes.append(f"written again as JPEG quality {codecs.JPEG_QUALITY}")
@@ -129,7 +200,7 @@ def _add_shipped(
     about: _Photo,
     geometry: shapes.Geometry,
     reading: Reading,
-    root: Folder,
+    root: InputFolder,
     recompute: tuple[str, ...],
 ) -> None:
     try:
@@ -181,7 +252,7 @@ def _moved(column: str, value: np.ndarray, geometry: shapes.Geometry) -> np.ndar
 
 
 def _moves(geometry: shapes.Geometry) -> bool:
-    return (geometry.height, geometry.width) != (geometry.source_height, geometry.source_width) or geometry.scale_x != 1
+    return geometry != shapes.identity(geometry.source_height, geometry.source_width)
 
 
 def _complete_halves(reading: Reading, configuration: Configuration) -> None:

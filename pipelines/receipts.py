@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 
 from pipelines.plan import Unit
-from pipelines.storage import TEMPORARY, Entry, Folder
+from pipelines.storage import TEMPORARY, Entry, Folder, InputFolder
 
 FOLDER = "_receipts"
 TABLE = "receipts.parquet"
@@ -83,7 +83,7 @@ class Resume:
 
 
 def reconcile(
-    output: Folder, root: Folder, expected: list[Expected], extension: str, verify: bool, retry_rejects: bool
+    output: Folder, root: InputFolder, expected: list[Expected], extension: str, verify: bool, retry_rejects: bool
 ) -> Resume:
     """Matches the receipts that lie in the output with the plan; renames what moved, removes what is stale.
 
@@ -117,7 +117,7 @@ def reconcile(
 
 def _usable(
     output: Folder,
-    root: Folder,
+    root: InputFolder,
     name: Name,
     want: Expected,
     shards: dict[str, Entry],
@@ -138,7 +138,7 @@ def _usable(
     return name.tokens == want.tokens or _same_inputs(root, receipt, want)
 
 
-def _same_inputs(root: Folder, receipt: Receipt, want: Expected) -> bool:
+def _same_inputs(root: InputFolder, receipt: Receipt, want: Expected) -> bool:
     """Whether every file that the unit would read has the digest that the receipt noted.
 
     A rejected record's later files were not read: any of them missing from the receipt counts as changed.

@@ -5,14 +5,16 @@ Writes are whole or absent: locally a temporary file is synced and renamed; a st
 
 import contextlib
 import hashlib
+import json
 import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 TEMPORARY = ".tmp-"  # how the names of unfinished files begin
+_JOINED = "joined:"  # how the location of a JoinedFolder begins
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,6 @@ class LocalFolder:
         found = {}
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / name) as entries:
             for entry in entries:
-                if not _is_text(entry.name):
-                    continue
                 with contextlib.suppress(FileNotFoundError):  # a dangling link, or gone since
                     status = entry.stat()
                     if stat.S_ISREG(status.st_mode):
@@ -180,18 +180,83 @@ class RemoteFolder:
 Folder = LocalFolder | RemoteFolder
 
 
+class InputFolder(Protocol):
+    """What a build does with its input: it only reads. `str()` gives the location that `open_input` opens again."""
+
+    def is_folder(self, name: str = "") -> bool: ...
+    def files(self, name: str = "") -> dict[str, Entry]: ...
+    def folders(self, name: str = "") -> list[str]: ...
+    def escapes(self, name: str) -> bool: ...
+    def entry(self, name: str) -> Entry: ...
+    def read(self, name: str) -> bytes: ...
+    def sha256(self, name: str) -> str: ...
+
+
+class JoinedFolder:
+    """Several folders as one: the files of the folder mounted at "persons" are "persons/…". For reading only."""
+
+    def __init__(self, mounts: dict[str, Folder]) -> None:
+        self.mounts = dict(sorted(mounts.items()))
+
+    def __str__(self) -> str:
+        return _JOINED + json.dumps({name: str(folder) for name, folder in self.mounts.items()}, ensure_ascii=False)
+
+    def is_folder(self, name: str = "") -> bool:
+        if not name:
+            return all(folder.is_folder() for folder in self.mounts.values())
+        mount, rest = _split(name)
+        return mount in self.mounts and self.mounts[mount].is_folder(rest)
+
+    def files(self, name: str = "") -> dict[str, Entry]:
+        mount, rest = _split(name)
+        return self.mounts[mount].files(rest) if mount in self.mounts else {}
+
+    def folders(self, name: str = "") -> list[str]:
+        if not name:
+            return list(self.mounts)
+        mount, rest = _split(name)
+        return self.mounts[mount].folders(rest) if mount in self.mounts else []
+
+    def escapes(self, name: str) -> bool:
+        mount, rest = _split(name)
+        return mount not in self.mounts or self.mounts[mount].escapes(rest)
+
+    def entry(self, name: str) -> Entry:
+        folder, rest = self._mounted(name)
+        return folder.entry(rest)
+
+    def read(self, name: str) -> bytes:
+        folder, rest = self._mounted(name)
+        return folder.read(rest)
+
+    def sha256(self, name: str) -> str:
+        folder, rest = self._mounted(name)
+        return folder.sha256(rest)
+
+    def _mounted(self, name: str) -> tuple[Folder, str]:
+        mount, rest = _split(name)
+        if mount not in self.mounts:
+            raise FileNotFoundError(name)
+        return self.mounts[mount], rest
+
+
 def open_folder(location: str) -> Folder:
     """A local path, or a URL whose scheme fsspec knows. Raises ValueError or ImportError for an unknown scheme."""
     return RemoteFolder(location) if "://" in location else LocalFolder(location)
 
 
-def _is_text(name: str) -> bool:
-    """Whether a name is UTF-8: others can't be written into a list, a table or a page."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def open_input(location: str) -> InputFolder:
+    """As `open_folder`; also what `str()` of a JoinedFolder gave. Raises ValueError or ImportError."""
+    if not location.startswith(_JOINED):
+        return open_folder(location)
+    mounts = json.loads(location.removeprefix(_JOINED))
+    return JoinedFolder({name: open_folder(place) for name, place in mounts.items()})
+
+
+def _split(name: str) -> tuple[str, str]:
+    """ "persons/a.jpg" → ("persons", "a.jpg")."""
+    mount, _, rest = name.partition("/")
+    return mount, rest
 
 
 def _base(info: dict[str, Any]) -> str:

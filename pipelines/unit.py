@@ -3,15 +3,15 @@
 A retry writes the same bytes. No more than a chunk of decoded records is in memory at a time.
 """
 
-import hashlib
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from annotators.common import batching, options, registry
@@ -21,7 +21,7 @@ from pipelines.plan import Planned, PlanReader, Unit, token_digest
 from pipelines.preflight import unready
 from pipelines.progress import count
 from pipelines.reading import Reading, Rejection, clean, read
-from pipelines.storage import Folder, open_folder
+from pipelines.storage import Folder, InputFolder, open_folder, open_input
 from schemas import record, shards
 
 CHUNK = 8  # decoded records in memory; more where an annotator takes larger batches
@@ -50,6 +50,55 @@ class Totals:
         )
 
 
+class Configured(Protocol):
+    """What every kind of build says of itself: `Configuration`, or `rewrite.Rewrite` of finished shards."""
+
+    @property
+    def output(self) -> str: ...
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def annotators(self) -> tuple[tuple[str, Any], ...]: ...
+    @property
+    def skip(self) -> tuple[str, ...]: ...
+    @property
+    def digests(self) -> tuple[tuple[str, str], ...]: ...
+    def identity(self) -> dict[str, Any]: ...
+
+
+class Inputs(Protocol):
+    """What the records of a unit are read from, and the schema of the shard that they go to."""
+
+    @property
+    def root(self) -> InputFolder: ...
+    @property
+    def schema(self) -> pa.Schema: ...
+    def read(self, item: Planned) -> Reading:
+        """Raises Rejection."""
+
+
+class Files:
+    """The files of a dataset folder as inputs."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.root = open_input(configuration.input)
+        self.schema = shard_schema(configuration)
+
+    def read(self, item: Planned) -> Reading:
+        return read(item, self.root, self.configuration, self._parse)
+
+    def _parse(self, photo: np.ndarray) -> np.ndarray | None:
+        """CIHP ids of a photo that is nobody's person_image; None where the build has no parser or it fails."""
+        made = self.configuration.configs().get("parsing")
+        if made is None or "parse" in self.configuration.skip or unready("parsing", made):
+            return None
+        (output,) = batching.run(shared("parsing", made), [{"person_image": photo}], 1)
+        return None if isinstance(output, Exception) else output["parse"]
+
+
 failures: list[str] = []  # of units that this process could not write
 
 
@@ -60,17 +109,23 @@ class Job:
     configuration: Configuration
 
     def __call__(self, number: int) -> Totals:
-        _quiet_threads()
-        output = open_folder(self.configuration.output)
-        plan = _plan(str(output), output.entry("_plan.parquet").token)
-        unit = plan.units[number]
-        try:
-            receipt = build_unit(unit, plan, output, open_folder(self.configuration.input), self.configuration)
-        except (OSError, Unusable) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            failures.append(f"unit {unit.stem}: {reason}")
-            return Totals(failure=failures[-1])
-        return Totals(1, receipt.rows, len(receipt.rejects), tuple(sorted(receipt.seconds.items())))
+        return attempt(number, self.configuration, lambda planned: Files(self.configuration))
+
+
+def attempt(number: int, configuration: Configured, inputs: Callable[[list[Planned]], Inputs]) -> Totals:
+    """Builds the unit of a written plan; `inputs` opens what its records are read from."""
+    _quiet_threads()
+    output = open_folder(configuration.output)
+    plan = _plan(str(output), output.entry("_plan.parquet").token)
+    unit = plan.units[number]
+    try:
+        planned, fingerprint = plan.of(unit)
+        receipt = build_unit(unit, planned, fingerprint, output, inputs(planned), configuration)
+    except (OSError, Unusable) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        failures.append(f"unit {unit.stem}: {reason}")
+        return Totals(failure=failures[-1])
+    return Totals(1, receipt.rows, len(receipt.rejects), tuple(sorted(receipt.seconds.items())))
 
 
 @lru_cache(maxsize=2)
@@ -80,15 +135,13 @@ def _plan(output: str, token: str) -> PlanReader:
 
 
 def build_unit(
-    unit: Unit, plan: PlanReader, output: Folder, root: Folder, configuration: Configuration
+    unit: Unit, planned: list[Planned], fingerprint: str, output: Folder, inputs: Inputs, configuration: Configured
 ) -> receipts.Receipt:
     """Writes the unit's shard, then its receipt. Raises OSError when the output can't be written."""
-    planned, fingerprint = plan.of(unit)
-    tokens = unit_tokens(planned, root)
-    schema = shard_schema(configuration)
-    work = _Work(configuration, root, schema)
+    tokens = unit_tokens(planned, inputs.root)
+    work = _Work(configuration, inputs)
     with output.create(f"{unit.stem}.{configuration.format}") as file:
-        writer = shards.ShardWriter(file, schema, configuration.format)
+        writer = shards.ShardWriter(file, inputs.schema, configuration.format)
         for row in work.rows(planned):
             writer.write(row)
         size, digest = writer.close()
@@ -111,13 +164,13 @@ def shard_schema(configuration: Configuration) -> pa.Schema:
     return record.schema(configuration.columns, extra)
 
 
-def unit_tokens(planned: list[Planned], root: Folder) -> str:
+def unit_tokens(planned: list[Planned], root: InputFolder) -> str:
     """The digest of the tokens of a unit's inputs as they are now; a missing file has an empty token."""
     paths = {path for item in planned for path, _ in item.references.values()}
     return token_digest((path, _token(root, path)) for path in paths)
 
 
-def _token(root: Folder, path: str) -> str:
+def _token(root: InputFolder, path: str) -> str:
     try:
         return root.entry(path).token
     except OSError:
@@ -127,8 +180,8 @@ def _token(root: Folder, path: str) -> str:
 class _Work:
     """The records of one unit passing through; what it leaves is in its attributes."""
 
-    def __init__(self, configuration: Configuration, root: Folder, schema: pa.Schema) -> None:
-        self.configuration, self.root, self.schema = configuration, root, schema
+    def __init__(self, configuration: Configured, source: Inputs) -> None:
+        self.configuration, self.source = configuration, source
         self.inputs: dict[str, str] = {}
         self.rejects: list[dict[str, str]] = []
         self.origins: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -154,12 +207,12 @@ class _Work:
         with self._timed("read"):
             for item in chunk:
                 try:
-                    reading = read(item, self.root, self.configuration)
+                    reading = self.source.read(item)
                     self.inputs |= reading.digests
                     readings.append(reading)
                 except Rejection as rejection:
                     self._reject(rejection)
-                    self.inputs |= _digests(item, self.root)
+                    self.inputs |= _digests(item, self.source.root, self.inputs)
         return readings
 
     def _annotate(self, name: str, made: Any, readings: list[Reading]) -> list[Reading]:
@@ -175,7 +228,7 @@ class _Work:
             if isinstance(output, Exception):
                 failed.add(id(reading))
                 message = clean(str(output)) or type(output).__name__
-                source = reading.planned.references["person_image"][0]
+                source = reading.planned.references.get("person_image", (reading.planned.source,))[0]
                 self._reject(reading.reject(name, type(output).__name__, message, source))
             else:
                 self._fill(name, made, reading, output)
@@ -190,12 +243,15 @@ class _Work:
         return [c for c in written if reading.columns.get(c) is None and c not in self.configuration.skip]
 
     def _fill(self, name: str, made: Any, reading: Reading, output: dict[str, Any]) -> None:
-        """Takes the columns that were lacking; shipped ones stay."""
+        """Takes the columns that were lacking; shipped ones stay. What isn't a column is for later annotators only."""
         settings = "; ".join(f"{key}={value}" for key, value in options.settings(made).items())
         digest = dict(self.configuration.digests).get(name)
+        written = {field.name for field in registry.written(name, made)}
+        reading.columns |= {key: value for key, value in output.items() if key not in written}
         for column in self._lacking(name, made, reading):
             value = output.get(column)
             if value is None:
+                reading.columns.setdefault(column, None)  # looked for, and not there
                 continue
             reading.columns[column] = value
             bad = reading.unreadable.pop(column, None)
@@ -217,9 +273,10 @@ class _Work:
                 self.origins[str(row["column"])][str(row["origin"])] += 1
             name = reading.planned.record_id.rsplit("/", 1)[-1]
             return {
-                field.name: reading.kept.get(field.name)
-                or record.encode(field, reading.columns.get(field.name), f"{name}.{field.name}.png")
-                for field in self.schema
+                field.name: reading.kept[field.name]
+                if field.name in reading.kept
+                else record.encode(field, reading.columns.get(field.name), f"{name}.{field.name}.png")
+                for field in self.source.schema
             }
 
     def _reject(self, rejection: Rejection) -> None:
@@ -241,12 +298,12 @@ class _Timer:
         self.seconds[self.name] += time.perf_counter() - self.start
 
 
-def _digests(item: Planned, root: Folder) -> dict[str, str]:
+def _digests(item: Planned, root: InputFolder, known: dict[str, str]) -> dict[str, str]:
     """Digests of all inputs of a record not read to the end, so that a later run can tell a touch from a change."""
     found = {}
-    for path, _ in item.references.values():
+    for path in sorted({path for path, _ in item.references.values()} - set(known)):
         try:
-            found[path] = hashlib.sha256(root.read(path)).hexdigest()
+            found[path] = root.sha256(path)
         except OSError:
             continue
     return found

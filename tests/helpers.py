@@ -72,6 +72,7 @@ class Result:
 
     @property
     def json(self) -> dict[str, Any]:
+        assert self.stdout.strip(), self.stderr
         return json.loads(self.stdout.strip().splitlines()[-1])
 
     @property

@@ -13,10 +13,25 @@ class UsageError(ValueError):
     """Wrong usage: one line that names the offending value and what is allowed; exit code 2."""
 
 
-def flag(default: Any = MISSING, *, help: str, choices: Sequence[str] = (), metavar: str | None = None) -> Any:
-    """A dataclass field that becomes `--name`; without a default the flag is required."""
-    metadata = {"help": help, "choices": tuple(choices), "metavar": metavar}
+def flag(
+    default: Any = MISSING,
+    *,
+    help: str,
+    choices: Sequence[str] = (),
+    metavar: str | None = None,
+    repeated: bool = False,
+) -> Any:
+    """A dataclass field that becomes `--name`; without a default the flag is required.
+
+    A `repeated` flag may be given several times, one word each; its field is a tuple of str.
+    """
+    metadata = {"help": help, "choices": tuple(choices), "metavar": metavar, "repeated": repeated}
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
+
+
+def positional(*, help: str, metavar: str) -> Any:
+    """A dataclass field, a str, that is given without a name."""
+    return field(kw_only=True, metadata={"help": help, "metavar": metavar, "positional": True})
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,6 +60,9 @@ def add_flags(
     hints = typing.get_type_hints(config)
     for item in fields(config):
         if not only(item):
+            continue
+        if item.metadata.get("positional"):
+            group.add_argument(item.name, metavar=item.metadata["metavar"], help=item.metadata["help"])
             continue
         options: dict[str, Any] = {"help": _help(item), "dest": f"{prefix}{item.name}"}
         options["default"] = item.default
@@ -78,6 +96,13 @@ def comma_list(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+class _Append(argparse.Action):
+    """Collects the values of a repeated flag in a tuple."""
+
+    def __call__(self, parser: object, namespace: argparse.Namespace, values: Any, option: str | None = None) -> None:
+        setattr(namespace, self.dest, (*getattr(namespace, self.dest), values))
+
+
 def _help(item: Field[Any]) -> str:
     text = str(item.metadata.get("help", "")).replace("%", "%%")
     shown = item.default not in (MISSING, None, "", (), False)
@@ -92,6 +117,8 @@ def _value(item: Field[Any], hint: Any) -> dict[str, Any]:
         return {"action": argparse.BooleanOptionalAction} if item.default is True else {"action": "store_true"}
     options: dict[str, Any] = {"metavar": item.metadata.get("metavar") or item.name.upper()}
     choices = item.metadata.get("choices") or None
+    if item.metadata.get("repeated"):
+        return options | {"action": _Append}
     if typing.get_origin(hint) is tuple:
         return options | {"type": comma_list}
     # A choice field of an annotator may hold a comma list: its Config checks that itself.

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from annotators.functional import boxes
+
 FITS = ("crop", "pad", "stretch")
 
 
@@ -40,6 +42,7 @@ def identity(height: int, width: int) -> Geometry:
 def fit(source: tuple[int, int], size: tuple[int, int], how: str) -> Geometry:
     """How a source (height, width) lands in `size`: "crop" fills it, "pad" fits inside, both centred; "stretch" warps.
 
+    Padded pictures take whole pixels, so that the geometry is exact: their two scales may differ by a fraction.
     Raises ValueError for another `how`.
     """
     if how not in FITS:
@@ -49,10 +52,17 @@ def fit(source: tuple[int, int], size: tuple[int, int], how: str) -> Geometry:
     if how == "crop":
         scale_x = scale_y = max(scale_x, scale_y)
     elif how == "pad":
-        scale_x = scale_y = min(scale_x, scale_y)
+        return _padded(source, size)
     x0 = (source_width - width / scale_x) / 2
     y0 = (source_height - height / scale_y) / 2
     return Geometry(source_height, source_width, x0, y0, scale_x, scale_y, height, width)
+
+
+def _padded(source: tuple[int, int], size: tuple[int, int]) -> Geometry:
+    inner = boxes.fit(*source, *size)
+    scale_y, scale_x = inner[0] / source[0], inner[1] / source[1]
+    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    return Geometry(*source, -left / scale_x, -top / scale_y, scale_x, scale_y, *size)
 
 
 def photo(pixels: np.ndarray, geometry: Geometry, fill: int = 255) -> np.ndarray:

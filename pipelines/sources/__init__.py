@@ -47,10 +47,11 @@ class Listing:
 
 
 def names() -> tuple[str, ...]:
-    """Source modules, not imported."""
+    """Source modules, not imported; helpers begin with an underscore."""
     import pipelines.sources as package
 
-    return tuple(sorted(item.name for item in pkgutil.iter_modules(package.__path__) if not item.ispkg))
+    found = pkgutil.iter_modules(package.__path__)
+    return tuple(sorted(item.name for item in found if not item.ispkg and not item.name.startswith("_")))
 
 
 def load(name: str) -> ModuleType:

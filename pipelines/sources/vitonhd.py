@@ -5,17 +5,24 @@ Files are found through folder listings only, so a name in a list can't reach ou
 """
 
 import json
-import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 
 from annotators.common.flags import UsageError
 from pipelines.sources import Listed, Listing, Refused
-from pipelines.storage import Entry, Folder
+from pipelines.sources._names import (
+    by_normal,
+    contents,
+    is_unicode,
+    leads_elsewhere,
+    normal,
+    printable,
+    split_pair,
+    stem_of,
+)
+from pipelines.storage import Entry, InputFolder
 from schemas.labels import Category
 
 DATASET = "vitonhd"
@@ -46,11 +53,9 @@ CATEGORIES = {
     "DRESSES": Category.DRESSES,
     "WHOLEBODIES": Category.DRESSES,
 }
-# The person's file ends at its extension, so that names may hold spaces.
-_PAIR = re.compile(rf"^\s*(.+?(?:{'|'.join(map(re.escape, PICTURES))}))(?:\s+(.+?))?\s*$", re.IGNORECASE)
 
 
-def listing(root: Folder, split: str, pairing: str, dataset: str = DATASET) -> Listing:
+def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET) -> Listing:
     """The records of `split` ("train", "test" or "all" that are present), pairs as design.md §2 lays down.
 
     `pairing` ("paired" or "unpaired") chooses the test garment. Raises UsageError when the layout isn't there.
@@ -60,17 +65,12 @@ def listing(root: Folder, split: str, pairing: str, dataset: str = DATASET) -> L
     wanted = present if split == "all" else [name for name in present if name == split]
     if not wanted:
         missing = "layout not found" if not present else f"split {split!r} not found; there is {', '.join(present)}"
-        raise UsageError(f"{missing} in {root}: expected {EXPECTED}; found {_contents(root)}")
+        raise UsageError(f"{missing} in {root}: expected {EXPECTED}; found {contents(root)}")
     for name in wanted:
         _Split(root, name, pairing, dataset, found).read()
     if not found.records and not found.refused:
         raise UsageError(f"no pair in {root}: no pair list, and no file name is both in image/ and in cloth/")
     return found
-
-
-def _contents(root: Folder) -> str:
-    names = [f"{name}/" for name in root.folders()] + list(root.files())
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "nothing"
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ class _Pair:
 class _Split:
     """One split being listed."""
 
-    def __init__(self, root: Folder, split: str, pairing: str, dataset: str, found: Listing) -> None:
+    def __init__(self, root: InputFolder, split: str, pairing: str, dataset: str, found: Listing) -> None:
         self.root, self.split, self.pairing, self.dataset, self.found = root, split, pairing, dataset, found
         folders = {f for names, _ in (PERSON_FOLDERS | GARMENT_FOLDERS).values() for f in names} | {"image", "cloth"}
-        self.folders = {name: _by_name(self._files(f"{split}/{name}")) for name in sorted(folders)}
+        self.folders = {name: by_normal(self._files(f"{split}/{name}")) for name in sorted(folders)}
         self.ids: set[str] = set()
         self.tags, self.tags_error = _read_tags(root, split)
 
@@ -113,11 +113,17 @@ class _Split:
         if text is None:
             for person in self.folders["image"]:
                 if person in self.folders["cloth"] and person.lower().endswith(PICTURES):
-                    yield _Pair(person, person, person)
+                    yield self._own(person)
             return
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
-                yield self._parse(line, f"{name}:{number}: {_printable(line.strip())}", number)
+                yield self._parse(line, f"{name}:{number}: {printable(line.strip())}", number)
+
+    def _own(self, person: str) -> _Pair | Refused:
+        shown = printable(person)
+        if is_unicode(person):
+            return _Pair(person, person, shown)
+        return self._refuse(stem_of(shown), "unreadable_name", f"{shown}: the name is not valid Unicode", shown)
 
     def _list(self) -> tuple[str, str | None]:
         """The split's pair list: its name and text; None where there is none."""
@@ -128,10 +134,10 @@ class _Split:
         return "", None
 
     def _parse(self, line: str, source: str, number: int) -> _Pair | Refused:
-        person, garment = _names(line)
+        person, garment = split_pair(line)
         if self.split == "train" or self.pairing == "paired":
             return _Pair(person, person, source)  # the second column of train_pairs.txt is noise
-        if garment is None and not _leads_elsewhere(person):
+        if garment is None and not leads_elsewhere(person):
             return self._refuse(f"line-{number:06d}", "malformed_line", "no garment in this line", source)
         return _Pair(person, garment or "", source)
 
@@ -139,16 +145,14 @@ class _Split:
         return Refused(f"{self.dataset}/{self.split}/{key}", self.split, error, message, source)
 
     def _add(self, pair: _Pair) -> None:
-        key = f"{_printable(_stem(pair.person))}+{_printable(_stem(pair.garment))}"
+        key = f"{printable(stem_of(pair.person))}+{printable(stem_of(pair.garment))}"
         refuse = partial(self._refuse, key, source=pair.source)
         for name, folder in ((pair.person, "image"), (pair.garment, "cloth")):
-            if _leads_elsewhere(name):
-                self.found.refused.append(refuse("outside_root", f"{_printable(name)} is no plain file name"))
+            if leads_elsewhere(name):
+                self.found.refused.append(refuse("outside_root", f"{printable(name)} is no plain file name"))
                 return
-            if _normal(name) not in self.folders[folder]:
-                self.found.refused.append(
-                    refuse("missing_file", f"{self.split}/{folder}/{_printable(name)} is missing")
-                )
+            if normal(name) not in self.folders[folder]:
+                self.found.refused.append(refuse("missing_file", f"{self.split}/{folder}/{printable(name)} is missing"))
                 return
         references = self._references(pair)
         for path in references.values():
@@ -164,7 +168,7 @@ class _Split:
         self.found.records.append(Listed(record_id, self.split, values, references, pair.source))
 
     def _references(self, pair: _Pair) -> dict[str, str]:
-        person, garment = _stem(pair.person), _stem(pair.garment)
+        person, garment = stem_of(pair.person), stem_of(pair.garment)
         references = {
             "person_image": self._path("image", pair.person),
             "garment_image": self._path("cloth", pair.garment),
@@ -179,18 +183,18 @@ class _Split:
     def _find(self, stem: str, folders: tuple[str, ...], endings: tuple[str, ...]) -> str | None:
         for folder in folders:
             for ending in endings:
-                if _normal(stem + ending) in self.folders[folder]:
+                if normal(stem + ending) in self.folders[folder]:
                     return self._path(folder, stem + ending)
         return None
 
     def _path(self, folder: str, name: str) -> str:
-        actual, entry = self.folders[folder][_normal(name)]
+        actual, entry = self.folders[folder][normal(name)]
         path = f"{self.split}/{folder}/{actual}"
         self.found.files[path] = entry
         return path
 
     def _values(self, pair: _Pair) -> dict[str, Any]:
-        person, garment = _printable(_stem(pair.person)), _printable(_stem(pair.garment))
+        person, garment = printable(stem_of(pair.person)), printable(stem_of(pair.garment))
         values: dict[str, Any] = {
             "person_id": person,
             "garment_id": garment,
@@ -198,7 +202,7 @@ class _Split:
             "garment_view": "flat",
             "category": str(Category.UPPER_BODY),
         }
-        item = self.tags.get(_normal(pair.garment))
+        item = self.tags.get(normal(pair.garment))
         if item:
             values["category"] = str(CATEGORIES.get(str(item.get("category_name")), Category.UPPER_BODY))
             values["tags"] = _tags(item)
@@ -207,38 +211,7 @@ class _Split:
         return values
 
 
-def _by_name(files: dict[str, Entry]) -> dict[str, tuple[str, Entry]]:
-    """Listing by composed Unicode name: a list and a file system may spell an accent differently."""
-    return {_normal(name): (name, entry) for name, entry in files.items()}
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
-
-
-def _stem(name: str) -> str:
-    return PurePosixPath(_normal(name)).stem
-
-
-def _names(line: str) -> tuple[str, str | None]:
-    """The person's and the garment's file name; without a picture's ending the first space parts them."""
-    match = _PAIR.match(line)
-    if match:
-        return match.group(1), match.group(2)
-    person, *garment = line.split(None, 1)
-    return person, garment[0] if garment else None
-
-
-def _leads_elsewhere(name: str) -> bool:
-    return "/" in name or "\\" in name or "\0" in name or name in (".", "..")
-
-
-def _printable(text: str) -> str:
-    """The text without control characters, at most 200 characters: it goes into ids, tables and pages."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in _normal(text))[:200]
-
-
-def _read_tags(root: Folder, split: str) -> tuple[dict[str, dict[str, Any]], str]:
+def _read_tags(root: InputFolder, split: str) -> tuple[dict[str, dict[str, Any]], str]:
     """Garment file name → its entry in IDM-VTON's tags JSON; the second value says why the file was unreadable."""
     name = f"vitonhd_{split}_tagged.json"
     for folder in (f"{split}/", ""):
@@ -253,7 +226,7 @@ def _read_tags(root: Folder, split: str) -> tuple[dict[str, dict[str, Any]], str
 def _entries(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     lists = [value for value in document.values() if isinstance(value, list)]
     items = [item for each in lists for item in each if isinstance(item, dict)]
-    return {_normal(item["file_name"]): item for item in items if isinstance(item.get("file_name"), str)}
+    return {normal(item["file_name"]): item for item in items if isinstance(item.get("file_name"), str)}
 
 
 def _tags(item: dict[str, Any]) -> list[dict[str, str | None]]:

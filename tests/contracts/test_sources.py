@@ -1,5 +1,7 @@
 """What every source promises, over `sources.names()`."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,8 +42,6 @@ def test_vitonhd_lists_known_columns_and_existing_files(dataset: Dataset) -> Non
 
 
 def test_sources_list_the_same_everywhere(dataset: Dataset, tmp_path: Path) -> None:
-    import shutil
-
     twin = tmp_path / "twin"
     shutil.copytree(dataset.root, twin)
     lists = [
@@ -84,6 +84,15 @@ def test_without_a_list_persons_with_their_own_garment_count(dataset: Dataset) -
     found = sources.load("vitonhd").listing(open_folder(str(dataset.root)), "test", "unpaired")
     assert [item.values["person_id"] for item in found.records] == [f"0000{i}_00" for i in (0, 1, 2, 4, 5)]
     assert all(item.values["paired"] for item in found.records)
+
+
+def test_a_name_that_is_no_unicode_is_refused(dataset: Dataset) -> None:
+    (dataset.root / "test_pairs.txt").unlink()
+    for folder in ("image", "cloth"):
+        path = dataset.root / "test" / folder / "00000_00.jpg"
+        path.rename(os.fsdecode(os.fsencode(path.parent) + b"/\xff.jpg"))
+    found = sources.load("vitonhd").listing(open_folder(str(dataset.root)), "test", "unpaired")
+    assert len(found.records) == 5 and [item.error for item in found.refused] == ["unreadable_name"]
 
 
 def test_names_that_differ_only_in_their_ending_do_not_collide(dataset: Dataset) -> None:

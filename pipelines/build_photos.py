@@ -1,0 +1,86 @@
+"""Your own photos, a folder of persons and one of garments → validated shards, every annotation computed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from annotators.common import flags
+from annotators.common.flags import UsageError, flag
+from pipelines import command
+from pipelines.configuration import Flags
+from pipelines.sources import photos
+from pipelines.storage import Folder, JoinedFolder, open_folder
+from schemas.labels import Category
+
+COMMAND = "build_photos"
+CANVASES = ("vitonhd", "none")
+_NOTES = """\
+A person and a garment whose files have the same name are a true pair: the person wears this garment.
+Flat garments are cut out by their mask, worn ones by a parse of the photo; where that fails, the photo stays whole."""
+EXAMPLES = """\
+  python -m pipelines.build_photos --persons people --garments clothes --weights models
+  python -m pipelines.build_photos --persons people --garments clothes --pairs all --category dresses
+  python -m pipelines.build_photos --persons people --garments clothes --pairs pairs.txt --size 512x384 --fit crop \\
+      --skip parse,densepose,caption"""
+
+
+@dataclass(frozen=True)
+class PhotoFlags(Flags):
+    """The shared flags, and what only loose photos need."""
+
+    input: str | None = flag(None, help="folder with persons/ and garments/ in it, instead of the two flags")
+    size: str | None = flag("1024x768", help="store pictures at this height x width", metavar="HxW")
+    persons: str | None = flag(None, help="folder of person photos, or its URL")
+    garments: str | None = flag(None, help="folder of garment photos, or its URL")
+    pairs: str = flag("zip", help="zip: in order of names; all: each with each; or a list", metavar="all|zip|FILE")
+    category: str = flag("upper_body", help="what the garments cover", choices=tuple(Category))
+    garment_canvas: str = flag("vitonhd", help="place garments as in VITON-HD, on grey 246, or not", choices=CANVASES)
+    garment_view: str = flag("flat", help="garments lying flat, or worn by somebody", choices=photos.VIEWS)
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = command.parser(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, PhotoFlags)
+    given, settings, engine_options = command.parse(parser, arguments, PhotoFlags)
+    from pipelines.build import Request
+
+    location = _location(given)
+    listing = {"pairs": _pairs(given.pairs), "category": given.category, "garment_view": given.garment_view}
+    request = Request(COMMAND, "photos", photos.DATASET, location, given, settings, engine_options)
+    return command.run(replace(request, listing=listing, garment_canvas=given.garment_canvas))
+
+
+def _location(given: PhotoFlags) -> str:
+    """The input root. Raises UsageError for a folder that isn't there."""
+    folders = {"persons": given.persons, "garments": given.garments}
+    if given.input is not None and not any(folders.values()):
+        return given.input
+    if given.input is not None or None in folders.values():
+        raise UsageError("allowed are --persons DIR with --garments DIR, or --input DIR with both in it")
+    return str(JoinedFolder({name: _folder(f"--{name}", str(place)) for name, place in folders.items()}))
+
+
+def _folder(name: str, location: str) -> Folder:
+    try:
+        folder = open_folder(location)
+        there = folder.is_folder()
+    except (ValueError, ImportError, OSError) as error:
+        raise UsageError(f"{name} {location!r}: {error}") from None
+    if not there:
+        raise UsageError(f"{name} {location!r} is no folder; allowed is a folder of photos or its URL")
+    return folder
+
+
+def _pairs(text: str) -> str | photos.PairList:
+    """ "all", "zip", or the list that a file holds. Raises UsageError for a file that can't be read."""
+    if text in photos.PAIRINGS:
+        return text
+    place, _, name = text.rpartition("/")
+    try:
+        data = open_folder(place or ("/" if text.startswith("/") else ".")).read(name)
+    except (OSError, ValueError, ImportError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"--pairs {text!r}: {reason}; allowed are all, zip, or a file of pairs") from None
+    return photos.PairList(name, data.decode("utf-8-sig", errors="replace"))
+
+
+if __name__ == "__main__":
+    flags.run(main, f"python -m pipelines.{COMMAND}")
