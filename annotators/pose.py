@@ -83,7 +83,7 @@ class PoseEstimator:
         self.find_hands = HandFinder(paths["hand_landmarker"]) if config.hands else None
 
     def __call__(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """{"keypoints": float32 [25 3], …} per record, in pixels of its `person_image`.
+        """{"keypoints": float32 [25 3], …} per record, in pixels of its `person_image`; "people" is how many were seen.
 
         A `person_box` decides whose keypoints they are, else `person` does. Raises ValueError when a photo shows
         nobody, unless `nobody` is "null".
@@ -94,12 +94,13 @@ class PoseEstimator:
         return [self._columns(*each) for each in zip(photos, crowds, boxes, strict=True)]
 
     def _columns(self, photo: np.ndarray, people: list[np.ndarray], box: np.ndarray | None) -> dict[str, Any]:
+        people = [person for person in people if keypoints.present(person).any()]
         body = self._choose(photo, people, box)
         if body is None and self.config.nobody == "reject":
             raise ValueError("no person found")
         if body is None:
             return {field.name: None for field in self.config.fields()}
-        columns: dict[str, Any] = {"keypoints": body}
+        columns: dict[str, Any] = {"keypoints": body, "people": len(people)}
         columns["person_box"] = keypoints.body_box(body, *photo.shape[:2]) if box is None else box
         if self.find_face:
             columns["keypoints_face"] = self.find_face(photo, body)
@@ -110,7 +111,6 @@ class PoseEstimator:
         return columns
 
     def _choose(self, photo: np.ndarray, people: list[np.ndarray], box: np.ndarray | None) -> np.ndarray | None:
-        people = [person for person in people if keypoints.present(person).any()]
         if not people:
             return None
         if box is None:

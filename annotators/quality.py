@@ -1,30 +1,26 @@
-"""Sharpness, exposure, areas and perceptual hashes of a record's two photos, for the findings. No weights."""
+"""What a record's pictures measure: sharpness, exposure, areas, hashes, how they sit in the frame; for the findings.
+
+No weights. What the record has no column for stays null.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from annotators.functional import masks, quality
-from schemas import fields
+from annotators.functional import agnostic, masks, quality
+from schemas import record
+from schemas.labels import Category
 
 READS = ("person_image", "garment_image")
-MAY_READ = ("person_mask", "parse", "garment_mask")
-FIELDS = (
-    fields.struct(
-        "quality",
-        person_sharpness=pa.float32(),  # variance of the Laplacian at 512 px
-        garment_sharpness=pa.float32(),
-        person_exposure=pa.float32(),  # mean luma, 0–1
-        garment_exposure=pa.float32(),
-        person_area=pa.float32(),  # share of the frame, 0–1; null when unknown
-        garment_area=pa.float32(),
-        person_hash=pa.string(),  # 256-bit pHash, hex
-        garment_hash=pa.string(),
-    ),
-)
+MAY_READ = ("person_mask", "parse", "garment_mask", "keypoints", "agnostic_mask", "category")
+# *_sharpness: variance of the Laplacian at 512 px; *_exposure: mean luma, 0–1; *_area: share of the frame, 0–1;
+# *_hash: 256-bit pHash, hex; people: how many are seen; person_at_side, garment_at_side: largest share of a side of
+# the frame that they cover (of the left and right one, of any); head_room: the neck's distance from the top, as a share
+# of the height, 0 when it isn't seen; arm_over_garment: largest share of a forearm in front of the torso;
+# uncovered_garment: share of the worn upper garment that the agnostic mask leaves visible. Null when unknown.
+FIELDS = (record.TRYON["quality"],)
 
 
 @dataclass(frozen=True)
@@ -35,26 +31,50 @@ class Config:
 
 def annotate(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """{"quality": dict} per record."""
-    return [{"quality": _measure(record)} for record in records]
+    return [{"quality": _measure(columns)} for columns in records]
 
 
-def _measure(record: Mapping[str, Any]) -> dict[str, float | str | None]:
-    measured: dict[str, float | str | None] = {}
-    areas = {"person": _person_area(record), "garment": _share(record.get("garment_mask"))}
-    for role, area in areas.items():
-        photo = record[f"{role}_image"]
+def _measure(columns: Mapping[str, Any]) -> dict[str, Any]:
+    measured: dict[str, Any] = {}
+    person, garment = _person(columns), columns.get("garment_mask")
+    for role, mask in (("person", person), ("garment", garment)):
+        photo = columns[f"{role}_image"]
         measured[f"{role}_sharpness"] = quality.sharpness(photo)
         measured[f"{role}_exposure"] = quality.exposure(photo)
-        measured[f"{role}_area"] = area
+        measured[f"{role}_area"] = None if mask is None else masks.share(mask)
         measured[f"{role}_hash"] = quality.perceptual_hash(photo)
+    measured["people"] = _people(columns, person)
+    measured["person_at_side"] = None if person is None else quality.at_side(person, ("left", "right"))
+    measured["garment_at_side"] = None if garment is None else quality.at_side(garment)
+    joints, height = columns.get("keypoints"), columns["person_image"].shape[0]
+    measured["head_room"] = None if joints is None else quality.head_room(joints, height)
+    measured["arm_over_garment"] = None if joints is None else quality.arm_over_torso(joints)
+    measured["uncovered_garment"] = _uncovered(columns)
     return measured
 
 
-def _person_area(record: Mapping[str, Any]) -> float | None:
-    """From the person's mask, else from everything in the parse that isn't background."""
-    area = _share(record.get("person_mask"))
-    return _share(record.get("parse")) if area is None else area
+def _person(columns: Mapping[str, Any]) -> np.ndarray | None:
+    """The person's mask, else everything in the parse that isn't background."""
+    mask, parse = columns.get("person_mask"), columns.get("parse")
+    if mask is None and parse is not None:
+        return masks.as_mask(parse)
+    return mask
 
 
-def _share(mask: np.ndarray | None) -> float | None:
-    return None if mask is None else masks.share(mask)
+def _people(columns: Mapping[str, Any], person: np.ndarray | None) -> int | None:
+    """What the `pose` annotator of the same run counted, or more where the mask falls apart into people.
+
+    Keypoints that are there but null were looked for in vain: nobody.
+    """
+    if "keypoints" in columns and columns["keypoints"] is None:
+        return 0
+    counts = [columns.get("people"), None if person is None else quality.large_parts(person)]
+    return max((count for count in counts if count is not None), default=None)
+
+
+def _uncovered(columns: Mapping[str, Any]) -> float | None:
+    """Unknown for trousers and skirts: which part of the parse they are isn't settled."""
+    parse, mask = columns.get("parse"), columns.get("agnostic_mask")
+    if parse is None or mask is None or columns.get("category") == Category.LOWER_BODY:
+        return None
+    return agnostic.uncovered_garment(parse, mask)

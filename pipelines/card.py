@@ -45,16 +45,20 @@ def _body(manifest: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield "## Columns"
     yield ""
-    yield "| column | from the dataset | computed |"
-    yield "|---|---|---|"
+    yield "| column | from the dataset | computed | by hand |"
+    yield "|---|---|---|---|"
     for name, column in manifest["columns"].items():
         origins = column["origins"]
         if origins:
-            yield f"| `{name}` | {origins.get('dataset', 0)} | {origins.get('annotator', 0)} |"
+            counted = (origins.get(origin, 0) for origin in ("dataset", "annotator", "manual"))
+            yield f"| `{name}` | {' | '.join(map(str, counted))} |"
     yield ""
     if counts["findings_by_kind"]:
         found = ", ".join(f"{count} {kind}" for kind, count in counts["findings_by_kind"].items())
         yield f"Findings, in `findings.parquet`: {found}."
+        yield ""
+    if "source_build" in manifest:
+        yield "Made from the shards of another build: `manifest.json` tells it as `source_build`."
         yield ""
     yield "The licence of the source dataset governs its pictures; `manifest.json` names weights and their licences."
 

@@ -1,4 +1,4 @@
-"""What only a view across records shows: near-duplicate images, and images that stand in two splits."""
+"""What is worth a look: near-duplicate images, images that stand in two splits, and what `health` finds in a record."""
 
 import hashlib
 from collections import defaultdict
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines.configuration import Configuration
+from pipelines import health
 from pipelines.storage import Folder
 from schemas import shards
 
@@ -24,6 +24,7 @@ SCHEMA = pa.schema(
 )
 # Of 256 bits. Encoding a photo again moves the hash by at most 22; different garments on white are 84 apart or more.
 NEAR = 32
+KINDS = ("near_duplicate", "split_leak", *health.KINDS)
 IMAGES = {"person_image": "person_hash", "garment_image": "garment_hash"}
 _BLOCK = 2_048
 
@@ -46,15 +47,16 @@ class Image:
     uses: tuple[Use, ...]
 
 
-def find(output: Folder, done: Iterable[Any], configured: Configuration) -> list[dict[str, Any]]:
+def find(output: Folder, done: Iterable[Any], extension: str) -> list[dict[str, Any]]:
     """Rows of findings.parquet, sorted. Records that share one file are no duplicates of each other."""
     uses: dict[str, dict[str, list[Use]]] = {column: defaultdict(list) for column in IMAGES}
     hashes: dict[str, dict[str, str]] = {column: {} for column in IMAGES}
+    rows: list[dict[str, Any]] = []
     for item in done:
-        name = f"{item.unit.stem}.{configured.format}"
+        name = f"{item.unit.stem}.{extension}"
         for row in _small_columns(output, name):
             _note(row, uses, hashes)
-    rows: list[dict[str, Any]] = []
+            rows += health.findings(row)
     for column in IMAGES:
         images = [
             Image(digest, hashes[column].get(digest, ""), tuple(sorted(users, key=lambda u: u.record_id)))
@@ -65,7 +67,7 @@ def find(output: Folder, done: Iterable[Any], configured: Configuration) -> list
 
 
 def _small_columns(output: Folder, name: str) -> Iterator[dict[str, Any]]:
-    columns = ["record_id", "split", "person_id", "garment_id", "quality", "provenance"]
+    columns = ["record_id", "split", "person_id", "garment_id", "provenance", *health.COLUMNS]
     with output.open(name) as file:
         yield from shards.ShardReader(file, name).table(columns).to_pylist()
 

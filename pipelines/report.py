@@ -86,12 +86,13 @@ def _summary(manifest: dict[str, Any]) -> Iterator[str]:
 
 
 def _columns(manifest: dict[str, Any]) -> Iterator[str]:
-    yield "<h2>Columns</h2><table><tr><th>column<th>from the dataset<th>computed<th>empty"
+    yield "<h2>Columns</h2><table><tr><th>column<th>from the dataset<th>computed<th>by hand<th>empty"
     total = manifest["counts"]["records"]
     for name, column in manifest["columns"].items():
         origins = column["origins"]
         if origins:
-            numbers = [origins.get("dataset", 0), origins.get("annotator", 0), total - sum(origins.values())]
+            numbers = [origins.get(origin, 0) for origin in ("dataset", "annotator", "manual")]
+            numbers.append(total - sum(origins.values()))
             yield f"<tr><td>{_text(name)}" + "".join(f"<td class=n>{_text(number)}" for number in numbers)
     yield "</table>"
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from schemas import codecs, fields, labels
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 IDS = ("record_id", "dataset", "split", "category", "person_id", "garment_id")
 
@@ -66,6 +66,12 @@ _TRYON = (
         garment_area=pa.float32(),
         person_hash=pa.string(),
         garment_hash=pa.string(),
+        people=pa.int32(),
+        person_at_side=pa.float32(),
+        head_room=pa.float32(),
+        arm_over_garment=pa.float32(),
+        garment_at_side=pa.float32(),
+        uncovered_garment=pa.float32(),
     ),
     fields.table(
         "provenance",

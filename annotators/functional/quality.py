@@ -1,10 +1,20 @@
 """Numbers by which bad, equal and nearly equal pictures are found."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
+from annotators.functional import masks
+from annotators.functional.coverage import chain_points
+from annotators.functional.keypoints import present
+from schemas.labels import Body25
+
 SIDE = 512  # pictures are brought to this longer side before sharpness is measured
 HASH_BITS = 256
+LARGE_PART = 0.2
+_TORSO = (Body25.RIGHT_SHOULDER, Body25.LEFT_SHOULDER, Body25.LEFT_HIP, Body25.RIGHT_HIP)
+_FOREARMS = ((Body25.RIGHT_ELBOW, Body25.RIGHT_WRIST), (Body25.LEFT_ELBOW, Body25.LEFT_WRIST))
 
 
 def sharpness(image: np.ndarray) -> float:
@@ -35,6 +45,43 @@ def perceptual_hash(image: np.ndarray) -> str:
     small = cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
     low = cv2.dct(small)[:16, :16].ravel()
     return np.packbits(low > np.median(low)).tobytes().hex()
+
+
+def at_side(mask: np.ndarray, sides: Sequence[str] = ("left", "right", "top", "bottom")) -> float:
+    """Largest share (0–1) of one of these sides of the frame that a mask uint8 [h w] covers."""
+    edges = {"left": mask[:, 0], "right": mask[:, -1], "top": mask[0], "bottom": mask[-1]}
+    return max(float(np.count_nonzero(edges[side]) / edges[side].size) for side in sides)
+
+
+def large_parts(mask: np.ndarray) -> int:
+    """How many parts a mask uint8 [h w] has that don't touch and are at least 20 % of the largest; 0 when empty."""
+    return cv2.connectedComponents(masks.keep_components(mask, smallest_share=LARGE_PART), connectivity=8)[0] - 1
+
+
+def head_room(keypoints: np.ndarray, height: int) -> float:
+    """The neck's distance from the top as a share of the height; 0 when BODY_25 [25 3] has no neck, or above it."""
+    return max(float(keypoints[Body25.NECK, 1]) / height, 0.0)
+
+
+def arm_over_torso(keypoints: np.ndarray) -> float | None:
+    """Largest share (0–1) of a forearm, elbow to wrist, that lies in front of (or behind) the torso.
+
+    `keypoints` are BODY_25 [25 3]; the torso is the quadrangle of shoulders and hips, a tenth smaller, so that an arm
+    that hangs beside it doesn't count. None where it, or both forearms, aren't seen.
+    """
+    seen = present(keypoints)
+    if not seen[list(_TORSO)].all():
+        return None
+    torso = keypoints[list(_TORSO), :2].astype(np.float32)
+    torso = torso.mean(axis=0) + 0.9 * (torso - torso.mean(axis=0))
+    shares = [_share_inside(keypoints[list(arm), :2], torso) for arm in _FOREARMS if seen[list(arm)].all()]
+    return max(shares, default=None)
+
+
+def _share_inside(line: np.ndarray, polygon: np.ndarray) -> float:
+    points = chain_points(line.astype(np.float64))
+    inside = [cv2.pointPolygonTest(polygon, (float(x), float(y)), False) >= 0 for x, y in points]
+    return sum(inside) / len(inside)
 
 
 def hash_bits(hashes: list[str]) -> np.ndarray:

@@ -1,0 +1,202 @@
+"""Adds or replaces columns of finished shards: new shards; the old ones are only read, other columns stay as they are.
+
+The columns of the named annotators are made anew in every record that has their inputs, and are null in the others.
+--from-folder COLUMN=DIR takes masks or label maps corrected by hand, one file per record, named as `pipelines.export
+--layout review` names them. A correction that can't be used rejects its record: the mask it has is known to be wrong.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from annotators.common import flags, registry
+from annotators.common.flags import UsageError, flag, positional
+from annotators.functional.keypoints import PERSON_CHOICES
+from pipelines import build, command, configuration, exports, preflight, rewrite, runners
+from pipelines.configuration import RunFlags
+from pipelines.plan import Plan, Planned
+from pipelines.rewrite import Finished, Rewrite
+from pipelines.sources import Refused
+from pipelines.storage import Entry, open_folder
+from schemas import fields
+
+COMMAND = "annotate"
+EXAMPLES = """\
+  python -m pipelines.annotate shards --annotators agnostic --agnostic-recipe vitonhd --output shards-vitonhd
+  python -m pipelines.annotate shards --annotators parsing,pose --weights models --output annotated
+  python -m pipelines.annotate shards --from-folder agnostic_mask=review/agnostic_mask --output corrected"""
+IMPORTED = ("mask", "label_map")
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Flags(RunFlags):
+    """Flags of this command."""
+
+    shards: str = positional(help="folder of a finished build", metavar="SHARDS")
+    annotators: tuple[str, ...] = flag((), help="whose columns are added or replaced, comma-separated", metavar="A,B")
+    skip: tuple[str, ...] = flag((), help="columns of theirs that stay as they are", metavar="A,B")
+    from_folder: tuple[str, ...] = flag(
+        (), help="take a column from files named after records; may be repeated", metavar="COLUMN=DIR", repeated=True
+    )
+    weights: str | None = flag(None, help="folder with model weights (also $VTON_WEIGHTS)")
+    device: str = flag("cpu", help="where models run: cpu, cuda, cuda:1, mps")
+    person: str = flag("largest", help="who counts where a photo shows several people", choices=PERSON_CHOICES)
+    nobody: str = flag("reject", help="a photo without anybody", choices=("reject", "null"))
+
+
+def annotate(given: Flags, settings: dict[str, dict[str, Any]], engine_options: Sequence[str]) -> int:
+    """The exit code. Raises UsageError before any work."""
+    started = time.perf_counter()
+    engine = runners.load(given.runner)
+    engine.check(engine_options)
+    if not given.annotators and not given.from_folder:
+        raise UsageError("nothing to do; allowed are --annotators A,B and --from-folder COLUMN=DIR")
+    finished = rewrite.open_finished(given.shards, ("record_id",))
+    asked = _asked(given, settings, finished)
+    schema = rewrite.new_schema(finished.schema, asked)
+    asked = replace(asked, columns=tuple((field.name, str(field.type)) for field in schema))
+    made, files = _plan(finished, asked, schema)
+    words, root = rewrite.fingerprint_words(asked), rewrite.root_of(asked)
+    run = {"configuration": rewrite.as_json(asked), "source_build": finished.described()}
+    prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), made, words, root, files, run)
+    return build.execute(prepared, given, engine, engine_options, started)
+
+
+def _asked(given: Flags, settings: dict[str, dict[str, Any]], finished: Finished) -> Rewrite:
+    common = {"weights_dir": given.weights, "device": given.device, "person": given.person, "nobody": given.nobody}
+    chosen = configuration.chosen(given.annotators, common, settings)
+    asked = Rewrite(
+        dataset=finished.manifest["dataset"],
+        input=str(finished.folder),
+        output=rewrite.output_of(given.output, COMMAND, finished),
+        format=finished.format,
+        shard_size=finished.shard_size,
+        annotators=chosen,
+        skip=configuration.columns_of("skip", given.skip),
+        imports=_folders(given.from_folder),
+    )
+    _check(asked, finished.schema.names)
+    preflight.check_device(given.device)
+    return replace(asked, digests=build.weight_digests(chosen))
+
+
+def _folders(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """ "agnostic_mask=DIR" → ("agnostic_mask", "DIR"), by column."""
+    found: dict[str, str] = {}
+    for word in words:
+        column, _, location = word.partition("=")
+        if not column or not location:
+            raise UsageError(
+                f"--from-folder {word!r}; allowed is COLUMN=DIR, such as agnostic_mask=review/agnostic_mask"
+            )
+        if column in found:
+            raise UsageError(f"--from-folder names {column!r} twice; allowed is one folder per column")
+        try:
+            folder = open_folder(location)
+        except (ValueError, ImportError) as error:
+            raise UsageError(f"--from-folder {word!r}: {error}") from None
+        if not folder.is_folder():
+            raise UsageError(f"--from-folder {word!r}: {location} is no folder")
+        found[column] = str(folder)
+    return tuple(sorted(found.items()))
+
+
+def _check(asked: Rewrite, present: Sequence[str]) -> None:
+    """Raises UsageError for an annotator that can't run on these shards."""
+    have = set(present) | {column for column, _ in asked.imports}
+    for name, made in asked.annotators:
+        reason = preflight.unready(name, made)
+        if reason:
+            raise UsageError(
+                f"annotator {name}: {reason}; way on: `python -m annotators fetch {name}`, or --weights DIR"
+            )
+        lacking = [column for column in registry.inputs(name, made) if column not in have]
+        if lacking:
+            raise UsageError(
+                f"annotator {name} reads {lacking[0]}, which these shards lack; name the annotator that makes it too:"
+                f" --annotators (there are {', '.join(registry.names())})"
+            )
+        have |= {field.name for field in registry.written(name, made)}
+
+
+def _plan(finished: Finished, asked: Rewrite, schema: pa.Schema) -> tuple[Plan, dict[str, Entry]]:
+    """One unit per shard that has records; a file of an import becomes a reference of the record that it names."""
+    planned = list(finished.planned())
+    records = {item.record_id: item for item in planned}
+    if len(records) < len(planned):
+        raise UsageError(f"{finished.folder} has records of the same id; `python -m pipelines.validate` names them")
+    refused: list[Refused] = []
+    files = finished.entries()
+    for column, location in asked.imports:
+        _check_importable(column, schema)
+        listed = open_folder(location).files()
+        matched, unknown = _match(column, listed, records)
+        records |= matched
+        refused += unknown
+        files |= {f"{column}/{name}": entry for name, entry in listed.items()}
+    sizes: dict[str, list[int]] = {}
+    for shard in finished.manifest["shards"]:
+        rows = sum(table.num_rows for table in finished.tables[shard["name"]])
+        if rows:
+            sizes.setdefault(shard["split"], []).append(rows)
+    return Plan(list(records.values()), refused, asked.shard_size, sizes), files
+
+
+def _check_importable(column: str, schema: pa.Schema) -> None:
+    allowed = [field.name for field in schema if fields.kind(field) in IMPORTED]
+    if column not in allowed:
+        raise UsageError(f"--from-folder {column!r} holds no mask and no label map; allowed are {', '.join(allowed)}")
+
+
+def _match(
+    column: str, listed: dict[str, Entry], records: dict[str, Planned]
+) -> tuple[dict[str, Planned], list[Refused]]:
+    """Records with a file, and the files that no record has; hidden files don't count. Raises UsageError for none."""
+    named = _by_file_name(records)
+    matched: dict[str, Planned] = {}
+    unknown = []
+    for name, entry in listed.items():
+        if name in named:
+            item = named[name]
+            references = {**item.references, column: (f"{column}/{name}", entry.size)}
+            matched[item.record_id] = replace(item, references=references)
+        elif not name.startswith("."):
+            unknown.append(name)
+    if not matched:
+        example = next(iter(named), "RECORD__ID.png")
+        raise UsageError(f"--from-folder {column}: no file is named after a record; expected names such as {example}")
+    if unknown:
+        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        shown = ", ".join(unknown[:SHOWN])
+        print(f"--from-folder {column}: no record has the name of {shown}{more}", file=sys.stderr)
+    return matched, [_refused(column, name) for name in unknown]
+
+
+def _by_file_name(records: dict[str, Planned]) -> dict[str, Planned]:
+    named: dict[str, Planned] = {}
+    for item in records.values():
+        name = exports.file_name(item.record_id, "png")
+        if name in named:
+            raise UsageError(f"records {named[name].record_id!r} and {item.record_id!r} share the file name {name}")
+        named[name] = item
+    return named
+
+
+def _refused(column: str, name: str) -> Refused:
+    message = f"{column}: no record of these shards has this file name"
+    return Refused(name.removesuffix(".png"), "", "unknown_id", message, f"{column}/{name}", "import")
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = command.parser(COMMAND, __doc__, EXAMPLES, Flags)
+    given, settings, engine_options = command.parse(parser, arguments, Flags)
+    return command.guarded(COMMAND, lambda: annotate(given, settings, engine_options))
+
+
+if __name__ == "__main__":
+    flags.run(main, f"python -m pipelines.{COMMAND}")

@@ -1,0 +1,133 @@
+"""Keeps some records of finished shards: new shards, in which every value is copied as it is stored.
+
+--where is a condition on ids, words, quality.* and captions: comparisons (== != < <= > >=), in (…), is null,
+contains "text", matches "regular expression", and, or, not, parentheses. --drop-findings leaves out the records of
+which findings.parquet says something of these kinds; what it calls "info" (such as the near-duplicate that stands for
+the others) doesn't count.
+"""
+
+import io
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from annotators.common import flags
+from annotators.common.flags import UsageError, flag, positional
+from pipelines import build, command, expressions, findings, plan, rewrite, runners
+from pipelines.configuration import RunFlags
+from pipelines.plan import Planned
+from pipelines.rewrite import Finished, Rewrite
+
+COMMAND = "select"
+EXAMPLES = """\
+  python -m pipelines.select shards --where 'category == "dresses" and quality.person_sharpness > 100' --output dresses
+  python -m pipelines.select shards --drop-findings near_duplicate,blurred,nobody --output clean
+  python -m pipelines.select shards --where 'split == "train" and not garment_caption is null' --output captioned"""
+# Columns that --where knows, where the shards have them; `captions` is the texts of all captions, a line each.
+WORDS = ("record_id", "dataset", "split", "category", "garment_type", "person_id", "garment_id", "garment_view")
+COLUMNS = (*WORDS, "paired", "height", "width", "caption", "garment_caption", "captions", "quality")
+
+
+@dataclass(frozen=True)
+class Flags(RunFlags):
+    """Flags of this command."""
+
+    shards: str = positional(help="folder of a finished build", metavar="SHARDS")
+    where: str | None = flag(None, help="keep the records for which this is true", metavar="EXPR")
+    drop_findings: tuple[str, ...] = flag((), help="leave out records with these findings", metavar="KIND,…")
+
+
+def select(given: Flags, engine_options: Sequence[str]) -> int:
+    """The exit code. Raises UsageError before any work."""
+    started = time.perf_counter()
+    engine = runners.load(given.runner)
+    engine.check(engine_options)
+    if given.where is None and not given.drop_findings:
+        raise UsageError("nothing to do; allowed are --where EXPR and --drop-findings KIND,…")
+    finished = rewrite.open_finished(given.shards, COLUMNS)
+    asked = Rewrite(
+        dataset=finished.manifest["dataset"],
+        input=str(finished.folder),
+        output=rewrite.output_of(given.output, COMMAND, finished),
+        format=finished.format,
+        shard_size=finished.shard_size,
+        where=given.where or "",
+        drop_findings=tuple(sorted(set(given.drop_findings))),
+    )
+    schema = rewrite.new_schema(finished.schema, asked)
+    asked = replace(asked, columns=tuple((field.name, str(field.type)) for field in schema))
+    kept = _kept(finished, given.where, asked.drop_findings)
+    made = plan.Plan(kept, [], asked.shard_size)
+    words, root = rewrite.fingerprint_words(asked), rewrite.root_of(asked)
+    run = {"configuration": rewrite.as_json(asked), "source_build": finished.described()}
+    prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), made, words, root, finished.entries(), run)
+    return build.execute(prepared, given, engine, engine_options, started)
+
+
+def _kept(finished: Finished, where: str | None, kinds: Sequence[str]) -> list[Planned]:
+    """In the order of the shards."""
+    dropped = _found(finished, kinds)
+    planned = list(finished.planned())
+    true = [True] * len(planned) if where is None else _where(finished, where)
+    return [item for item, yes in zip(planned, true, strict=True) if yes and item.record_id not in dropped]
+
+
+def _found(finished: Finished, kinds: Sequence[str]) -> set[str]:
+    """Ids of records with a finding of these kinds."""
+    for kind in kinds:
+        if kind not in findings.KINDS:
+            raise UsageError(f"--drop-findings {kind!r}; allowed are {', '.join(findings.KINDS)}")
+    if not kinds:
+        return set()
+    try:
+        rows = pq.read_table(io.BytesIO(finished.folder.read("findings.parquet"))).to_pylist()
+    except (OSError, pa.ArrowException):
+        raise UsageError(
+            f"{finished.folder} has no readable findings.parquet; `python -m pipelines.finish` makes it"
+        ) from None
+    return {row["record_id"] for row in rows if row["kind"] in kinds and row["severity"] != "info"}
+
+
+def _where(finished: Finished, where: str) -> list[bool]:
+    """Whether the condition is true, for every record in order."""
+    small = [flat(table) for tables in finished.tables.values() for table in tables]
+    table = pa.concat_tables(small) if small else flat(finished.schema.empty_table())
+    columns = {field.name: field.type for field in table.schema}
+    expression = expressions.parse(where, columns)
+    numbered = table.append_column("__row", pa.array(range(table.num_rows), pa.int64()))
+    kept = set(numbered.filter(expression)["__row"].to_pylist())
+    return [row in kept for row in range(table.num_rows)]
+
+
+def flat(table: pa.Table) -> pa.Table:
+    """Plain columns: words as strings, `quality.*` one by one, the texts of `captions` joined."""
+    found: dict[str, Any] = {}
+    for name in COLUMNS:
+        if name not in table.schema.names:
+            continue
+        column = table[name].combine_chunks()
+        if name == "quality":
+            found |= {f"quality.{member.name}": pc.struct_field(column, member.name) for member in column.type}
+        elif name == "captions":
+            texts = (
+                None if rows is None else "\n".join(str(one["text"]) for one in rows) for rows in column.to_pylist()
+            )
+            found[name] = pa.array(texts, pa.string())
+        else:
+            found[name] = column.cast(pa.string()) if name in WORDS else column
+    return pa.table(found)
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = flags.parser(f"python -m pipelines.{COMMAND}", __doc__, EXAMPLES, Flags)
+    given, _, engine_options = command.parse_own(parser, arguments, Flags)
+    return command.guarded(COMMAND, lambda: select(given, engine_options))
+
+
+if __name__ == "__main__":
+    flags.run(main, f"python -m pipelines.{COMMAND}")

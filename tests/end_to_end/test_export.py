@@ -1,0 +1,97 @@
+"""Pictures to correct by hand, named by record."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import Dataset, Result
+from PIL import Image
+
+from schemas import codecs
+
+Command = Callable[..., Result]
+BUILD, EXPORT = "pipelines.build_vitonhd", "pipelines.export"
+NAME = "vitonhd__test__00000_00+00001_00"
+
+
+@pytest.fixture
+def built(command: Command, dataset: Dataset, tmp_path: Path) -> Path:
+    assert command(BUILD, "--input", dataset.root, "--output", tmp_path / "built", "--shard-size", 2).code == 0
+    return tmp_path / "built"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_review(command: Command, dataset: Dataset, built: Path, tmp_path: Path) -> None:
+    out, again = tmp_path / "review", tmp_path / "again"
+    result = command(EXPORT, built, "--layout", "review", "--output", out)
+    assert result.code == 0 and (result.json["records"], result.json["files"]) == (6, 18), result.stderr
+    found = tree(out)
+    assert {name.split("/")[0] for name in found} == {"person_image", "agnostic_mask", "overlay", "_export.json"}
+    assert found[f"person_image/{NAME}.jpg"] == (dataset.root / "test/image/00000_00.jpg").read_bytes()
+    mask = Image.open(out / f"agnostic_mask/{NAME}.png")
+    assert mask.mode == "L" and set(np.unique(np.asarray(mask))) == {0, 255}
+    overlay = np.asarray(Image.open(out / f"overlay/{NAME}.jpg")).astype(int)
+    person = codecs.decode_image(found[f"person_image/{NAME}.jpg"]).astype(int)
+    far = np.abs(overlay - person).max(axis=2) > 30
+    assert far[np.asarray(mask) > 0].mean() > 0.9 and far[np.asarray(mask) == 0].mean() < 0.1
+    command(EXPORT, built, "--layout", "review", "--output", again)
+    assert tree(again) == found
+
+
+def test_what_was_corrected_stays(command: Command, built: Path, tmp_path: Path) -> None:
+    out = tmp_path / "review"
+    command(EXPORT, built, "--layout", "review", "--output", out)
+    (out / f"agnostic_mask/{NAME}.png").write_bytes(b"mine")
+    (out / f"overlay/{NAME}.jpg").unlink()
+    again = command(EXPORT, built, "--layout", "review", "--output", out)
+    assert (again.code, again.json["files"], again.json["kept"]) == (0, 1, 17)
+    assert (out / f"agnostic_mask/{NAME}.png").read_bytes() == b"mine"
+
+
+def test_other_columns(command: Command, built: Path, tmp_path: Path) -> None:
+    for column, photo in (("garment_mask", "garment_image"), ("parse", "person_image")):
+        out = tmp_path / column
+        assert command(EXPORT, built, "--layout", "review", "--review-column", column, "--output", out).code == 0
+        assert len(list((out / column).iterdir())) == len(list((out / photo).iterdir())) == 6
+    assert Image.open(tmp_path / f"parse/parse/{NAME}.png").mode == "P"
+
+
+def test_wrong_usage_is_one_line(command: Command, built: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/photo.png").write_bytes(b"")
+    cases = [
+        ((built, "--layout", "foo", "--output", tmp_path / "out"), "review"),
+        ((built, "--output", tmp_path / "out"), "--layout"),
+        ((tmp_path / "nowhere", "--layout", "review", "--output", tmp_path / "out"), "no folder"),
+        ((built, "--layout", "review", "--output", tmp_path / "mine"), "photo.png"),
+        ((built, "--layout", "review", "--review-column", "caption", "--output", tmp_path / "out"), "agnostic_mask"),
+    ]
+    for arguments, named in cases:
+        result = command(EXPORT, *arguments)
+        assert result.code == 2 and named in result.error and len(result.stderr.strip().splitlines()) == 1, arguments
+    command(EXPORT, built, "--layout", "review", "--output", tmp_path / "out")
+    other = command(EXPORT, built, "--layout", "review", "--review-column", "parse", "--output", tmp_path / "out")
+    assert other.code == 2 and "another settings" in other.error
+
+
+def test_killed_and_resumed(command: Command, dataset: Dataset, built: Path, tmp_path: Path) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    command(EXPORT, built, "--layout", "review", "--output", whole)
+    words = [sys.executable, "-m", EXPORT, str(built), "--layout", "review", "--output", str(out)]
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("person_image/*")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert command(EXPORT, built, "--layout", "review", "--output", out).code == 0
+    assert tree(out) == tree(whole)

@@ -1,0 +1,134 @@
+"""Findings about single records: every limit, from its sound side and from its spoilt side, and on real photos."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from helpers import draw
+
+import annotators
+from pipelines import findings, health
+from schemas import codecs
+
+SOUND: dict[str, Any] = {
+    "person_sharpness": 145.0, "garment_sharpness": 38.0, "person_exposure": 0.44, "garment_exposure": 0.53,
+    "person_area": 0.2, "garment_area": 0.25, "people": 1, "person_at_side": 0.0, "head_room": 0.1,
+    "arm_over_garment": 0.3, "garment_at_side": 0.031, "uncovered_garment": 0.0054,
+}  # fmt: skip
+
+
+def kinds(quality: dict[str, Any] | None, **row: Any) -> list[str]:
+    shown = {"record_id": "a", "height": 1024, "width": 768, "garment_view": "flat", "quality": quality} | row
+    return [found["kind"] for found in health.findings(shown)]
+
+
+def test_what_real_photos_measure_is_sound() -> None:
+    assert kinds(SOUND) == []
+    assert kinds(None) == [] and kinds(dict.fromkeys(SOUND)) == [] and kinds({}) == [], "unknown is no finding"
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoilt"),
+    [
+        ("blurred", {"person_sharpness": 60.0}),
+        ("blurred", {"garment_sharpness": 10.0}),
+        ("dark", {"person_exposure": 0.1}),
+        ("dark", {"garment_exposure": 0.1}),
+        ("cropped", {"person_at_side": 0.2}),
+        ("cropped", {"head_room": 0.0}),
+        ("too_small", {"person_area": 0.03}),
+        ("several_people", {"people": 2}),
+        ("nobody", {"people": 0}),
+        ("nobody", {"person_area": 0.001}),
+        ("arms_over_garment", {"arm_over_garment": 0.7}),
+        ("garment_outside_frame", {"garment_at_side": 0.3}),
+        ("mask_not_covering_garment", {"uncovered_garment": 0.02}),
+    ],
+)
+def test_each_kind(kind: str, spoilt: dict[str, Any]) -> None:
+    assert kinds(SOUND | spoilt) == [kind]
+    assert kind in findings.KINDS
+
+
+def test_size_and_worn_garments() -> None:
+    assert kinds(SOUND, height=200) == ["too_small"]
+    assert kinds(SOUND | {"garment_at_side": 0.3}, garment_view="worn") == []
+    both = [
+        found["detail"]
+        for found in health.findings(
+            {
+                "record_id": "a",
+                "quality": SOUND | {"person_at_side": 0.2, "head_room": 0.0},
+                "height": 900,
+                "width": 900,
+                "garment_view": None,
+            }
+        )
+    ]
+    assert both == ["the person covers 0.200 of a side of the frame, above 0.05; the neck isn't in the frame"]
+
+
+def measured(**columns: Any) -> dict[str, Any]:
+    drawn = draw(3)
+    given = {"person_image": drawn["person"], "garment_image": drawn["garment"], **columns}
+    return annotators.config("quality").build()([given])[0]["quality"]
+
+
+def test_unknown_inputs_are_null() -> None:
+    found = measured()
+    names = ("people", "person_at_side", "head_room", "arm_over_garment", "garment_at_side", "uncovered_garment")
+    assert [found[name] for name in names] == [None] * len(names)
+
+
+def test_people_and_sides() -> None:
+    mask = np.zeros((128, 96), np.uint8)
+    mask[20:, 10:40] = 255
+    assert measured(person_mask=mask)["people"] == 1 and measured(person_mask=mask)["person_at_side"] == 0
+    mask[60:128, 60:96] = 255
+    found = measured(person_mask=mask, garment_mask=mask)
+    assert found["people"] == 2 and found["person_at_side"] == pytest.approx(68 / 128)
+    assert found["garment_at_side"] == pytest.approx(66 / 96), "the bottom counts for garments, for persons it doesn't"
+    assert measured(person_mask=mask, people=3)["people"] == 3
+    assert measured(person_mask=mask * 0)["people"] == 0
+    assert measured(keypoints=None)["people"] == 0, "pose looked and saw nobody"
+    assert measured(person_mask=mask, keypoints=None)["people"] == 0, "the light segmenter also finds garments"
+
+
+def test_joints() -> None:
+    joints = draw(3)["keypoints"]
+    found = measured(keypoints=joints)
+    assert found["head_room"] == pytest.approx(33 / 128) and found["arm_over_garment"] == 0
+    joints[4, :2] = (58, 50)  # the right hand on the left side of the chest
+    assert measured(keypoints=joints)["arm_over_garment"] > health.MOST_ARM
+    joints[8:15] = 0
+    joints[1] = 0
+    assert measured(keypoints=joints)["arm_over_garment"] is None and measured(keypoints=joints)["head_room"] == 0
+
+
+def test_uncovered_garment() -> None:
+    parse = draw(3)["parse"]
+    mask = np.where(parse == 5, np.uint8(255), np.uint8(0))
+    assert measured(parse=parse, agnostic_mask=mask)["uncovered_garment"] == 0
+    mask[:62] = 0
+    assert measured(parse=parse, agnostic_mask=mask)["uncovered_garment"] == pytest.approx(0.5)
+    assert measured(parse=parse, agnostic_mask=mask, category="lower_body")["uncovered_garment"] is None
+
+
+def test_real_photos_are_sharp_and_light_until_they_are_spoilt(data: Path) -> None:
+    people = sorted((data / "photos/person").iterdir()) + sorted((data / "vitonhd_mini/test/image").iterdir())
+    garments = sorted((data / "photos/garment").iterdir()) + sorted((data / "vitonhd_mini/test/cloth").iterdir())
+    spoilt = 0
+    for person, garment in zip(people, garments, strict=True):
+        pair = [codecs.decode_image(path.read_bytes()) for path in (person, garment)]
+        assert kinds(measured_pair(*pair)) == [], person.name
+        dark, soft = pair[0] // 5, cv2.GaussianBlur(pair[0], (0, 0), 3)
+        assert "dark" in kinds(measured_pair(dark, pair[1])), person.name
+        spoilt += "blurred" in kinds(measured_pair(soft, pair[1]))
+    assert spoilt == len(people)
+
+
+def measured_pair(person: np.ndarray, garment: np.ndarray) -> dict[str, Any]:
+    given = {"person_image": person, "garment_image": garment}
+    return annotators.config("quality").build()([given])[0]["quality"]
