@@ -13,6 +13,7 @@ and the order within a round alternates, so that a noisy minute hits all cases a
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -22,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ("--size", "192x144", "--shard-size", "64")
@@ -64,14 +66,21 @@ sys.exit(build_vitonhd.main(sys.argv[1:]))
 """
 
 
-def build(data: Path, output: Path, *options: str, bare: bool = False) -> tuple[float, float]:
-    """(seconds, peak MiB of the whole process tree) of one build in a fresh process."""
+class Measured(NamedTuple):
+    """One build in a fresh process: seconds on the clock and of CPU, peak MiB of the whole process tree."""
+
+    seconds: float
+    peak: float
+    cpu: float
+
+
+def build(data: Path, output: Path, *options: str, bare: bool = False) -> Measured:
     import psutil
 
     shutil.rmtree(output, ignore_errors=True)
     start = [sys.executable, "-c", BARE] if bare else [sys.executable, "-m", "pipelines.build_vitonhd"]
     words = [*start, "--input", str(data), "--output", str(output), *SMALL, *options]
-    began = time.perf_counter()
+    began, before = time.perf_counter(), _children_cpu()
     process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     peak = 0.0
     while process.poll() is None:
@@ -79,7 +88,12 @@ def build(data: Path, output: Path, *options: str, bare: bool = False) -> tuple[
         time.sleep(0.1)
     if process.returncode not in (0, 3):
         raise SystemExit(f"build failed: {process.stderr.read() if process.stderr else ''}")
-    return time.perf_counter() - began, peak
+    return Measured(time.perf_counter() - began, peak, _children_cpu() - before)
+
+
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _tree_memory(process: "object") -> float:
@@ -94,8 +108,8 @@ def _tree_memory(process: "object") -> float:
     return total / 2**20
 
 
-def compare(cases: dict[str, Callable[[], tuple[float, float]]], rounds: int) -> dict[str, list[tuple[float, float]]]:
-    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
+def compare(cases: dict[str, Callable[[], Measured]], rounds: int) -> dict[str, list[Measured]]:
+    measured: dict[str, list[Measured]] = {name: [] for name in cases}
     for number in range(rounds):
         order = list(cases) if number % 2 == 0 else list(reversed(cases))
         for name in order:
@@ -103,13 +117,16 @@ def compare(cases: dict[str, Callable[[], tuple[float, float]]], rounds: int) ->
     return measured
 
 
-def show(measured: dict[str, list[tuple[float, float]]], baseline: str) -> None:
-    base = statistics.median(seconds for seconds, _ in measured[baseline])
+def show(measured: dict[str, list[Measured]], baseline: str) -> None:
+    base = statistics.median(seconds for seconds, _, _ in measured[baseline])
+    base_cpu = statistics.median(cpu for _, _, cpu in measured[baseline])
     for name, values in measured.items():
-        seconds = statistics.median(s for s, _ in values)
-        peak = max(p for _, p in values)
-        spread = f"[{min(s for s, _ in values):.1f}-{max(s for s, _ in values):.1f}]"
-        print(f"{name:28s} {seconds:7.2f} s {spread:14s} {seconds / base:5.2f} x {baseline}, peak {peak:5.0f} MiB")
+        seconds = statistics.median(s for s, _, _ in values)
+        peak = max(p for _, p, _ in values)
+        spread = f"[{min(s for s, _, _ in values):.1f}-{max(s for s, _, _ in values):.1f}]"
+        cpu = statistics.median(c for _, _, c in values)
+        times = f"{seconds:7.2f} s {spread:14s} {seconds / base:5.2f} x {baseline}"
+        print(f"{name:28s} {times}, {cpu:7.2f} s CPU {cpu / base_cpu:5.2f} x, peak {peak:5.0f} MiB")
 
 
 def beam(records: int, rounds: int) -> None:
@@ -130,7 +147,7 @@ def workers(records: int, rounds: int) -> None:
     with workspace() as folder:
         data = dataset(folder / "data", records)
 
-        def case(name: str, mode: str, count: int) -> Callable[[], tuple[float, float]]:
+        def case(name: str, mode: str, count: int) -> Callable[[], Measured]:
             options = ("--direct_running_mode", mode, "--direct_num_workers", str(count))
             return lambda: build(data, folder / name, *options)
 
@@ -153,7 +170,7 @@ def memory(records: int, rounds: int) -> None:
         }
         measured = compare(cases, rounds)
         show(measured, f"{records // 8} records")
-        low, high = (statistics.median(p for _, p in values) for values in measured.values())
+        low, high = (statistics.median(p for _, p, _ in values) for values in measured.values())
         print(f"peak memory {high / low:.2f} x ({high:.0f} against {low:.0f} MiB)")
 
 
@@ -167,8 +184,6 @@ def units(count: int, rounds: int) -> None:
 
 
 def _units(count: int) -> None:
-    import resource
-
     from pipelines.runners import direct
 
     with workspace() as folder:

@@ -136,7 +136,7 @@ def _with_pickle(folder: Path) -> Path:
 
     path = folder / "model_final_162be9.safetensors"
     state = {name: value.numpy() for name, value in load_file(path).items()}
-    (folder / "model_final_162be9.pkl").write_bytes(pickle.dumps({"model": state}))
+    (folder / "model_final_162be9.pkl").write_bytes(pickle.dumps({"model": state, "__author__": "random"}))
     path.unlink()
     return folder
 

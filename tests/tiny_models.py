@@ -2,6 +2,9 @@
 
 import string
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from schemas import labels
 
@@ -107,3 +110,78 @@ def save_densepose(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     save_file(state, folder / "model_final_162be9.safetensors")
     return folder
+
+
+ACE2P = {"stem": (4, 4, 8), "planes": (4, 4, 8, 8), "blocks": (1, 1, 2, 1), "context": 8, "decoder": 8, "skip": 4}
+ACE2P |= {"edge": 4, "fusion": 8}
+
+
+def tiny_ace2p(classes: int, seed: int) -> Any:
+    """Random, with logits that vary enough over the picture for many classes to win somewhere."""
+    import torch
+    from torch import nn
+
+    from annotators.common import ace2p
+
+    torch.manual_seed(seed)
+    network = ace2p.ACE2P(ace2p.Widths(classes=classes, **ACE2P)).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.3, 0.6)
+        if isinstance(module, nn.Conv2d):
+            nn.init.normal_(module.weight, std=1.5 / np.sqrt(module.weight[0].numel()))
+    return network
+
+
+def save_schp(folder: Path, classes: int, name: str, seed: int) -> Any:
+    """As SCHP's training writes it: `module.` keys, without counters, beside other things."""
+    import torch
+
+    from annotators.common import weights
+
+    network = tiny_ace2p(classes, seed)
+    state = {f"module.{key}": value for key, value in network.state_dict().items() if "num_batches" not in key}
+    torch.save({"epoch": 3, "state_dict": state, "cycle_n": 1}, folder / weights.TABLE[name].files[0])
+    return network
+
+
+def tiny_u2net_widths() -> Any:
+    from annotators.common import u2net
+
+    whole = u2net.Widths()
+    encoders = tuple((depth, 2, 4, dilated) for depth, _, _, dilated in whole.encoders)
+    return u2net.Widths(encoders=encoders, decoders=tuple((d, 2, 4, dilated) for d, _, _, dilated in whole.decoders))
+
+
+def tiny_u2net() -> Any:
+    """Random weights whose four classes all win somewhere."""
+    import torch
+    from torch import nn
+
+    from annotators.common import u2net
+
+    torch.manual_seed(1)
+    network = u2net.U2Net(tiny_u2net_widths()).eval()
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.normal_(module.weight, std=1.5 / np.sqrt(module.weight[0].numel()))
+    return network
+
+
+def save_u2net(folder: Path) -> None:
+    import torch
+
+    torch.save({f"module.{key}": value for key, value in tiny_u2net().state_dict().items()}, folder / "cloth_segm.pth")
+
+
+def save_openpose(folder: Path) -> None:
+    """A body model of 1/16 of the widths, which is nowhere sure enough to see a joint."""
+    import torch
+
+    from annotators.common import openpose
+
+    torch.manual_seed(0)
+    model = openpose.BodyModel(divisor=16)
+    model.get_parameter("Mconv7_stage6_L2.bias").data -= 1
+    torch.save(model.state_dict(), folder / "body_pose_model.pth")

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import SEGFORMER, save_segformer
+from tiny_models import ACE2P as TINY
+from tiny_models import SEGFORMER, save_schp, save_segformer, tiny_ace2p
 from torch import nn
 
 import annotators
@@ -20,8 +21,6 @@ from schemas.labels import Cihp
 
 REPOSITORY = Path(__file__).parents[2]
 SIZES = ((96, 72), (64, 64), (50, 91))
-TINY = {"stem": (4, 4, 8), "planes": (4, 4, 8, 8), "blocks": (1, 1, 2, 1), "context": 8, "decoder": 8, "skip": 4}
-TINY |= {"edge": 4, "fusion": 8}
 
 
 @pytest.fixture(autouse=True)
@@ -31,27 +30,6 @@ def no_machine_weights(monkeypatch, tmp_path):
     monkeypatch.delenv("VTON_WEIGHTS", raising=False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
     monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "home"))
-
-
-def tiny_ace2p(classes: int, seed: int) -> ace2p.ACE2P:
-    """Random, with logits that vary enough over the picture for many classes to win somewhere."""
-    torch.manual_seed(seed)
-    network = ace2p.ACE2P(ace2p.Widths(classes=classes, **TINY)).eval()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.running_mean, std=0.1)
-            nn.init.uniform_(module.running_var, 0.3, 0.6)
-        if isinstance(module, nn.Conv2d):
-            nn.init.normal_(module.weight, std=1.5 / np.sqrt(module.weight[0].numel()))
-    return network
-
-
-def save_schp(folder: Path, classes: int, name: str, seed: int) -> ace2p.ACE2P:
-    """As SCHP's training writes it: `module.` keys, without counters, beside other things."""
-    network = tiny_ace2p(classes, seed)
-    state = {f"module.{key}": value for key, value in network.state_dict().items() if "num_batches" not in key}
-    torch.save({"epoch": 3, "state_dict": state, "cycle_n": 1}, folder / weights.TABLE[name].files[0])
-    return network
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_models import tiny_u2net, tiny_u2net_widths
 from torch import nn
 
 from annotators import person_mask
@@ -185,20 +186,7 @@ def test_importing_it_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-TINY = u2net.Widths(
-    encoders=tuple((depth, 2, 4, dilated) for depth, _, _, dilated in u2net.Widths().encoders),
-    decoders=tuple((depth, 2, 4, dilated) for depth, _, _, dilated in u2net.Widths().decoders),
-)
-
-
-def tiny_u2net() -> u2net.U2Net:
-    """Random weights whose four classes all win somewhere."""
-    torch.manual_seed(1)
-    network = u2net.U2Net(TINY).eval()
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.normal_(module.weight, std=1.5 / np.sqrt(module.weight[0].numel()))
-    return network
+TINY = tiny_u2net_widths()
 
 
 def garments():

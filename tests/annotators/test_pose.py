@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_models import save_openpose
 
 from annotators import pose
 from annotators.common import batching, openpose, registry, weights
@@ -77,12 +78,8 @@ def reference_poses():
 
 @pytest.fixture(scope="module")
 def tiny_openpose(tmp_path_factory):
-    """A folder with a random body model of 1/16 of the widths, which is nowhere sure enough to see a joint."""
     folder = tmp_path_factory.mktemp("openpose")
-    torch.manual_seed(0)
-    model = openpose.BodyModel(divisor=16)
-    model.get_parameter("Mconv7_stage6_L2.bias").data -= 1
-    torch.save(model.state_dict(), folder / "body_pose_model.pth")
+    save_openpose(folder)
     return folder
 
 

@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 from helpers import Dataset, Result, digests, rows
 from PIL import Image
-from tiny_models import save_blip, save_clip, save_densepose, save_segformer
+from tiny_models import (
+    save_blip,
+    save_clip,
+    save_densepose,
+    save_openpose,
+    save_schp,
+    save_segformer,
+    save_u2net,
+)
 
 from schemas import codecs, fields, labels, record
 
@@ -84,6 +92,26 @@ def test_captions_and_tags_when_named(command: Command, photos: Dataset, weights
         assert row["tags"][0]["name"] == "item"
         assert record.decode(record.TRYON["person_mask"], row["person_mask"]).any()
     assert fields.kind(record.TRYON["tags"]) == "table"
+
+
+def test_the_other_backends(command: Command, photos: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    save_schp(folder, 18, "schp_atr", 0)
+    save_schp(folder, 20, "schp_lip", 1)
+    save_u2net(folder)
+    save_openpose(folder)
+    chosen = ("--parsing-backend", "schp", "--parsing-lip", "--parsing-atr", "--garment-mask-backend", "u2net")
+    chosen += ("--pose-backend", "openpose", "--nobody", "null", "--garment-mask-garment-from-person")
+    arguments = ("--input", photos.root, "--weights", folder, "--annotators", "parsing,pose,garment_mask")
+    result = command(BUILD, *arguments, *chosen, "--output", tmp_path / "out", timeout=600)
+    assert (result.code, result.json["records"]) == (0, 2), result.stderr
+    for row in rows(tmp_path / "out"):
+        for column in ("parse", "parse_lip", "parse_atr", "garment_mask"):
+            assert record.decode(record.TRYON[column], row[column]).any(), column
+        assert row["keypoints"] is None, "this model is nowhere sure enough to see a joint"
+        assert {"worn_garment_image", "worn_garment_mask"} <= set(row)
+    assert command("pipelines.validate", tmp_path / "out").code == 0
 
 
 def test_one_person_of_two_in_every_column(command: Command, photos: Dataset, weights: Path, tmp_path: Path) -> None:
