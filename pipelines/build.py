@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from annotators.common import options, registry
+from annotators.common import registry, weights
 from annotators.common.flags import UsageError, one_line
 from pipelines import configuration as configurations
 from pipelines import finish, plan, preflight, receipts, runners, sources
@@ -150,8 +150,6 @@ def weight_digests(annotators: Iterable[tuple[str, Any]]) -> tuple[tuple[str, st
     for name, made in annotators:
         needed = registry.needs_weights(made)
         if needed and not preflight.unready(name, made):
-            from annotators.common import weights
-
             folder = getattr(made, "weights_dir", None) or ""
             found.append((name, "+".join(weights.digest(weights.locate(item, folder)) for item in needed)))
     return tuple(found)
@@ -216,7 +214,6 @@ def _plan_and_reconcile(prepared: Prepared, flags: RunFlags, output: Folder) -> 
 
 def fingerprint_words(configured: Configuration) -> list[str]:
     """Everything but the records that a shard's bytes depend on."""
-    settings = {name: options.settings(made) for name, made in configured.annotators}
     identity = {
         key: value
         for key, value in configured.identity().items()
@@ -227,7 +224,6 @@ def fingerprint_words(configured: Configuration) -> list[str]:
         finish.package_version(),
         configured.dataset,
         plan.canonical(identity),
-        plan.canonical(settings),
         ",".join(configured.columns),
         plan.canonical(dict(configured.digests)),
     ]

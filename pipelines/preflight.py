@@ -16,8 +16,7 @@ HALVES = {"agnostic_image": "agnostic_mask", "agnostic_mask": "agnostic_image"}
 
 def shipped(item: Listed, configuration: Configuration) -> frozenset[str]:
     """Columns that a record brings along, without those to be computed anew."""
-    from_keypoints = {"keypoints"} & set(item.references)
-    own = {name for name, value in item.values.items() if value is not None} | set(item.references) | from_keypoints
+    own = {name for name, value in item.values.items() if value is not None} | set(item.references)
     own -= set(configuration.recompute)
     return frozenset(
         own | {HALVES[column] for column in own & set(HALVES) if HALVES[column] not in configuration.recompute}

@@ -66,3 +66,13 @@ def command(tmp_path: Path) -> Callable[..., Result]:
         return Result(done)
 
     return run
+
+
+@pytest.fixture
+def no_machine_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Weights that happen to lie on this machine are not found."""
+    from huggingface_hub import constants
+
+    monkeypatch.delenv("VTON_WEIGHTS", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "home"))

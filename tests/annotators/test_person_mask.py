@@ -25,13 +25,7 @@ has_model = pytest.mark.skipif(not (MODELS / "selfie_segmenter.tflite").is_file(
 SIZES = ((96, 72), (64, 64), (50, 91))
 
 
-@pytest.fixture(autouse=True)
-def no_machine_weights(monkeypatch, tmp_path):
-    from huggingface_hub import constants
-
-    monkeypatch.delenv("VTON_WEIGHTS", raising=False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
-    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "home"))
+pytestmark = pytest.mark.usefixtures("no_machine_weights")
 
 
 def save_segformer(folder: Path, names) -> Path:
