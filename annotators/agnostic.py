@@ -1,8 +1,9 @@
 """Agnostic picture, mask and parse of a person photo by one of the recipes of `annotators.functional.agnostic`.
 
 `recipe` may name several: the first fills the plain columns, each further one `agnostic_mask_<recipe>`. A recipe says
-nothing about some categories (hrviton and vitonhd: anything but upper_body): its columns are null there. A record
-without a category counts as upper_body, which is what VITON-HD holds.
+nothing about some categories (hrviton and vitonhd: anything but upper_body): its columns are null there, and
+`parse_agnostic` is null for recipes that don't undress the parse. Records without the column `category` count as
+upper_body, which is what VITON-HD holds; where it is there but null, recipes that go by the category give null.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,30 +13,38 @@ from typing import Any
 import pyarrow as pa
 
 from annotators.common.options import option
-from annotators.functional.agnostic import RECIPES, paint
+from annotators.functional.agnostic import MASK_TYPES, MODEL_TYPES, RECIPES, Recipe, Settings, paint
 from schemas import fields
 from schemas.labels import Category
 
 READS = ("person_image", "parse", "keypoints")
-MAY_READ = ("category",)
 FIELDS = (fields.image("agnostic_image"), fields.mask("agnostic_mask"), fields.label_map("parse_agnostic", "cihp"))
 
 _RECIPE_HELP = "how the region to repaint is drawn; a,b: a fills the plain columns, b agnostic_mask_b"
+_MODEL_TYPE_HELP = "form of ootdiffusion, ladi and leffa: for weights trained on VITON-HD (hd) or Dress Code (dc)"
+_MASK_TYPE_HELP = "region that catvton repaints; auto: upper, lower or overall, by category"
 
 
 @dataclass(frozen=True)
 class Config:
     recipe: str = option("hrviton", _RECIPE_HELP, choices=tuple(RECIPES), many=True)
+    model_type: str = option("hd", _MODEL_TYPE_HELP, choices=MODEL_TYPES)
+    mask_type: str = option("auto", _MASK_TYPE_HELP, choices=("auto", *MASK_TYPES))
 
-    def recipes(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.recipe.split(",")))
+    def recipes(self) -> dict[str, Recipe]:
+        """Those asked for, by name, in order."""
+        return {name: RECIPES[name] for name in self.recipe.split(",")}
 
     def reads(self) -> tuple[str, ...]:
         """The photo, and what every recipe asked for reads."""
-        return tuple(dict.fromkeys(["person_image", *(c for name in self.recipes() for c in RECIPES[name].reads)]))
+        return tuple(dict.fromkeys(["person_image", *(c for made in self.recipes().values() for c in made.reads)]))
+
+    def may_read(self) -> tuple[str, ...]:
+        """The category, and what the recipes use where a record has it."""
+        return tuple(dict.fromkeys(["category", *(c for made in self.recipes().values() for c in made.may_read)]))
 
     def fields(self) -> tuple[pa.Field, ...]:
-        return FIELDS + tuple(fields.mask(f"agnostic_mask_{name}") for name in self.recipes()[1:])
+        return FIELDS + tuple(fields.mask(f"agnostic_mask_{name}") for name in [*self.recipes()][1:])
 
     def build(self) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
         return Agnostic(self)
@@ -44,6 +53,7 @@ class Config:
 class Agnostic:
     def __init__(self, config: Config) -> None:
         self.recipes = config.recipes()
+        self.settings = Settings(config.model_type, config.mask_type)
         self.columns = tuple(field.name for field in config.fields())
 
     def __call__(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -53,20 +63,21 @@ class Agnostic:
     def _annotate(self, record: Mapping[str, Any]) -> dict[str, Any]:
         columns: dict[str, Any] = dict.fromkeys(self.columns)
         plain, *others = self.recipes
-        drawn = _draw(plain, record)
+        drawn = self._draw(plain, record)
         if drawn:
             columns |= drawn | {"agnostic_image": paint(record["person_image"], drawn["agnostic_mask"])}
         for name in others:
-            columns[f"agnostic_mask_{name}"] = _draw(name, record).get("agnostic_mask")
+            columns[f"agnostic_mask_{name}"] = self._draw(name, record).get("agnostic_mask")
         return columns
 
-
-def _draw(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe's columns; none for a category it doesn't cover."""
-    recipe = RECIPES[name]
-    if (record.get("category") or Category.UPPER_BODY) not in recipe.categories:
-        return {}
-    drawn = recipe.draw(record)
-    if not drawn["agnostic_mask"].any():
-        raise ValueError(f"recipe {name} leaves nothing to repaint")
-    return drawn
+    def _draw(self, name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The recipe's columns; none for a category that it doesn't cover, or has to know and doesn't."""
+        recipe, category = self.recipes[name], record.get("category", Category.UPPER_BODY)
+        if category is None and not recipe.by_category:
+            category = Category.UPPER_BODY
+        if category not in recipe.categories:
+            return {}
+        drawn = recipe.draw(record, category, self.settings)
+        if not drawn["agnostic_mask"].any():
+            raise ValueError(f"recipe {name} leaves nothing to repaint")
+        return drawn

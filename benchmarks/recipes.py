@@ -1,136 +1,163 @@
-"""How fast the agnostic recipe is against a plain version written from its description, at equal output.
+"""How fast the agnostic recipes are against plain versions written from their descriptions, at equal output.
 
-    python -m benchmarks.recipes [--repeats 20]
+    python -m benchmarks.recipes [--repeats 10] [--only NAME …]
 
-The plain version draws every shape on the full photo and pastes the kept labels back one by one. Both run on every
-person of VITON_DATA (default ../shared/data, folder vitonhd_mini) that has a parse and keypoints. Runs are interleaved,
-and the plain version runs twice per round: the ratio between these two shows what the machine's noise is worth.
+The plain versions (`benchmarks.plain_recipes`) draw every shape on the full frame and test label by label. Both run on
+the people of the drawn sample and of VITON_DATA (default ../shared/data, folder vitonhd_mini) that the recipe is for,
+on one core. Runs are interleaved, and the plain version runs twice per round: the ratio between these two shows what
+the machine's noise is worth.
 """
 
 import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
-from PIL import Image, ImageDraw
 
-from annotators.functional import agnostic
+from annotators.functional import agnostic, densepose
+from annotators.functional.agnostic import inputs
+from benchmarks.plain_recipes import body, catvton, fitdit, loaders, ootdiffusion
+from pipelines.sources import sample
 from schemas import codecs
 
-Case = tuple[np.ndarray, np.ndarray, np.ndarray]
-Recipe = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+Record = dict[str, Any]
+Made = np.ndarray | tuple[np.ndarray, np.ndarray]
 
 
-def plain(person_image: np.ndarray, parse: np.ndarray, keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(agnostic_image, agnostic_mask) of the hrviton recipe, joint by joint and label by label; 768 × 1024 only."""
-    photo, joints = Image.fromarray(person_image), keypoints[:, :2].astype(np.float64)
-    r = _spread_hips(joints)
-    picture, mask = photo.copy(), Image.new("L", photo.size)
-    for image, grey in ((picture, "gray"), (mask, 255)):
-        _draw_body(ImageDraw.Draw(image), joints, r, grey)
-    untouched = Image.new("L", photo.size)
-    for kept in _kept(parse, joints, r):
-        pasted = Image.fromarray((kept.astype(np.float32) * 255).astype(np.uint8))
-        picture.paste(photo, None, pasted)
-        mask.paste(untouched, None, pasted)
-    return np.array(picture), np.array(mask)
+@dataclass(frozen=True)
+class Contest:
+    """Two functions of the same arguments, which `takes` finds in a record; for the records of `categories`."""
+
+    name: str
+    ours: Callable[..., Made]
+    plain: Callable[..., Made]
+    takes: Callable[[Record], tuple[Any, ...]]
+    categories: tuple[str, ...] = ("upper_body", "lower_body", "dresses")
 
 
-def _spread_hips(joints: np.ndarray) -> int:
-    span = np.linalg.norm(joints[5] - joints[2])
-    middle, distance = (joints[9] + joints[12]) / 2, np.linalg.norm(joints[12] - joints[9])
-    for hip in (9, 12):
-        joints[hip] = middle + (joints[hip] - middle) / distance * span
-    return int(span / 16) + 1
+def photo(record: Record) -> tuple[Any, ...]:
+    return record["person_image"], record["parse"], record["keypoints"]
 
 
-def _disc(draw: ImageDraw.ImageDraw, point: np.ndarray, a: int, b: int, fill: str | int) -> None:
-    x, y = point
-    draw.ellipse((x - a, y - b, x + a, y + b), fill, fill)
+def dresscode(height: int, width: int) -> Callable[[Record], tuple[Any, ...]]:
+    def takes(record: Record) -> tuple[Any, ...]:
+        parse = inputs.dresscode(record, height, width, record["category"])
+        return parse, inputs.coco18(record, height, width), record["category"]
+
+    return takes
 
 
-def _line(draw: ImageDraw.ImageDraw, joints: np.ndarray, i: int, j: int, width: int, fill: str | int) -> None:
-    draw.line([tuple(joints[i]), tuple(joints[j])], fill, width)
+def small(record: Record) -> tuple[Any, ...]:
+    return inputs.atr_with_neck(record, 512, 384), inputs.coco18(record, 512, 384), record["category"]
 
 
-def _draw_body(draw: ImageDraw.ImageDraw, joints: np.ndarray, r: int, grey: str | int) -> None:
-    for hip in (9, 12):
-        _disc(draw, joints[hip], 3 * r, 6 * r, grey)
-    for i, j, width in ((2, 9, 6), (5, 12, 6), (9, 12, 12)):
-        _line(draw, joints, i, j, width * r, grey)
-    draw.polygon([tuple(joints[i]) for i in (2, 5, 12, 9)], grey, grey)
-    x, y = joints[1]
-    draw.rectangle((x - 5 * r, y - 9 * r, x + 5 * r, y), grey, grey)
-    _line(draw, joints, 2, 5, 12 * r, grey)
-    for shoulder in (2, 5):
-        _disc(draw, joints[shoulder], 5 * r, 6 * r, grey)
-    for i in (3, 4, 6, 7):
-        if joints[i - 1].any() and joints[i].any():
-            _line(draw, joints, i - 1, i, 10 * r, grey)
-            _disc(draw, joints[i], 5 * r, 5 * r, grey)
+def automasker(record: Record) -> tuple[Any, ...]:
+    kind = {"upper_body": "upper", "lower_body": "lower", "dresses": "overall"}[record["category"]]
+    return inputs.densepose_parts(record), inputs.lip(record), inputs.atr(record), kind
 
 
-def _kept(parse: np.ndarray, joints: np.ndarray, r: int) -> list[np.ndarray]:
-    """One mask per kept label: the two hands, then head and lower body."""
-    kept = []
-    for label, chain in ((14, (5, 6, 7)), (15, (2, 3, 4))):
-        outside = Image.new("L", parse.shape[::-1], 255)
-        draw, last = ImageDraw.Draw(outside), chain[0]
-        _disc(draw, joints[last], 5 * r, 6 * r, 0)
-        for i in chain[1:]:
-            if joints[i - 1].any() and joints[i].any():
-                _line(draw, joints, i - 1, i, 10 * r, 0)
-                if i != chain[-1]:
-                    _disc(draw, joints[i], 5 * r, 5 * r, 0)
-                last = i
-        _disc(draw, joints[last], 4 * r, 4 * r, 0)
-        kept.append((parse == label) & (np.array(outside) > 0))
-    return kept + [parse == label for label in (4, 13, 9, 12, 16, 17, 18, 19)]
+UPPER = ("upper_body",)
+CONTESTS = [
+    Contest("hrviton", agnostic.hrviton, body.hrviton, photo, UPPER),
+    Contest("vitonhd", agnostic.vitonhd, body.vitonhd, photo, UPPER),
+    Contest("ootdiffusion hd", lambda *a: agnostic.ootdiffusion_mask(*a, "hd"), ootdiffusion.ootdiffusion, small),
+    Contest("ootdiffusion dc", lambda *a: agnostic.ootdiffusion_mask(*a, "dc"), ootdiffusion.dc, small),
+    Contest("leffa hd", lambda *a: agnostic.leffa_mask(*a, "hd"), ootdiffusion.leffa, small),
+    Contest("leffa dc", lambda *a: agnostic.leffa_mask(*a, "dc"), loaders.leffa_dresscode, small),
+    Contest("dresscode, idm_vton", agnostic.dresscode_mask, loaders.dresscode, dresscode(1024, 768)),
+    Contest("ladi dc", lambda *a: agnostic.ladi_mask(*a, "dc"), loaders.ladi_dresscode, dresscode(512, 384)),
+    Contest(
+        "ladi hd",
+        lambda *a: agnostic.ladi_mask(*a, "hd"),
+        loaders.ladi_vitonhd,
+        lambda record: (record["parse"], inputs.coco18(record, 1024, 768), record["category"]),
+        UPPER,
+    ),
+    Contest(
+        "fitdit",
+        lambda parse, joints: agnostic.fitdit_mask(parse, joints, "upper_body"),
+        fitdit.upper,
+        lambda record: (inputs.atr_with_neck(record, 1024, 768), inputs.coco18(record, 1024, 768)),
+        UPPER,
+    ),
+    Contest("catvton", agnostic.catvton_mask, catvton.automasker, automasker),
+]
 
 
-def cases(folder: Path) -> list[Case]:
-    """(photo, parse, keypoints) of every person under a VITON-HD folder that has all three."""
-    found = []
+def drawn_people() -> Iterator[Record]:
+    for drawn in sample.truth().values():
+        maps = np.repeat(drawn.densepose[..., None], 3, axis=2)
+        yield {
+            "person_image": drawn.person_image, "parse": drawn.parse, "keypoints": drawn.keypoints,
+            "densepose": maps, "densepose_image": densepose.render(drawn.densepose), "category": str(drawn.category),
+        }  # fmt: skip
+
+
+def photographed_people(folder: Path) -> Iterator[Record]:
+    """Every person under a VITON-HD folder that has photo, parse and keypoints."""
     for path in sorted(folder.glob("*/openpose_json/*_keypoints.json")):
         name, split = path.name.removesuffix("_keypoints.json"), path.parent.parent
-        photo, parse = split / "image" / f"{name}.jpg", split / "image-parse-v3" / f"{name}.png"
-        if photo.exists() and parse.exists():
-            keypoints = codecs.decode_keypoints(path.read_bytes())["keypoints"]
-            label_map = codecs.decode_label_map(parse.read_bytes(), "cihp")
-            found.append((codecs.decode_image(photo.read_bytes()), label_map, keypoints))
-    return found
+        image, parse = split / "image" / f"{name}.jpg", split / "image-parse-v3" / f"{name}.png"
+        if image.exists() and parse.exists():
+            yield {
+                "person_image": codecs.decode_image(image.read_bytes()),
+                "parse": codecs.decode_label_map(parse.read_bytes(), "cihp"),
+                "keypoints": codecs.decode_keypoints(path.read_bytes())["keypoints"],
+                "category": "upper_body",
+            }
 
 
-def milliseconds(recipes: list[Recipe], inputs: list[Case], repeats: int) -> list[float]:
-    """Median ms per photo of each recipe; within a round they run one after another on the same photo."""
-    spent: list[list[float]] = [[] for _ in recipes]
+def cases(contest: Contest, people: list[Record]) -> list[tuple[Any, ...]]:
+    """What the contest takes of every person that it is for and that has it."""
+    needed = {"densepose"} if contest.takes is automasker else set()
+    return [contest.takes(one) for one in people if one["category"] in contest.categories and needed <= set(one)]
+
+
+def check_equal(contest: Contest, found: list[tuple[Any, ...]]) -> None:
+    for case in found:
+        for made, expected in zip(_arrays(contest.ours(*case)), _arrays(contest.plain(*case)), strict=True):
+            np.testing.assert_array_equal(made, expected, err_msg=contest.name)
+
+
+def _arrays(made: Made) -> tuple[np.ndarray, ...]:
+    return made if isinstance(made, tuple) else (made,)
+
+
+def milliseconds(functions: list[Callable[..., Made]], found: list[tuple[Any, ...]], repeats: int) -> list[float]:
+    """Median CPU ms per person of each function; within a round they run one after another on the same person."""
+    spent: list[list[float]] = [[] for _ in functions]
     for _ in range(repeats):
-        for case in inputs:
-            for times, recipe in zip(spent, recipes, strict=True):
-                start = time.perf_counter()
-                recipe(*case)
-                times.append(1000 * (time.perf_counter() - start))
+        for case in found:
+            for times, function in zip(spent, functions, strict=True):
+                start = time.thread_time()
+                function(*case)
+                times.append(1000 * (time.thread_time() - start))
     return [statistics.median(times) for times in spent]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=20, help="rounds over all photos")
+    parser.add_argument("--repeats", type=int, default=10, help="rounds over all people")
+    parser.add_argument("--only", nargs="*", default=[], help="contests whose names begin so")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("VTON_DATA", "../shared/data")))
     arguments = parser.parse_args()
-    inputs = cases(arguments.data / "vitonhd_mini")
-    if not inputs:
-        parser.error(f"no person with parse and keypoints under {arguments.data}/vitonhd_mini; set VTON_DATA")
-    for case in inputs:
-        for made, expected in zip(agnostic.hrviton(*case), plain(*case), strict=True):
-            np.testing.assert_array_equal(made, expected)
-    ours, theirs, control = milliseconds([agnostic.hrviton, plain, plain], inputs, arguments.repeats)
-    print(f"{len(inputs)} photos, output equal")
-    print(f"plain {theirs:.2f} ms, again {control:.2f} ms (ratio {theirs / control:.2f})")
-    print(f"agnostic.hrviton {ours:.2f} ms: {min(theirs, control) / ours:.1f} times as fast")
+    cv2.setNumThreads(1)
+    people = [*photographed_people(arguments.data / "vitonhd_mini"), *drawn_people()]
+    print(f"{'recipe':20} people  ours ms  plain ms  times as fast  control")
+    for contest in CONTESTS:
+        if arguments.only and not contest.name.startswith(tuple(arguments.only)):
+            continue
+        found = cases(contest, people)
+        check_equal(contest, found)
+        ours, plain, control = milliseconds([contest.ours, contest.plain, contest.plain], found, arguments.repeats)
+        ratio = min(plain, control) / ours
+        print(f"{contest.name:20} {len(found):6}  {ours:7.2f}  {plain:8.2f}  {ratio:13.1f}  {plain / control:7.2f}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,16 @@ def as_mask(values: np.ndarray) -> np.ndarray:
     return np.where(values, np.uint8(255), np.uint8(0))
 
 
+def where_set(values: np.ndarray) -> np.ndarray:
+    """Mask of what isn't 0 in uint8 [h w]; faster than `as_mask`."""
+    return cv2.threshold(values, 0, 255, cv2.THRESH_BINARY)[1]
+
+
+def where_unset(values: np.ndarray) -> np.ndarray:
+    """Mask of what is 0 in uint8 [h w]."""
+    return cv2.threshold(values, 0, 255, cv2.THRESH_BINARY_INV)[1]
+
+
 def of_labels(label_map: np.ndarray, ids: tuple[int, ...]) -> np.ndarray:
     """Set where the label map uint8 [h w] holds one of `ids`."""
     return cv2.LUT(np.ascontiguousarray(label_map), lookup(ids))
@@ -21,6 +31,21 @@ def lookup(ids: tuple[int, ...], value: int = 255) -> np.ndarray:
     table = np.zeros(256, np.uint8)
     table[list(ids)] = value
     return table
+
+
+def layers(label_map: np.ndarray, *groups: tuple[int, ...]) -> np.ndarray:
+    """uint8 [h w]: bit i is set where the label map holds one of the ids of group i; at most 8 groups."""
+    table = np.zeros(256, np.uint8)
+    for bit, ids in enumerate(groups):
+        table[list(ids)] |= np.uint8(1 << bit)
+    return cv2.LUT(np.ascontiguousarray(label_map), table)
+
+
+def relabel(label_map: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Label map uint8 [h w] through a table uint8 [n]. Raises ValueError for ids of n and more."""
+    if label_map.size and int(label_map.max()) >= len(table):
+        raise ValueError(f"label id {int(label_map.max())}; allowed are 0 to {len(table) - 1}")
+    return cv2.LUT(np.ascontiguousarray(label_map), np.pad(table, (0, 256 - len(table))))
 
 
 def area(mask: np.ndarray) -> int:
@@ -42,6 +67,26 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
 def dilate(mask: np.ndarray, size: int, iterations: int = 1) -> np.ndarray:
     """Grown by `iterations` times a square of `size` × `size` pixels; outside the frame counts as unset."""
     return cv2.dilate(mask, np.ones((size, size), np.uint8), iterations=iterations)
+
+
+def dilate_far(mask: np.ndarray, size: int, iterations: int = 1) -> np.ndarray:
+    """As `dilate` (a mask, 0/255), faster from some 64 pixels on: eight pixels to a byte."""
+    reach, before = (size - 1) * iterations + 1, size // 2 * iterations
+    return cv2.transpose(_spread_down(cv2.transpose(_spread_down(mask, reach, before)), reach, before))
+
+
+def _spread_down(mask: np.ndarray, reach: int, before: int) -> np.ndarray:
+    """Each pixel set where one of `reach` rows is, from `before` rows above on; the window doubles step by step."""
+    height, width = mask.shape
+    packed = np.packbits(mask, axis=1)
+    rows = np.zeros((height + reach - 1, packed.shape[1]), np.uint8)
+    rows[before : before + height] = packed
+    done = 1
+    while done < reach:
+        step = min(done, reach - done)
+        rows = rows[:-step] | rows[step:]
+        done += step
+    return np.unpackbits(rows, axis=1, count=width) * np.uint8(255)
 
 
 def erode(mask: np.ndarray, size: int, iterations: int = 1) -> np.ndarray:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotators.functional import agnostic, masks
-from benchmarks.recipes import plain
+from benchmarks.plain_recipes.body import hrviton as plain
 from schemas.labels import Body25, Cihp
 
 RECIPES = [agnostic.hrviton, agnostic.vitonhd]

@@ -25,6 +25,22 @@ def test_dilation_only_adds_and_erosion_only_removes(mask, size, iterations):
     np.testing.assert_array_equal(mask, before)
 
 
+@given(any_mask, st.integers(1, 8), st.integers(1, 6))
+def test_dilating_far_is_dilating(mask, size, iterations):
+    np.testing.assert_array_equal(masks.dilate_far(mask, size, iterations), masks.dilate(mask, size, iterations))
+
+
+def test_layers_are_bits_of_groups_of_labels():
+    label_map = np.array([[0, 1, 2], [3, 2, 9]], np.uint8)
+    np.testing.assert_array_equal(masks.layers(label_map, (1, 2), (), (2, 3)), [[0, 1, 5], [4, 5, 0]])
+    np.testing.assert_array_equal(masks.where_set(label_map) | masks.where_unset(label_map), np.full((2, 3), 255))
+    np.testing.assert_array_equal(masks.where_unset(label_map), [[255, 0, 0], [0, 0, 0]])
+    table = np.arange(10, dtype=np.uint8)[::-1].copy()
+    np.testing.assert_array_equal(masks.relabel(label_map, table), 9 - label_map)
+    with pytest.raises(ValueError, match="label id 9; allowed are 0 to 8"):
+        masks.relabel(label_map, table[:9])
+
+
 @given(any_mask, st.floats(0, 1))
 def test_results_are_masks_of_the_same_size(mask, share):
     before = mask.copy()

@@ -16,7 +16,7 @@ from PIL import Image
 
 from annotators.functional import agnostic, masks
 from annotators.functional.garment_mask import garment_mask
-from schemas import codecs
+from schemas import codecs, labels
 
 SHARED = Path(__file__).parents[3] / "shared"
 PARITY = Path(os.environ.get("VTON_PARITY") or SHARED / "parity") / "agnostic"
@@ -144,6 +144,42 @@ def test_painting_a_shipped_mask_gives_the_shipped_picture(path):
     difference = np.abs(np.asarray(Image.open(saved)).astype(int) - theirs).max(axis=2)
     assert (difference <= 4).mean() >= 0.975
     assert masks.iou(agnostic.mask_from_agnostic(photo, theirs), mask) > 0.999
+
+
+def automasker_cases():
+    return [tuple(case) for case in meta().get("catvton_automasker", {}).get("cases", [])]
+
+
+@pytest.mark.parametrize(("number", "kind", "area"), automasker_cases(), ids=lambda value: str(value))
+def test_catvton_equals_automasker(number, kind, area):
+    with np.load(PARITY / meta()["catvton_automasker"]["file"]) as stored:
+        maps = [stored[f"{number}.{name}"] for name in ("densepose", "lip", "atr")]
+        expected = stored[f"{number}.mask.{kind}"]
+    made = agnostic.catvton_mask(*maps, kind)
+    np.testing.assert_array_equal(made, expected)
+    assert masks.area(made) == area
+
+
+# Pixels of OOTDiffusion's mask (hd) at 384 × 512 and of LaDI-VTON's at 768 × 1024, and their IoU with hrviton's.
+GOLDEN_RECIPES = {
+    "00891_00": (41_927, 0.900, 188_454, 0.811),
+    "03615_00": (55_424, 0.911, 234_465, 0.824),
+    "07445_00": (51_907, 0.939, 221_531, 0.816),
+    "07573_00": (57_789, 0.881, 251_622, 0.883),
+    "10549_00": (71_400, 0.831, 297_390, 0.866),
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), GOLDEN_RECIPES.items(), ids=lambda value: str(value)[:8])
+def test_recipes_on_photographed_people(name, expected):
+    _, parse, keypoints = person(name)
+    reference, joints = agnostic.hrviton_mask(parse, keypoints), labels.body25_to_coco18(keypoints)[:, :2]
+    small = labels.crosswalk(masks.resize(parse, 512, 384), "cihp", "atr")
+    ootdiffusion = agnostic.ootdiffusion_mask(small, joints / 2, "upper_body", "hd")
+    ladi = agnostic.ladi_mask(parse, joints, "upper_body", "hd")
+    enlarged = masks.resize(ootdiffusion, *parse.shape)
+    found = (masks.area(ootdiffusion), masks.iou(enlarged, reference), masks.area(ladi), masks.iou(ladi, reference))
+    assert found == pytest.approx(expected, rel=0.005)
 
 
 def test_garment_masks_agree_with_shipped_ones():
