@@ -49,7 +49,7 @@ def build(request: Request) -> int:
     root = _input(request.input)
     configured = replace(
         configurations.configure(request.flags, request.source, request.dataset, str(root), request.settings),
-        source_options=tuple(sorted((name, str(value)) for name, value in request.listing.items())),
+        source_options=tuple(sorted((name, _option(value)) for name, value in request.listing.items())),
         garment_canvas=request.garment_canvas,
     )
     listing = _listing(request, root)
@@ -71,6 +71,10 @@ def build(request: Request) -> int:
     words = fingerprint_words(configured)
     prepared = Prepared(request.command, configured, Job(configured), made, words, root, listing.files, run)
     return execute(prepared, request.flags, engine, request.engine_options, started)
+
+
+def _option(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True)

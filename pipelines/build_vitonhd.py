@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from annotators.common import flags
+from annotators.common.flags import flag
 from pipelines import command
 from pipelines.configuration import Flags
 
@@ -13,21 +15,32 @@ EXAMPLES = """\
   python -m pipelines.build_vitonhd --input zalando-hd-resized --split test --output shards \\
       --skip parse,keypoints,densepose,caption
   python -m pipelines.build_vitonhd --input DIR --recompute agnostic --agnostic-recipe vitonhd \\
-      --direct_num_workers 8 --direct_running_mode multi_processing"""
+      --direct_num_workers 8 --direct_running_mode multi_processing
+  python -m pipelines.build_vitonhd --input DIR --split test --pair-list 1018"""
+
+
+@dataclass(frozen=True)
+class VitonHdFlags(Flags):
+    """The shared flags, and which of several pair lists is meant."""
+
+    pair_list: str | None = flag(
+        None, help="only lists that end so, e.g. 1018 for test_pairs_1018.txt", metavar="SUFFIX"
+    )
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = command.parser(COMMAND, __doc__, EXAMPLES)
-    shared, settings, engine_options = command.parse(parser, arguments, Flags)
+    parser = command.parser(COMMAND, __doc__, EXAMPLES, VitonHdFlags)
+    given, settings, engine_options = command.parse(parser, arguments, VitonHdFlags)
     from pipelines.build import Request
 
-    location, dataset = shared.input, "vitonhd"
+    location, dataset = given.input, "vitonhd"
     if location is None:
         from pipelines.sources import sample
 
         location, dataset = str(sample.cached_root()), "sample"
         print(f"no --input: building the embedded sample, {location}", file=sys.stderr)
-    return command.run(Request(COMMAND, "vitonhd", dataset, location, shared, settings, engine_options))
+    request = Request(COMMAND, "vitonhd", dataset, location, given, settings, engine_options)
+    return command.run(replace(request, listing={"pair_list": given.pair_list} if given.pair_list else {}))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class Cut:
     note: str
 
 
-def cut(photo: np.ndarray, view: str | None, category: str, configuration: Configuration, parse: Parse) -> Cut:
+def cut(photo: np.ndarray, view: str | None, category: str | None, configuration: Configuration, parse: Parse) -> Cut:
     """A flat garment by its colours, a worn one by a parse of its photo uint8 [h w 3] of any size."""
     small = canvas.reduce(photo)  # the masks' thresholds are made for this size
     found = _worn(small, category, parse) if view == WORN else _flat(small, configuration)
@@ -51,7 +51,9 @@ def _flat(photo: np.ndarray, configuration: Configuration) -> Cut:
     return _unless_doubtful(Cut(mask, "garment_mask", settings))
 
 
-def _worn(photo: np.ndarray, category: str, parse: Parse) -> Cut:
+def _worn(photo: np.ndarray, category: str | None, parse: Parse) -> Cut:
+    if category is None:
+        return Cut(None, "parsing", "worn, and no category says which clothes to cut out")
     label_map = parse(photo)
     if label_map is None:
         return Cut(None, "parsing", "worn, and no parse to cut it out by")

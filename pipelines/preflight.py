@@ -7,6 +7,7 @@ from typing import Any
 from annotators.common import registry, weights
 from annotators.common.flags import UsageError
 from pipelines.configuration import NEVER_A_REASON, Configuration
+from pipelines.plan import DERIVED, columns_of, promised
 from pipelines.sources import Listed
 from schemas import record
 
@@ -15,8 +16,9 @@ HALVES = {"agnostic_image": "agnostic_mask", "agnostic_mask": "agnostic_image"}
 
 
 def shipped(item: Listed, configuration: Configuration) -> frozenset[str]:
-    """Columns that a record brings along, without those to be computed anew."""
+    """Columns that a record brings along or that follow from them, without those to be computed anew."""
     own = {name for name, value in item.values.items() if value is not None} | set(item.references)
+    own |= promised(item.references) - (DERIVED & (set(configuration.skip) - own))
     own -= set(configuration.recompute)
     return frozenset(
         own | {HALVES[column] for column in own & set(HALVES) if HALVES[column] not in configuration.recompute}
@@ -27,8 +29,7 @@ def columns(records: Iterable[Listed], configuration: Configuration) -> tuple[st
     """Columns of the shards: the base, what any record ships, and what the default and chosen annotators write."""
     found = set(record.BASE)
     for signature in {frozenset(item.references) | frozenset(item.values) for item in records}:
-        found |= signature & set(record.TRYON)
-        found |= {"keypoints_face", "keypoints_hands"} if "keypoints" in signature else set()
+        found |= {column for name in signature for column in columns_of(name)} & set(record.TRYON)
     found |= {"parse", "keypoints", "densepose_image", "caption", "garment_caption"}
     for name, made in configuration.annotators:
         found |= {field.name for field in registry.written(name, made)}

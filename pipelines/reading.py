@@ -3,7 +3,6 @@
 import hashlib
 import importlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import PurePosixPath
@@ -11,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from annotators.functional import canvas
+from annotators.functional import canvas, densepose
 from annotators.functional import geometry as shapes
-from pipelines import garments
+from pipelines import garments, shipped
 from pipelines.configuration import Configuration
-from pipelines.plan import Planned
+from pipelines.plan import DERIVED, Planned
 from pipelines.preflight import HALVES
 from pipelines.storage import InputFolder
-from schemas import codecs, fields, record
+from schemas import codecs, record
 
 PHOTOS = ("person_image", "garment_image")
 HEIF_ENDINGS = (".heic", ".heif")
@@ -79,12 +78,11 @@ def read(
     }
     for column, photo in photos.items():
         _store_photo(column, photo, placed[column], reading)
-    for column, (path, _) in sorted(planned.references.items()):
-        if column not in PHOTOS:
-            about = "garment_image" if column in record.GARMENT_ALIGNED else "person_image"
-            geometry = placed[about].geometry
-            _add_shipped(column, path, photos[about], geometry, reading, root, configuration.recompute)
+    _add_all_shipped(reading, photos, placed, root)
+    _derive(reading, configuration)
+    _forget_recomputed(reading, configuration)
     _complete_halves(reading, configuration)
+    _note_unreadable(reading)
     _describe(reading, placed["person_image"].geometry)
     return reading
 
@@ -100,6 +98,12 @@ class _Photo:
     decoded: codecs.Photo
     data: bytes
     path: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width), upright."""
+        height, width = self.decoded.pixels.shape[:2]
+        return height, width
 
 
 def _photo(column: str, reading: Reading, root: InputFolder) -> _Photo:
@@ -140,7 +144,7 @@ def _fitted(photo: _Photo, configuration: Configuration) -> _Placed:
     if configuration.size is None:
         return _Placed(pixels, shapes.identity(height, width))
     geometry = shapes.fit((height, width), configuration.size, configuration.fit)
-    if not _moves(geometry):
+    if not shipped.moves(geometry):
         return _Placed(pixels, geometry)
     return _Placed(shapes.photo(pixels, geometry), geometry, (f"resized from {height}x{width}",))
 
@@ -151,13 +155,13 @@ def _garment(photo: _Photo, reading: Reading, configuration: Configuration, pars
     if configuration.garment_canvas == "none" and view != garments.WORN:
         return _fitted(photo, configuration)
     pixels = photo.decoded.pixels
-    cut = garments.cut(pixels, view, reading.columns["category"], configuration, parse)
+    cut = garments.cut(pixels, view, reading.columns.get("category"), configuration, parse)
     if cut.mask is None:
         fitted = _fitted(photo, configuration)
         return replace(fitted, notes=(*fitted.notes, f"not cut out: {cut.note}"))
     if configuration.garment_canvas == "none":
         placed = _fitted(photo, configuration)
-        mask = shapes.mask(cut.mask, placed.geometry) if _moves(placed.geometry) else cut.mask
+        mask = shapes.mask(cut.mask, placed.geometry) if shipped.moves(placed.geometry) else cut.mask
     else:
         geometry = canvas.geometry(cut.mask, configuration.size or pixels.shape[:2])
         image, mask = canvas.place(pixels, cut.mask, geometry)
@@ -194,65 +198,81 @@ def _store_photo(column: str, photo: _Photo, placed: _Placed, reading: Reading) 
     reading.came_from(column, "dataset", None, reading.digests[photo.path], "; ".join(notes))
 
 
+def _add_all_shipped(
+    reading: Reading, photos: dict[str, _Photo], placed: dict[str, _Placed], root: InputFolder
+) -> None:
+    references = reading.planned.references
+    for name, (path, _) in sorted(references.items()):
+        if name not in (*PHOTOS, "densepose_uv"):
+            about = "garment_image" if name in record.GARMENT_ALIGNED else "person_image"
+            _add_shipped(name, path, photos[about], placed[about].geometry, reading, root)
+    if {shipped.PARTS, "densepose_uv"} <= set(references):
+        _add_iuv(photos["person_image"], placed["person_image"].geometry, reading, root)
+
+
 def _add_shipped(
-    column: str,
-    path: str,
-    about: _Photo,
-    geometry: shapes.Geometry,
-    reading: Reading,
-    root: InputFolder,
-    recompute: tuple[str, ...],
+    name: str, path: str, about: _Photo, geometry: shapes.Geometry, reading: Reading, root: InputFolder
 ) -> None:
     try:
         data = _bytes(path, reading, root)
-        found, bytes_can_stay = _decode(column, data, about.decoded.pixels.shape[:2])
+        found = shipped.decode(name, data, about.size)
     except (codecs.CodecError, OSError) as error:
-        reading.unreadable[column] = (_reason(error), path)
+        reading.unreadable["densepose_image" if name == shipped.PARTS else name] = (_reason(error), path)
         return
-    note = f"resized from {geometry.source_height}x{geometry.source_width}" if _moves(geometry) else ""
-    for name, value in found.items():
-        if name not in recompute:
-            reading.columns[name] = _moved(name, value, geometry) if _moves(geometry) else value
-            reading.came_from(name, "dataset", None, reading.digests[path], note)
-    if bytes_can_stay and not _moves(geometry):
-        reading.kept[column] = {"bytes": data, "path": PurePosixPath(path).name}
+    _take(found, path, geometry, reading)
+    if found.bytes_can_stay and not shipped.moves(geometry):
+        reading.kept[name] = {"bytes": data, "path": PurePosixPath(path).name}
 
 
-def _decode(column: str, data: bytes, size: tuple[int, int]) -> tuple[dict[str, Any], bool]:
-    """A shipped file's columns, and whether its bytes may go into a shard as they are.
-
-    Raises codecs.CodecError, also for a picture of another size than its photo.
-    """
-    kind = fields.kind(record.TRYON[column])
-    if kind == "keypoints":
-        return codecs.decode_keypoints(data), False
-    photo = codecs.decode_photo(data) if kind == "image" else None
-    value = photo.pixels if photo else record.decode(record.TRYON[column], {"bytes": data})
-    if value.shape[:2] != size:
-        raise codecs.CodecError(f"{value.shape[0]}x{value.shape[1]} pixels; its photo has {size[0]}x{size[1]}")
-    return {column: value}, bool(photo and photo.bytes_can_stay)
-
-
-_MOVES: dict[str, Callable[[np.ndarray, shapes.Geometry], np.ndarray]] = {
-    "image": shapes.photo,
-    "mask": shapes.mask,
-    "label_map": shapes.label_map,
-    "keypoints": shapes.keypoints,
-}
-# Pictures on black, and part ids, which must not be mixed by a filter.
-_ON_BLACK = {"densepose_image": 0, "pose_image": 0}
+def _add_iuv(about: _Photo, geometry: shapes.Geometry, reading: Reading, root: InputFolder) -> None:
+    """`densepose` from a part map and its UV, two files."""
+    paths = [reading.planned.references[name][0] for name in (shipped.PARTS, "densepose_uv")]
+    try:
+        parts, uv = (_bytes(path, reading, root) for path in paths)
+        found = shipped.decode_iuv(parts, uv, about.size)
+    except (codecs.CodecError, OSError) as error:
+        blamed = paths[0] if shipped.PARTS not in reading.columns else paths[1]
+        reading.unreadable["densepose"] = (_reason(error), blamed)
+        return
+    origin = f"U, V from {PurePosixPath(paths[1]).name}"
+    _take(replace(found, note="; ".join(filter(None, (found.note, origin)))), paths[0], geometry, reading)
 
 
-def _moved(column: str, value: np.ndarray, geometry: shapes.Geometry) -> np.ndarray:
-    if column == "densepose":
-        return shapes.label_map(value, geometry)
-    if column in _ON_BLACK:
-        return shapes.photo(value, geometry, fill=_ON_BLACK[column])
-    return _MOVES[fields.kind(record.TRYON[column])](value, geometry)
+def _take(found: shipped.Found, path: str, geometry: shapes.Geometry, reading: Reading) -> None:
+    moved = f"resized from {geometry.source_height}x{geometry.source_width}" if shipped.moves(geometry) else ""
+    note = "; ".join(filter(None, (found.note, moved)))
+    for name, value in found.columns.items():
+        reading.columns[name] = shipped.moved(name, value, geometry)
+        reading.came_from(name, "dataset", None, reading.digests[path], note)
 
 
-def _moves(geometry: shapes.Geometry) -> bool:
-    return geometry != shapes.identity(geometry.source_height, geometry.source_width)
+def _derive(reading: Reading, configuration: Configuration) -> None:
+    """`parse` from shipped LIP and ATR maps, and DensePose's picture from its parts, where they aren't shipped."""
+    columns = reading.columns
+    unwanted = set(configuration.skip) | set(configuration.recompute)
+    wanted = {name for name in DERIVED - unwanted if columns.get(name) is None}
+    maps = {space: columns[f"parse_{space}"] for space in ("atr", "lip") if columns.get(f"parse_{space}") is not None}
+    if "parse" in wanted and maps:
+        columns["parse"], note = shipped.cihp(maps)
+        digest = reading.provenance[f"parse_{next(iter(maps))}"]["digest"]
+        reading.came_from("parse", "dataset", None, digest, note)
+    parts = columns.pop(shipped.PARTS, None)
+    entry = reading.provenance.pop(shipped.PARTS, None) or reading.provenance.get("densepose")
+    if parts is None and columns.get("densepose") is not None:
+        parts = columns["densepose"][..., 0]
+    if "densepose_image" in wanted and parts is not None and entry:
+        columns["densepose_image"] = densepose.render(parts)
+        notes = (entry["note"], "drawn from the shipped part map")
+        reading.came_from("densepose_image", "dataset", None, entry["digest"], "; ".join(filter(None, notes)))
+
+
+def _forget_recomputed(reading: Reading, configuration: Configuration) -> None:
+    """Shipped values of columns that are to be computed anew: their file was read for another column's sake."""
+    for name in configuration.recompute:
+        made = reading.provenance.get(name, {}).get("origin") == "annotator"
+        if reading.columns.get(name) is not None and not made:
+            for held in (reading.columns, reading.kept, reading.provenance):
+                held.pop(name, None)
 
 
 def _complete_halves(reading: Reading, configuration: Configuration) -> None:
@@ -272,9 +292,14 @@ def _complete_halves(reading: Reading, configuration: Configuration) -> None:
     else:
         reading.columns[other] = agnostic.mask_from_agnostic(person, reading.columns[half])
     reading.came_from(other, "annotator", "agnostic", None, f"from the shipped {half}")
-    if other in reading.unreadable:
-        message, _ = reading.unreadable.pop(other)
-        reading.provenance[other]["note"] = f"from the shipped {half}; the shipped {other} was unreadable: {message}"
+
+
+def _note_unreadable(reading: Reading) -> None:
+    """A column whose own file was unreadable, but which followed from another one, says so."""
+    for column in [name for name in reading.unreadable if reading.columns.get(name) is not None]:
+        message, _ = reading.unreadable.pop(column)
+        entry = reading.provenance[column]
+        entry["note"] = "; ".join(filter(None, (f"{record.SHIPPED_UNREADABLE}: {message}", entry["note"])))
 
 
 def _describe(reading: Reading, geometry: shapes.Geometry) -> None:

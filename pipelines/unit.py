@@ -255,7 +255,8 @@ class _Work:
                 continue
             reading.columns[column] = value
             bad = reading.unreadable.pop(column, None)
-            notes = [settings, f"the shipped file was unreadable: {bad[0]}" if bad else ""]
+            listed = reading.provenance.get(column, {}).get("note")  # by the source: what it could not read
+            notes = [f"{record.SHIPPED_UNREADABLE}: {bad[0]}" if bad else listed, settings]
             reading.came_from(column, "annotator", name, digest, "; ".join(filter(None, notes)))
 
     def _still_unreadable(self, reading: Reading) -> bool:

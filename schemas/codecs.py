@@ -9,6 +9,7 @@ import io
 import json
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -118,6 +119,44 @@ def decode_label_map(data: bytes, space: str) -> np.ndarray:
     return label_map.copy()
 
 
+def decode_parts(data: bytes) -> np.ndarray:
+    """uint8 [h w] DensePose part ids 0–24 of a picture with one channel, which holds the ids or grey levels 255·I/24.
+
+    A palette of DensePose's own colours tells the ids better than its indices. Raises CodecError for everything else,
+    also for JPEG, which blurs ids.
+    """
+    image = _load(_open(data))
+    if image.mode not in ("P", "L") or image.format == "JPEG":
+        raise CodecError(f"part map as {image.format} in mode {image.mode}; allowed are P and L, lossless")
+    values = np.array(image)
+    if image.mode == "P":
+        values = _ids_by_colour(image, values)
+    if not values.size or values.max() <= max(labels.DensePose):
+        return values
+    level = 255 / max(labels.DensePose)
+    parts = np.rint(values / level)
+    if np.abs(parts * level - values).max() > 1:
+        raise CodecError(f"values up to {values.max()} are neither part ids 0 to 24 nor their grey levels")
+    return parts.astype(np.uint8)
+
+
+def _ids_by_colour(image: Image.Image, indices: np.ndarray) -> np.ndarray:
+    """Part ids where every used palette entry is one of DensePose's colours, else the indices as they are."""
+    palette = image.getpalette("RGB") or []
+    used = [tuple(palette[3 * int(i) : 3 * int(i) + 3]) for i in np.unique(indices)]
+    ids = {tuple(colour): number for number, colour in enumerate(labels.DENSEPOSE_COLOURS.tolist())}
+    if not set(used) <= set(ids):
+        return indices
+    table = np.zeros(256, np.uint8)
+    table[np.unique(indices)] = [ids[colour] for colour in used]
+    return table[indices]
+
+
+def mode_of(data: bytes) -> str:
+    """Pillow's mode from the header alone, such as "RGB", "L", "P". Raises CodecError."""
+    return _open(data).mode
+
+
 def encode_label_map(label_map: np.ndarray, space: str) -> bytes:
     """uint8 [h w] ids as palette PNG with the colours customary for `space`."""
     image = Image.fromarray(np.ascontiguousarray(label_map, dtype=np.uint8))
@@ -128,17 +167,21 @@ def encode_label_map(label_map: np.ndarray, space: str) -> bytes:
 _KEYPOINT_FORMS = {75: None, 54: labels.coco18_to_body25, 51: labels.coco17_to_body25}
 
 
-def decode_keypoints(data: bytes) -> dict[str, np.ndarray]:
+def decode_keypoints(data: bytes, size: tuple[int, int] | None = None) -> dict[str, np.ndarray]:
     """OpenPose JSON → "keypoints" float32 [25 3] and, where present, "keypoints_face" [70 3], "keypoints_hands" [42 3].
 
     Only the first person counts. The form is told by the list's length: 75 BODY_25, 54 COCO-18, 51 COCO-17.
-    Raises CodecError when nobody is in the file or a number isn't one.
+    Dress Code's own form, {"keypoints": [[x, y, score, index] × 18]}, is brought to `size` (height, width), the
+    photo's. Raises CodecError when nobody is in the file or a number isn't one.
     """
+    document = _json(data)
+    if "keypoints" in document and "people" not in document:
+        return {"keypoints": _dresscode_keypoints(document["keypoints"], size)}
     try:
-        people = json.loads(data)["people"]
+        people = document["people"]
         person = people[0] if isinstance(people, list) and people else None
         flat = person["pose_keypoints_2d"] if person is not None else None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (KeyError, TypeError) as error:
         raise CodecError(f"not OpenPose JSON ({type(error).__name__})") from None
     if person is None:
         raise CodecError("no person in the keypoints file")
@@ -160,11 +203,52 @@ def decode_keypoints(data: bytes) -> dict[str, np.ndarray]:
     return found
 
 
-def encode_keypoints(keypoints: np.ndarray, face: np.ndarray | None = None, hands: np.ndarray | None = None) -> bytes:
-    """Keypoints [25 3] (face [70 3], hands [42 3]) as the OpenPose JSON that VITON-HD ships."""
+def _json(data: bytes) -> dict[str, Any]:
+    """The object in a JSON file."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise CodecError(f"not OpenPose JSON ({type(error).__name__})") from None
+    if not isinstance(document, dict):
+        raise CodecError(f"not OpenPose JSON ({type(document).__name__})")
+    return document
+
+
+DRESSCODE_FRAME = (512, 384)  # height, width of the pictures that Dress Code's keypoints lie in
+
+
+def _dresscode_keypoints(joints: object, size: tuple[int, int] | None) -> np.ndarray:
+    """float32 [25 3] from COCO-18 joints in pixels of 384×512; absent ones have x, y ≤ 1, or a negative one."""
+    well_formed = isinstance(joints, list) and all(isinstance(j, list) and len(j) in (3, 4) for j in joints)
+    if not isinstance(joints, list) or not well_formed or len(joints) != len(labels.Coco18):
+        raise CodecError(f"keypoints are no {len(labels.Coco18)} joints of x, y, score, index")
+    if size is None:
+        raise CodecError("keypoints in a 384x512 frame, and no photo whose size they could be brought to")
+    points = _finite_floats([value for joint in joints for value in joint[:3]], "keypoints").reshape(-1, 3)
+    x, y = points[:, 0], points[:, 1]
+    absent = ((x <= 1) & (y <= 1)) | (x < 0) | (y < 0)
+    if absent.all():
+        raise CodecError("no joint of the person is present")
+    points[:, :2] *= np.array([size[1] / DRESSCODE_FRAME[1], size[0] / DRESSCODE_FRAME[0]], np.float32)
+    points[:, 2] = np.maximum(points[:, 2], 0)
+    points[absent] = 0
+    return labels.coco18_to_body25(points)
+
+
+def encode_keypoints(
+    keypoints: np.ndarray, face: np.ndarray | None = None, hands: np.ndarray | None = None, exact: bool = False
+) -> bytes:
+    """Keypoints [25 3] (face [70 3], hands [42 3]) as the OpenPose JSON that VITON-HD ships.
+
+    Six decimals; with `exact` as many digits as give the same float32 again.
+    """
 
     def numbers(points: np.ndarray | None) -> list[float]:
-        return [] if points is None else [round(float(v), 6) for v in np.asarray(points).ravel()]
+        if points is None:
+            return []
+        if exact:
+            return [float(str(v)) for v in np.asarray(points, np.float32).ravel()]
+        return [round(float(v), 6) for v in np.asarray(points).ravel()]
 
     person = {
         "person_id": [-1],

@@ -229,17 +229,34 @@ def crosswalk(label_map: np.ndarray, source: str, target: str) -> np.ndarray:
     """
     if source == target:
         return label_map.copy()
-    if (source, target) not in _CROSSWALKS:
-        allowed = ", ".join(f"{a} to {b}" for a, b in _CROSSWALKS)
-        raise ValueError(f"no map from {source!r} to {target!r}; there is {allowed}")
+    table = _crosswalk_table(source, target)
     check_ids(label_map, source)
-    return _CROSSWALKS[source, target][label_map]
+    return table[label_map]
 
 
 def losses(source: str, target: str) -> list[str]:
-    """Names of the source's labels that a cross-walk there and back doesn't bring back."""
-    there, back = _CROSSWALKS[source, target], _CROSSWALKS[target, source]
+    """Names of the source's labels that a cross-walk there and back doesn't bring back, in the order of ids.
+
+    Raises ValueError for a pair of spaces without a map.
+    """
+    if source == target:
+        return []
+    there, back = _crosswalk_table(source, target), _crosswalk_table(target, source)
     return [label.name for label in SPACES[source] if back[there[label]] != label]
+
+
+def lost(label_map: np.ndarray, source: str, target: str) -> list[str]:
+    """Those of `losses` that occur in a label map uint8 [h w]. Raises ValueError for ids outside the source space."""
+    check_ids(label_map, source)
+    counts = np.bincount(label_map.ravel(), minlength=256)
+    return [name for name in losses(source, target) if counts[SPACES[source][name]]]
+
+
+def _crosswalk_table(source: str, target: str) -> np.ndarray:
+    if (source, target) not in _CROSSWALKS:
+        allowed = ", ".join(f"{a} to {b}" for a, b in _CROSSWALKS)
+        raise ValueError(f"no map from {source!r} to {target!r}; there is {allowed}")
+    return _CROSSWALKS[source, target]
 
 
 def check_ids(label_map: np.ndarray, space: str) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from schemas import codecs, fields, labels
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 
 IDS = ("record_id", "dataset", "split", "category", "person_id", "garment_id")
 
@@ -27,6 +27,9 @@ _TRYON = (
     fields.text("garment_view"),
     fields.mask("person_mask"),
     fields.mask("garment_mask"),
+    fields.mask("worn_garment_mask"),
+    fields.image("warped_garment_image"),
+    fields.mask("warped_garment_mask"),
     fields.label_map("parse", "cihp"),
     fields.label_map("parse_lip", "lip"),
     fields.label_map("parse_atr", "atr"),
@@ -72,6 +75,12 @@ _TRYON = (
         arm_over_garment=pa.float32(),
         garment_at_side=pa.float32(),
         uncovered_garment=pa.float32(),
+        garment_background_luma=pa.float32(),
+        garment_background_tint=pa.float32(),
+        agnostic_area=pa.float32(),
+        upper_area=pa.float32(),
+        lower_area=pa.float32(),
+        dress_area=pa.float32(),
     ),
     fields.table(
         "provenance",
@@ -107,6 +116,11 @@ ANNOTATOR_COLUMNS: dict[str, tuple[str, ...]] = {
     "high_frequency": ("high_frequency_map",),
     "quality": ("quality",),
 }
+
+
+# How notes in `provenance` begin that the findings look for.
+WRONG_SIZE = "stored at another size"
+SHIPPED_UNREADABLE = "the shipped file was unreadable"
 
 
 def schema(columns: Iterable[str], extra: Iterable[pa.Field] = ()) -> pa.Schema:

@@ -1,7 +1,8 @@
 """Dataset layouts: one file each, which lists records (ids and file locations) and reads no pixels.
 
 A source module has `DATASET` (its name in record ids), `EXPECTED` (its layout in one line) and
-`listing(root, split, pairing)`, which returns a `Listing` or raises `UsageError`.
+`listing(root, split, pairing, dataset=…, **options)`, which returns a `Listing` or raises `UsageError`; the options
+are the layout's own.
 """
 
 import importlib

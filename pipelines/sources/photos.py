@@ -3,7 +3,6 @@
 Only the files directly in the two folders count, and of these the pictures; names that begin with a dot don't.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources._names import (
     PICTURES,
     contents,
+    digest,
     is_unicode,
     leads_elsewhere,
     normal,
@@ -168,7 +168,7 @@ class _Pairing:
         person_id, garment_id = self.persons.ids[person], self.garments.ids[garment]
         record_id = f"{self.prefix}/{person_id}+{garment_id}"
         if record_id in self.record_ids:  # a plus sign in a name
-            record_id += f"~{_digest(f'{person}/{garment}')}"
+            record_id += f"~{digest(f'{person}/{garment}')}"
         self.record_ids.add(record_id)
         for folder, file in ((self.persons, person), (self.garments, garment)):
             if folder.leads_out(file):
@@ -188,11 +188,7 @@ def _ids(names: list[str]) -> dict[str, str]:
     count = Counter(stems.values())
     ids = {name: stem if count[stem] == 1 else printable(name) for name, stem in stems.items()}
     count = Counter(ids.values())
-    return {name: found if count[found] == 1 else f"{found}~{_digest(name)}" for name, found in ids.items()}
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return {name: found if count[found] == 1 else f"{found}~{digest(name)}" for name, found in ids.items()}
 
 
 def _is_header(line: str) -> bool:

@@ -6,32 +6,28 @@ Files are found through folder listings only, so a name in a list can't reach ou
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from annotators.common.flags import UsageError
-from pipelines.sources import Listed, Listing, Refused
-from pipelines.sources._names import (
-    by_normal,
-    contents,
-    is_unicode,
-    leads_elsewhere,
-    normal,
-    printable,
-    split_pair,
-    stem_of,
-)
-from pipelines.storage import Entry, InputFolder
+from pipelines.sources import Listed, Listing, Refused, _captions
+from pipelines.sources._files import Files, list_names, no_list, text_of
+from pipelines.sources._names import contents, is_unicode, leads_elsewhere, normal, printable, split_pair, stem_of
+from pipelines.storage import InputFolder
 from schemas.labels import Category
+from schemas.record import SHIPPED_UNREADABLE
 
 DATASET = "vitonhd"
 EXPECTED = "train/ or test/ with image/ and cloth/ inside, and train_pairs.txt or test_pairs.txt beside them"
 SPLITS = ("test", "train")
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
-# Column → folder names, newest first, and how the file is named after the photo's stem.
-PERSON_FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+Folders = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+
+# Column → folder names, newest first, and how the file is named after the photo's stem. GP-VTON's `parse-bytedance`
+# has classes of its own, not CIHP's, and isn't read; its `densepose` has part ids in one channel.
+PERSON_FOLDERS: Folders = {
     "parse": (("image-parse-v3", "image-parse"), (".png",)),
     "parse_agnostic": (("image-parse-agnostic-v3.2", "image-parse-agnostic"), (".png",)),
     "keypoints": (("openpose_json", "openpose-json"), ("_keypoints.json",)),
@@ -39,9 +35,17 @@ PERSON_FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "densepose_image": (("image-densepose", "densepose"), PICTURES),
     "agnostic_image": (("agnostic-v3.2", "agnostic"), PICTURES),
     "agnostic_mask": (("agnostic-mask", "agnostic_mask"), ("_mask.png", "_mask.jpg", *PICTURES)),
+    "worn_garment_mask": (("gt_cloth_warped_mask",), PICTURES),
 }
-GARMENT_FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "garment_mask": (("cloth-mask", "cloth_mask"), PICTURES),
+GARMENT_FOLDERS: Folders = {"garment_mask": (("cloth-mask", "cloth_mask", "cloth_mask-bytedance"), PICTURES)}
+# Of this garment on this person, named after the person (DCI-VTON, MV-VTON): own garment, or the test list's other one.
+WARPED_FOLDERS: Folders = {
+    "warped_garment_image": (("cloth-warp",), PICTURES),
+    "warped_garment_mask": (("cloth-warp-mask",), PICTURES),
+}
+UNPAIRED_FOLDERS: Folders = {
+    "warped_garment_image": (("unpaired-cloth-warp",), PICTURES),
+    "warped_garment_mask": (("unpaired-cloth-warp-mask",), PICTURES),
 }
 
 CATEGORIES = {
@@ -55,10 +59,11 @@ CATEGORIES = {
 }
 
 
-def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET) -> Listing:
+def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET, pair_list: str = "") -> Listing:
     """The records of `split` ("train", "test" or "all" that are present), pairs as design.md §2 lays down.
 
-    `pairing` ("paired" or "unpaired") chooses the test garment. Raises UsageError when the layout isn't there.
+    `pairing` ("paired" or "unpaired") chooses the test garment. With a `pair_list` only the lists that end with it
+    count, and splits without such a list are left out. Raises UsageError when layout or list aren't there.
     """
     found = Listing()
     present = [name for name in SPLITS if root.is_folder(f"{name}/image") and root.is_folder(f"{name}/cloth")]
@@ -66,8 +71,12 @@ def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET)
     if not wanted:
         missing = "layout not found" if not present else f"split {split!r} not found; there is {', '.join(present)}"
         raise UsageError(f"{missing} in {root}: expected {EXPECTED}; found {contents(root)}")
+    if pair_list:
+        wanted = [name for name in wanted if set(list_names(name, pairing, pair_list)) & set(root.files())]
+    if not wanted:
+        raise no_list(root, pair_list)
     for name in wanted:
-        _Split(root, name, pairing, dataset, found).read()
+        _Split(root, name, pairing, dataset, found, pair_list).read()
     if not found.records and not found.refused:
         raise UsageError(f"no pair in {root}: no pair list, and no file name is both in image/ and in cloth/")
     return found
@@ -85,17 +94,17 @@ class _Pair:
 class _Split:
     """One split being listed."""
 
-    def __init__(self, root: InputFolder, split: str, pairing: str, dataset: str, found: Listing) -> None:
+    def __init__(
+        self, root: InputFolder, split: str, pairing: str, dataset: str, found: Listing, pair_list: str
+    ) -> None:
         self.root, self.split, self.pairing, self.dataset, self.found = root, split, pairing, dataset, found
-        folders = {f for names, _ in (PERSON_FOLDERS | GARMENT_FOLDERS).values() for f in names} | {"image", "cloth"}
-        self.folders = {name: by_normal(self._files(f"{split}/{name}")) for name in sorted(folders)}
+        self.list_names = list_names(split, pairing, pair_list)
+        tables = (PERSON_FOLDERS, GARMENT_FOLDERS, WARPED_FOLDERS, UNPAIRED_FOLDERS)
+        folders = {name for table in tables for names, _ in table.values() for name in names}
+        self.files = Files(root, split, folders | {"image", "cloth"}, found)
         self.ids: set[str] = set()
         self.tags, self.tags_error = _read_tags(root, split)
-
-    def _files(self, folder: str) -> dict[str, Entry]:
-        """The folder's files; all of them count as links when the folder itself is one."""
-        files = self.root.files(folder)
-        return {name: replace(e, link=True) for name, e in files.items()} if self.root.escapes(folder) else files
+        self.captions, self.captions_error = _captions.read(root, split)
 
     def read(self) -> None:
         seen: set[tuple[str, str]] = set()
@@ -111,8 +120,8 @@ class _Split:
     def _pairs(self) -> Iterator[_Pair | Refused]:
         name, text = self._list()
         if text is None:
-            for person in self.folders["image"]:
-                if person in self.folders["cloth"] and person.lower().endswith(PICTURES):
+            for person in self.files.names("image"):
+                if self.files.has("cloth", person) and person.lower().endswith(PICTURES):
                     yield self._own(person)
             return
         for number, line in enumerate(text.splitlines(), start=1):
@@ -127,10 +136,9 @@ class _Split:
 
     def _list(self) -> tuple[str, str | None]:
         """The split's pair list: its name and text; None where there is none."""
-        kinds = [f"{self.split}_pairs.txt", f"{self.split}_pairs_{self.pairing}.txt"]
-        for name in kinds:
+        for name in self.list_names:
             if name in self.root.files():
-                return name, self.root.read(name).decode("utf-8-sig", errors="replace")
+                return name, text_of(self.root, name)
         return "", None
 
     def _parse(self, line: str, source: str, number: int) -> _Pair | Refused:
@@ -151,14 +159,14 @@ class _Split:
             if leads_elsewhere(name):
                 self.found.refused.append(refuse("outside_root", f"{printable(name)} is no plain file name"))
                 return
-            if normal(name) not in self.folders[folder]:
+            if not self.files.has(folder, name):
                 self.found.refused.append(refuse("missing_file", f"{self.split}/{folder}/{printable(name)} is missing"))
                 return
         references = self._references(pair)
-        for path in references.values():
-            if self.found.files[path].link and self.root.escapes(path):
-                self.found.refused.append(refuse("outside_root", f"{path} is a link out of the dataset"))
-                return
+        link = self.files.leading_out(references.values())
+        if link:
+            self.found.refused.append(refuse("outside_root", f"{link} is a link out of the dataset"))
+            return
         record_id = f"{self.dataset}/{self.split}/{key}"
         if record_id in self.ids:
             self.found.refused.append(refuse("repeated_id", "another line's files have the same names but for endings"))
@@ -169,29 +177,17 @@ class _Split:
 
     def _references(self, pair: _Pair) -> dict[str, str]:
         person, garment = stem_of(pair.person), stem_of(pair.garment)
+        warped = WARPED_FOLDERS if printable(person) == printable(garment) else UNPAIRED_FOLDERS
         references = {
-            "person_image": self._path("image", pair.person),
-            "garment_image": self._path("cloth", pair.garment),
+            "person_image": self.files.path("image", pair.person),
+            "garment_image": self.files.path("cloth", pair.garment),
         }
-        for stem, table in ((person, PERSON_FOLDERS), (garment, GARMENT_FOLDERS)):
+        for stem, table in ((person, PERSON_FOLDERS | warped), (garment, GARMENT_FOLDERS)):
             for column, (folders, endings) in table.items():
-                path = self._find(stem, folders, endings)
+                path = self.files.first(folders, (stem + ending for ending in endings))
                 if path:
                     references[column] = path
         return references
-
-    def _find(self, stem: str, folders: tuple[str, ...], endings: tuple[str, ...]) -> str | None:
-        for folder in folders:
-            for ending in endings:
-                if normal(stem + ending) in self.folders[folder]:
-                    return self._path(folder, stem + ending)
-        return None
-
-    def _path(self, folder: str, name: str) -> str:
-        actual, entry = self.folders[folder][normal(name)]
-        path = f"{self.split}/{folder}/{actual}"
-        self.found.files[path] = entry
-        return path
 
     def _values(self, pair: _Pair) -> dict[str, Any]:
         person, garment = printable(stem_of(pair.person)), printable(stem_of(pair.garment))
@@ -205,9 +201,12 @@ class _Split:
         item = self.tags.get(normal(pair.garment))
         if item:
             values["category"] = str(CATEGORIES.get(str(item.get("category_name")), Category.UPPER_BODY))
-            values["tags"] = _tags(item)
-        if self.tags_error:
-            values["notes"] = {"tags": self.tags_error}
+            tags = _tags(item)
+            values |= {"tags": tags} if tags else {}
+        values |= self.captions.get((normal(pair.person), normal(pair.garment)), {})
+        notes = {"tags": self.tags_error, "caption": self.captions_error}
+        if any(notes.values()):
+            values["notes"] = {column: note for column, note in notes.items() if note}
         return values
 
 
@@ -219,7 +218,7 @@ def _read_tags(root: InputFolder, split: str) -> tuple[dict[str, dict[str, Any]]
             try:
                 return _entries(json.loads(root.read(f"{folder}{name}"))), ""
             except (ValueError, TypeError, AttributeError, RecursionError) as error:
-                return {}, f"{name} is unreadable ({type(error).__name__})"
+                return {}, f"{SHIPPED_UNREADABLE}: {name} ({type(error).__name__})"
     return {}, ""
 
 

@@ -82,6 +82,75 @@ def test_bad_keypoints_are_refused_in_words(document: bytes, message: str) -> No
         codecs.decode_keypoints(document)
 
 
+joint = st.tuples(st.floats(2, 383), st.floats(2, 511), st.floats(0, 1))
+
+
+@given(st.lists(st.none() | joint, min_size=18, max_size=18).filter(any), st.integers(8, 2000), st.integers(8, 2000))
+def test_dresscode_keypoints_are_brought_to_the_photo(joints: list[tuple | None], height: int, width: int) -> None:
+    rows = [[-1, -1, 0, -1] if j is None else [*j, n] for n, j in enumerate(joints)]
+    found = codecs.decode_keypoints(json.dumps({"keypoints": rows}).encode(), (height, width))
+    assert set(found) == {"keypoints"} and found["keypoints"].dtype == np.float32
+    for point, expected in zip(labels.body25_to_coco18(found["keypoints"]), joints, strict=True):
+        x, y, score = expected or (0, 0, 0)
+        assert np.allclose(point, (x * width / 384, y * height / 512, score), rtol=1e-5)
+
+
+def test_absent_joints_of_dresscode() -> None:
+    absent = [[0, 0, 0.5, 1], [1, 1, 0.9, 2], [-1, -1, 0, -1], [-1, 20, 0.5, 3], [20, -3, 0.5, 4]]
+    present = [[0.5, 30, 0.5, 5], [40, 1, -0.5, 6]]
+    rows = absent + present + [[100, 100, 1, 0]] * (18 - len(absent) - len(present))
+    found = labels.body25_to_coco18(
+        codecs.decode_keypoints(json.dumps({"keypoints": rows}).encode(), (512, 384))["keypoints"]
+    )
+    assert not found[:5].any()
+    assert found[5:8].tolist() == [[0.5, 30, 0.5], [40, 1, 0], [100, 100, 1]]
+
+
+@pytest.mark.parametrize(
+    ("joints", "message"),
+    [
+        ([[1, 2, 3]] * 17, "no 18 joints"),
+        ([[1, 2]] * 18, "no 18 joints"),
+        ("none", "no 18 joints"),
+        ([[1, 2, "3", 4]] * 18, "not a number"),
+        ([[1, 2, float("nan"), 4]] * 18, "NaN"),
+        ([[0, 0, 0, -1]] * 18, "no joint"),
+    ],
+)
+def test_bad_dresscode_keypoints_are_refused_in_words(joints: object, message: str) -> None:
+    with pytest.raises(codecs.CodecError, match=message):
+        codecs.decode_keypoints(json.dumps({"keypoints": joints}).encode(), (10, 10))
+
+
+def test_dresscode_keypoints_need_their_photo() -> None:
+    with pytest.raises(codecs.CodecError, match="no photo"):
+        codecs.decode_keypoints(json.dumps({"keypoints": [[5, 5, 1, 0]] * 18}).encode())
+
+
+@given(sizes.flatmap(lambda s: hnp.arrays(np.uint8, s, elements=st.integers(0, 24))))
+def test_part_maps_in_every_form_give_their_ids(parts: np.ndarray) -> None:
+    parts.flat[0] = 24  # else grey levels can't be told from ids
+    palette = Image.fromarray(parts)
+    palette.putpalette(labels.voc_palette().tobytes())
+    shuffled = Image.fromarray(24 - parts)
+    shuffled.putpalette(labels.DENSEPOSE_COLOURS[::-1].tobytes())
+    levels = (parts.astype(int) * 255 // 24).astype(np.uint8)
+    rounded = np.rint(parts * (255 / 24)).astype(np.uint8)
+    for image in (Image.fromarray(parts), palette, shuffled, Image.fromarray(levels), Image.fromarray(rounded)):
+        assert (codecs.decode_parts(saved(image, "PNG")) == parts).all()
+
+
+def test_other_pictures_are_no_part_maps() -> None:
+    grey = Image.fromarray(np.full((8, 8), 100, np.uint8))
+    for data, message in (
+        (saved(grey, "PNG"), "up to 100 are neither part ids"),
+        (saved(grey, "JPEG"), "JPEG in mode L; allowed are P and L, lossless"),
+        (saved(grey.convert("RGB"), "PNG"), "mode RGB"),
+    ):
+        with pytest.raises(codecs.CodecError, match=message):
+            codecs.decode_parts(data)
+
+
 def gradient(mode: str) -> Image.Image:
     grey = Image.fromarray(np.tile(np.arange(0, 250, 10, dtype=np.uint8), (20, 1)))
     return grey.convert(mode)
@@ -158,7 +227,7 @@ def test_label_maps_in_colour_are_refused() -> None:
 @settings(max_examples=200)
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"RIFF", b"II*\0"]))
 def test_hostile_bytes_raise_only_codec_errors(tail: bytes, head: bytes) -> None:
-    for decode in (codecs.decode_photo, codecs.decode_mask, codecs.decode_keypoints):
+    for decode in (codecs.decode_photo, codecs.decode_mask, codecs.decode_keypoints, codecs.decode_parts):
         with pytest.raises(codecs.CodecError):
             decode(head + tail)
 

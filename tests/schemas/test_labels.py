@@ -26,6 +26,27 @@ def test_losses_are_named() -> None:
     assert "BELT" in labels.losses("atr", "cihp")
 
 
+def test_every_pair_of_spaces_tells_its_losses() -> None:
+    spaces = ("atr", "lip", "cihp")
+    for source in spaces:
+        for target in spaces:
+            everything = np.array([list(labels.SPACES[source])], np.uint8)
+            back = labels.crosswalk(labels.crosswalk(everything, source, target), target, source)
+            changed = [label.name for label in labels.SPACES[source] if back[0, label] != label]
+            assert labels.losses(source, target) == labels.lost(everything, source, target) == changed
+    assert labels.losses("atr", "cihp") == ["BELT", "BAG"] and labels.losses("atr", "lip") == ["BELT", "BAG", "NECK"]
+    assert labels.losses("cihp", "lip") == ["NECK"] and labels.losses("lip", "lip") == []
+    with pytest.raises(ValueError, match="no map from 'atr' to 'densepose'"):
+        labels.losses("atr", "densepose")
+
+
+@given(st.sets(st.sampled_from(list(labels.Atr)), min_size=1))
+def test_only_labels_that_occur_are_lost(present: set[labels.Atr]) -> None:
+    label_map = np.array([sorted(present)], np.uint8)
+    expected = [name for name in labels.losses("atr", "cihp") if labels.Atr[name] in present]
+    assert labels.lost(label_map, "atr", "cihp") == expected
+
+
 def test_unknown_spaces_and_ids_are_refused() -> None:
     with pytest.raises(ValueError, match="no map from 'atr' to 'densepose'"):
         labels.crosswalk(np.zeros((2, 2), np.uint8), "atr", "densepose")
