@@ -2,13 +2,17 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import layouts
+import layouts_tables
 import pytest
 from helpers import Dataset
 
 from annotators.common.flags import UsageError
-from pipelines import sources
+from pipelines import plan, sources
 from pipelines.storage import open_folder
 from schemas import record
 from schemas.labels import Category
@@ -30,24 +34,79 @@ def test_an_empty_folder_says_what_was_expected(name: str, tmp_path: Path) -> No
     assert module.EXPECTED in str(caught.value)
 
 
-def test_vitonhd_lists_known_columns_and_existing_files(dataset: Dataset) -> None:
-    root = open_folder(str(dataset.root))
-    found = sources.load("vitonhd").listing(root, "all", "unpaired")
-    assert len({item.record_id for item in found.records}) == len(found.records) == 6
+def small_vitonhd(folder: Path) -> None:
+    made = Dataset(folder)
+    for split in ("test", "train"):
+        for seed, name in enumerate(("a", "b", "c")):
+            made.add(name, seed, split=split)
+        made.pairs("a.jpg b.jpg", "b.jpg c.jpg", "c.jpg a.jpg", split=split)
+
+
+# Source → what writes its layout, annotations and all, into a folder, and returns what else `listing` takes.
+LISTED: dict[str, Callable[[Path], dict[str, Any] | None]] = {
+    "vitonhd": small_vitonhd,
+    "dresscode": layouts.render_dresscode,
+}
+RENDERED = {**LISTED, **layouts_tables.LAYOUTS}
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_a_listing_names_known_columns_and_existing_files_and_is_the_same_everywhere(name: str, tmp_path: Path) -> None:
+    module = sources.load(name)
+    options = RENDERED[name](tmp_path / "one") or {}
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    found, again = (
+        module.listing(open_folder(str(tmp_path / twin)), "all", "unpaired", **options) for twin in ("one", "two")
+    )
+    assert found.records == again.records and found.refused == again.refused
+    assert found.records and len({item.record_id for item in found.records}) == len(found.records)
     for item in found.records:
-        assert set(item.references) <= set(record.TRYON) and {"person_image", "garment_image"} <= set(item.references)
-        assert item.values["category"] in list(Category)
+        assert {"person_image", "garment_image"} <= set(item.references)
+        assert {column for name in item.references for column in plan.columns_of(name)} <= set(record.TRYON)
+        assert set(item.values) - {"notes"} <= set(record.TRYON) and {"person_id", "garment_id", "paired"} <= set(
+            item.values
+        )
+        assert item.values.get("category") in [None, *Category]
+        assert item.record_id.startswith(f"{module.DATASET}/{item.split}/")
         for path in item.references.values():
-            assert found.files[path].size == (dataset.root / path).stat().st_size
+            assert found.files[path].size == (tmp_path / "one" / path).stat().st_size
 
 
-def test_sources_list_the_same_everywhere(dataset: Dataset, tmp_path: Path) -> None:
-    twin = tmp_path / "twin"
-    shutil.copytree(dataset.root, twin)
-    lists = [
-        sources.load("vitonhd").listing(open_folder(str(p)), "all", "paired").records for p in (dataset.root, twin)
-    ]
-    assert lists[0] == lists[1]
+@pytest.mark.parametrize("name", LISTED)
+def test_lists_name_both_splits_and_a_pair_is_of_one_id(name: str, tmp_path: Path) -> None:
+    LISTED[name](tmp_path)
+    found = sources.load(name).listing(open_folder(str(tmp_path)), "all", "unpaired")
+    assert not found.refused and {item.split for item in found.records} == {"test", "train"}
+    for item in found.records:
+        assert item.values["category"] in list(Category)
+        assert item.values["paired"] == (item.values["person_id"] == item.values["garment_id"])
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_pairing_chooses_the_test_garment(name: str, tmp_path: Path) -> None:
+    LISTED[name](tmp_path)
+    root = open_folder(str(tmp_path))
+    for pairing, paired in (("unpaired", {False}), ("paired", {True})):
+        found = sources.load(name).listing(root, "test", pairing)
+        assert {item.values["paired"] for item in found.records} == paired
+    train = sources.load(name).listing(root, "train", "unpaired")
+    assert {item.values["paired"] for item in train.records} == {True}
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_only_the_filtered_lists_of_a_pair_list_count(name: str, tmp_path: Path) -> None:
+    LISTED[name](tmp_path)
+    root = open_folder(str(tmp_path))
+    for path in [*tmp_path.glob("test_pairs*.txt"), *tmp_path.glob("*/test_pairs*.txt")]:
+        first = path.read_text().splitlines()[0]
+        path.with_name(f"{path.stem}_1018.txt").write_text(f"{first}\n")
+    module = sources.load(name)
+    everything = module.listing(root, "test", "unpaired").records
+    filtered = module.listing(root, "all", "unpaired", pair_list="1018").records
+    assert 0 < len(filtered) < len(everything) and {item.split for item in filtered} == {"test"}
+    for split, suffix in (("train", "1018"), ("all", "1008"), ("all", "../1018")):
+        with pytest.raises(UsageError, match=r"--pair-list .*; pair lists there: .*test_pairs.*_1018\.txt"):
+            module.listing(root, split, "unpaired", pair_list=suffix)
 
 
 OLD_NAMES = {
@@ -108,3 +167,19 @@ def test_tags_give_category_and_values(data: Path) -> None:
     tagged = [item for item in found.records if item.values.get("tags")]
     assert tagged and all(tag.keys() == {"name", "value"} for item in tagged for tag in item.values["tags"])
     assert tagged[0].values["tags"][0]["name"] == "item"
+
+
+def test_warped_garments_belong_to_their_pair(dataset: Dataset) -> None:
+    folders = ("cloth-warp", "cloth-warp-mask", "unpaired-cloth-warp", "unpaired-cloth-warp-mask")
+    for folder in (*folders, "gt_cloth_warped_mask", "cloth_mask-bytedance"):
+        dataset.put(f"test/{folder}/00001_00.jpg", b"x")
+    shutil.rmtree(dataset.root / "test/cloth-mask")
+    root = open_folder(str(dataset.root))
+    for pairing, prefix in (("unpaired", "unpaired-"), ("paired", "")):
+        found = sources.load("vitonhd").listing(root, "test", pairing).records
+        (person,) = (item for item in found if item.values["person_id"] == "00001_00")
+        assert person.references["warped_garment_image"] == f"test/{prefix}cloth-warp/00001_00.jpg"
+        assert person.references["warped_garment_mask"] == f"test/{prefix}cloth-warp-mask/00001_00.jpg"
+        assert person.references["worn_garment_mask"] == "test/gt_cloth_warped_mask/00001_00.jpg"
+        (garment,) = (item for item in found if item.values["garment_id"] == "00001_00")
+        assert garment.references["garment_mask"] == "test/cloth_mask-bytedance/00001_00.jpg"

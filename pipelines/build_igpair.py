@@ -1,0 +1,38 @@
+"""IGPair (IMAGDressing), persons and the flat garments that they wear → validated shards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from annotators.common import flags
+from annotators.common.flags import UsageError, flag
+from pipelines import command
+from pipelines.configuration import Flags
+
+COMMAND = "build_igpair"
+_NOTES = """\
+Needs IGPair.json, images/ and clothes/; takes openpose/, densepose/ and body_mask/ where they are there. All pairs are
+training pairs: IGPair_Test/ holds garments without persons. A cloth_type that is no known word gives no category."""
+EXAMPLES = """\
+  python -m pipelines.build_igpair --input IGPair --size 640x512 --fit crop --skip parse,keypoints,densepose,caption
+  python -m pipelines.build_igpair --input IGPair --limit 1000 --annotators pose,quality --weights models"""
+
+
+@dataclass(frozen=True)
+class IGPairFlags(Flags):
+    """The shared flags."""
+
+    input: str | None = flag(None, help="folder that holds IGPair.json, or its URL")
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = command.parser(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, IGPairFlags)
+    given, settings, engine_options = command.parse(parser, arguments, IGPairFlags)
+    if given.input is None:
+        raise UsageError("--input is missing; allowed is the folder that holds IGPair.json, or its URL")
+    from pipelines.build import Request
+
+    return command.run(Request(COMMAND, "igpair", "igpair", given.input, given, settings, engine_options))
+
+
+if __name__ == "__main__":
+    flags.run(main, f"python -m pipelines.{COMMAND}")
