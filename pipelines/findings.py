@@ -1,4 +1,7 @@
-"""What is worth a look: near-duplicate images, images that stand in two splits, and what `health` finds in a record."""
+"""What is worth a look: images that are nearly equal, stand in two splits or repeat, and what is odd about one record.
+
+`health` judges a record's pictures, `consistency` what it says of itself.
+"""
 
 import hashlib
 from collections import defaultdict
@@ -9,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines import health
+from pipelines import consistency, health
 from pipelines.storage import Folder
 from schemas import shards
 
@@ -24,7 +27,11 @@ SCHEMA = pa.schema(
 )
 # Of 256 bits. Encoding a photo again moves the hash by at most 22; different garments on white are 84 apart or more.
 NEAR = 32
-KINDS = ("near_duplicate", "split_leak", *health.KINDS)
+# Of paired records. VITON-HD and Dress Code use a photo once, IGPair a garment for 2 to 5 people; one of IGPair's is
+# listed 144 times (muzishen/IMAGDressing#38).
+MOST_USES = 20
+KINDS = ("near_duplicate", "split_leak", "repeated_photo", *health.KINDS, *consistency.KINDS)
+COLUMNS = ("record_id", "split", "person_id", "garment_id", "tags", *health.COLUMNS, *consistency.COLUMNS)
 IMAGES = {"person_image": "person_hash", "garment_image": "garment_hash"}
 _BLOCK = 2_048
 
@@ -36,6 +43,7 @@ class Use:
     record_id: str
     split: str
     identity: str
+    paired: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ def find(output: Folder, done: Iterable[Any], extension: str) -> list[dict[str, 
         for row in _small_columns(output, name):
             _note(row, uses, hashes)
             rows += health.findings(row)
+            rows += consistency.findings(row)
     for column in IMAGES:
         images = [
             Image(digest, hashes[column].get(digest, ""), tuple(sorted(users, key=lambda u: u.record_id)))
@@ -67,9 +76,13 @@ def find(output: Folder, done: Iterable[Any], extension: str) -> list[dict[str, 
 
 
 def _small_columns(output: Folder, name: str) -> Iterator[dict[str, Any]]:
-    columns = ["record_id", "split", "person_id", "garment_id", "provenance", *health.COLUMNS]
+    """Of `tags`, only whether they are set."""
     with output.open(name) as file:
-        yield from shards.ShardReader(file, name).table(columns).to_pylist()
+        table = shards.ShardReader(file, name).table(list(dict.fromkeys(COLUMNS)))
+    if "tags" in table.column_names:
+        table = table.append_column("has_tags", table["tags"].is_valid()).drop_columns(["tags"])
+    for batch in table.to_batches(_BLOCK):
+        yield from batch.to_pylist()
 
 
 def _note(row: dict[str, Any], uses: dict[str, dict[str, list[Use]]], hashes: dict[str, dict[str, str]]) -> None:
@@ -79,7 +92,7 @@ def _note(row: dict[str, Any], uses: dict[str, dict[str, list[Use]]], hashes: di
         if digest is None:
             continue
         identity = row["person_id"] if column == "person_image" else row["garment_id"]
-        uses[column][digest].append(Use(row["record_id"], row["split"], identity))
+        uses[column][digest].append(Use(row["record_id"], row["split"], identity, bool(row["paired"])))
         hashes[column][digest] = (row.get("quality") or {}).get(hash_name) or ""
 
 
@@ -97,6 +110,16 @@ def _image_findings(column: str, images: list[Image]) -> Iterator[dict[str, Any]
                     others = ", ".join(split for split in splits if split != use.split)
                     detail = f"{column} of {use.identity} is also in {others}"
                     yield _row(use, "split_leak", key, "error", detail)
+        for image in members:
+            yield from _repeated(column, image)
+
+
+def _repeated(column: str, image: Image) -> Iterator[dict[str, Any]]:
+    """The uses of one file beyond the first MOST_USES, in the order of their records."""
+    paired = [use for use in image.uses if use.paired]
+    for number, use in enumerate(paired[MOST_USES:], start=MOST_USES + 1):
+        detail = f"{column} of {use.identity} is in {len(paired)} paired records; this is number {number}"
+        yield _row(use, "repeated_photo", image.digest[:16], "warning", detail)
 
 
 def _near_duplicates(column: str, members: list[Image], key: str) -> Iterator[dict[str, Any]]:

@@ -1,11 +1,11 @@
-"""Findings about one record by itself, from the numbers of its `quality` column: blurred, dark, cropped and so on.
+"""Findings about one record's pictures, from the numbers of its `quality` column: blurred, dark, cropped and so on.
 
 The limits lie between what the real photos show (6 loose photos, 12 persons and 12 garments of VITON-HD, 12 of each of
 Dress Code; MediaPipe's light models, classical garment masks) and what the same photos show when they are spoilt. What
 isn't known is not a finding.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,15 @@ MOST_ARM = 0.4  # of a forearm. 0 for 25 of the 27 seen; 0.27 and 0.30 for a han
 # sample's drawn persons with an arm across have 0.64 and 0.73
 MOST_GARMENT_AT_SIDE = 0.05  # of a side of the frame. 0 for 29 of 30; 0.03 for a sleeve that touches the edge
 MOST_UNCOVERED = 0.01  # of the garment. 0 to 0.0054 (specs/annotations.md §5.12); above it the old garment shows
+# 0–255. VITON-HD's garments lie on 246 without a tint, 8 of Dress Code's 12 on 255; its other four on 219 to 242 with
+# a tint of 4 or 5. What was trained on one of them shows seams on the other (sangyun884/HR-VITON#44).
+LEAST_BACKGROUND = 244.0
+MOST_TINT = 2.0
+# Of the frame. VITON-HD's agnostic masks fill 0.18 to 0.56, and 0.05 of a person at LEAST_AREA; garments by themselves
+# 0.25 to 0.58, also Dress Code's trousers. A threshold above 246 sets the whole frame (specs/annotations.md section 6).
+LEAST_MASK = {"agnostic": 0.02, "garment": 0.05}
+LEAST_WORN_MASK = 0.02  # a garment mask where somebody wears the garment
+MOST_MASK = {"agnostic": 0.95, "garment": 0.9}
 
 
 @dataclass(frozen=True)
@@ -37,9 +46,12 @@ class Check:
 
 def findings(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Rows of findings.parquet for a record with `record_id` and COLUMNS; none where it has no quality."""
-    if not row.get("quality"):
-        return
-    for check in CHECKS:
+    return judge(row, CHECKS) if row.get("quality") else iter(())
+
+
+def judge(row: Mapping[str, Any], checks: Iterable[Check]) -> Iterator[dict[str, Any]]:
+    """Rows of findings.parquet for what these checks say of a record."""
+    for check in checks:
         detail = check.test(row)
         if detail:
             found = {"record_id": row["record_id"], "kind": check.kind, "group": ""}
@@ -107,6 +119,32 @@ def _mask_not_covering_garment(row: Mapping[str, Any]) -> str:
     return _above(row, "uncovered_garment", MOST_UNCOVERED, "{value} of the worn garment is outside agnostic_mask")
 
 
+def _tinted_background(row: Mapping[str, Any]) -> str:
+    found = []
+    luma, tint = (row["quality"].get(f"garment_background_{name}") for name in ("luma", "tint"))
+    if luma is not None and luma < LEAST_BACKGROUND:
+        found.append(f"the garment's background is {luma:g} of 255, below {LEAST_BACKGROUND:g}")
+    if tint is not None and tint > MOST_TINT:
+        found.append(f"the channels of the garment's background are {tint:g} apart, above {MOST_TINT:g}")
+    return "; ".join(found)
+
+
+def _empty_mask(row: Mapping[str, Any]) -> str:
+    """Of what is repainted and of the garment; a person without pixels is `nobody`."""
+    least = LEAST_MASK | ({"garment": LEAST_WORN_MASK} if row["garment_view"] == "worn" else {})
+    areas = ((name, row["quality"].get(f"{name}_area"), limit) for name, limit in least.items())
+    return "; ".join(
+        f"{name}_mask fills {area:.3f} of the frame, below {limit:g}"
+        for name, area, limit in areas
+        if area is not None and area < limit
+    )
+
+
+def _full_mask(row: Mapping[str, Any]) -> str:
+    found = (_above(row, f"{name}_area", most, f"{name}_mask fills {{value}}") for name, most in MOST_MASK.items())
+    return "; ".join(filter(None, found))
+
+
 def _above(row: Mapping[str, Any], name: str, most: float, text: str) -> str:
     value = row["quality"].get(name)
     return f"{text.format(value=f'{value:.3f}')}, above {most:g}" if value is not None and value > most else ""
@@ -122,5 +160,8 @@ CHECKS = (
     Check("arms_over_garment", "warning", _arms_over_garment),
     Check("garment_outside_frame", "warning", _garment_outside_frame),
     Check("mask_not_covering_garment", "error", _mask_not_covering_garment),
+    Check("tinted_background", "warning", _tinted_background),
+    Check("empty_mask", "error", _empty_mask),
+    Check("full_mask", "warning", _full_mask),
 )
 KINDS = tuple(check.kind for check in CHECKS)

@@ -1,24 +1,31 @@
 """Checks finished shards: schema, checksums, decodability, label ranges, mask polarity, sizes, pair integrity.
 
-Exit code 1 and a list if anything is wrong.
+Exit code 1 and a list if anything is wrong, or if --expect misses a published record. Findings are summed up after
+the checks; they are about the pictures, not about the shards, and never change the exit code.
 """
 
+import io
 import json
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from annotators.common import flags
+from pipelines import expected
 from pipelines.storage import Folder, open_folder
 from schemas import fields, record, shards
 
-EXAMPLES = "  python -m pipelines.validate output/build_vitonhd"
+EXAMPLES = """\
+  python -m pipelines.validate output/build_vitonhd
+  python -m pipelines.validate shards --expect vitonhd"""
 SHOWN = 50
+SEVERITIES = ("error", "warning", "info")
 
 
 @dataclass
@@ -29,10 +36,22 @@ class Checked:
     schema: pa.Schema | None = None
     ids: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    counted: expected.Counted = field(default_factory=expected.Counted)
 
 
-def validate(folder: Folder) -> tuple[int, int, list[str]]:
-    """(records, shards, problems). Raises UsageError when the folder holds no shards."""
+@dataclass(frozen=True)
+class Verdict:
+    """On a whole folder."""
+
+    records: int
+    shards: int
+    problems: list[str]
+    counted: expected.Counted
+    built_split: str
+
+
+def validate(folder: Folder) -> Verdict:
+    """Reads every shard. Raises UsageError when the folder holds no shards."""
     names = shard_names(folder)
     manifest, problems = _manifest(folder)
     listed = {shard["name"]: shard for shard in manifest.get("shards", [])}
@@ -41,7 +60,13 @@ def validate(folder: Folder) -> tuple[int, int, list[str]]:
     problems += [f"{name}: listed in manifest.json, not there" for name in sorted(set(listed) - set(names))]
     problems += [f"{item.name}: {problem}" for item in checked for problem in item.problems]
     problems += _across(checked, manifest)
-    return sum(len(item.ids) for item in checked), len(names), problems
+    counted = expected.Counted()
+    for item in checked:
+        counted.records += item.counted.records
+        counted.garments |= item.counted.garments
+    configuration = manifest.get("configuration")
+    built_split = configuration.get("split") or "all" if isinstance(configuration, dict) else "all"
+    return Verdict(sum(len(item.ids) for item in checked), len(names), problems, counted, str(built_split))
 
 
 def shard_names(folder: Folder) -> list[str]:
@@ -100,13 +125,13 @@ def _schema_problems(schema: pa.Schema) -> Iterator[str]:
 def _check_row(row: dict[str, Any], schema: pa.Schema, name: str, checked: Checked) -> None:
     record_id = row.get("record_id")
     checked.ids.append(str(record_id))
+    checked.counted.records[row.get("split") or "", row.get("category") or ""] += 1
+    checked.counted.garments.add(row.get("garment_id") or "")
     found = record.problems(row, schema)
     if row.get("split") and not name.startswith(f"{row['split']}-"):
         found.append(f"split {row['split']!r} in a shard of another")
     if not row.get("person_id") or not row.get("garment_id"):
         found.append("person_id or garment_id is empty")
-    elif row.get("paired") and row.get("garment_view") == "flat" and row["person_id"] != row["garment_id"]:
-        found.append(f"paired, but person {row['person_id']!r} and garment {row['garment_id']!r} differ")
     checked.problems += [f"{record_id}: {problem}" for problem in found]
 
 
@@ -123,18 +148,63 @@ def _across(checked: list[Checked], manifest: dict[str, Any]) -> Iterator[str]:
         yield f"{rows} records in the shards, manifest.json says {total}"
 
 
+def summary(found: list[dict[str, Any]]) -> Iterator[str]:
+    """Findings by severity and kind, a line each, the gravest first."""
+    records: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in found:
+        records[row["severity"], row["kind"]].add(row["record_id"])
+    yield "findings, in findings.parquet (they don't change the exit code):" if records else "findings: none"
+    for severity, kind in sorted(records, key=lambda key: (*(key[0] != name for name in SEVERITIES), key[1])):
+        count = len(records[severity, kind])
+        yield f"  {severity:<8} {kind:<26} {count:,} record{'s' if count > 1 else ''}"
+
+
+def _table(folder: Folder, name: str, columns: Sequence[str]) -> list[dict[str, Any]] | None:
+    """Rows of a table beside the shards; None where it is missing or damaged."""
+    try:
+        table = pq.read_table(io.BytesIO(folder.read(name)))
+        return list(table.select(list(columns)).to_pylist())
+    except (OSError, KeyError, pa.ArrowException):
+        return None
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = flags.parser("python -m pipelines.validate", __doc__, EXAMPLES)
     parser.add_argument("shards", metavar="SHARDS", help="folder of a finished build")
+    names = list(expected.PUBLISHED)
+    parser.add_argument(
+        "--expect", choices=names, metavar="|".join(names), help="compare with this dataset's published counts"
+    )
     given = parser.parse_args(arguments)
-    records, count, problems = validate(open_folder(given.shards))
+    folder = open_folder(given.shards)
+    verdict = validate(folder)
+    _print(verdict.problems)
+    missing = _compare(given.expect, folder, verdict) if given.expect else []
+    found = _table(folder, "findings.parquet", ("record_id", "kind", "severity"))
+    for line in ["findings.parquet is missing or damaged"] if found is None else summary(found):
+        print(line)
+    parts = [f"{len(verdict.problems)} problems"] if verdict.problems else []
+    parts += [f"incomplete, see {given.expect} above"] if missing else []
+    target = sys.stderr if parts else sys.stdout
+    print(f"{verdict.records} records in {verdict.shards} shards: {', '.join(parts) or 'valid'}", file=target)
+    return 1 if parts else 0
+
+
+def _print(problems: list[str]) -> None:
     for problem in problems[:SHOWN]:
         print(problem)
     if len(problems) > SHOWN:
         print(f"and {len(problems) - SHOWN} more")
-    verdict = "valid" if not problems else f"{len(problems)} problems"
-    print(f"{records} records in {count} shards: {verdict}", file=sys.stdout if not problems else sys.stderr)
-    return 1 if problems else 0
+
+
+def _compare(name: str, folder: Folder, verdict: Verdict) -> list[str]:
+    """Prints how the records compare with what is published; returns what is missing."""
+    rejects = _table(folder, "rejects.parquet", ("record_id",)) or []
+    counted = replace(verdict.counted, rejects=[row["record_id"] for row in rejects])
+    missing, notes = expected.compare(name, counted, verdict.built_split)
+    for line in [*missing, *notes]:
+        print(f"{name}: {line}")
+    return missing
 
 
 if __name__ == "__main__":

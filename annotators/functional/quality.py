@@ -13,6 +13,7 @@ from schemas.labels import Body25
 SIDE = 512  # pictures are brought to this longer side before sharpness is measured
 HASH_BITS = 256
 LARGE_PART = 0.2
+FRAME = 8  # px: how wide a frame of border pixels tells the background (specs/annotations.md section 6)
 _TORSO = (Body25.RIGHT_SHOULDER, Body25.LEFT_SHOULDER, Body25.LEFT_HIP, Body25.RIGHT_HIP)
 _FOREARMS = ((Body25.RIGHT_ELBOW, Body25.RIGHT_WRIST), (Body25.LEFT_ELBOW, Body25.LEFT_WRIST))
 
@@ -28,6 +29,27 @@ def sharpness(image: np.ndarray) -> float:
 def exposure(image: np.ndarray) -> float:
     """Mean luma, 0 (black) to 1 (white)."""
     return cv2.mean(_grey(image, SIDE))[0] / 255
+
+
+def background(image: np.ndarray) -> tuple[float, float]:
+    """(luma, tint) of a picture's background, 0–255: the median of an 8-px frame of its border pixels.
+
+    The tint is the largest less the smallest channel's median, 0 for greys. 246 and 0 on VITON-HD's garments.
+    """
+    sides = image[:FRAME], image[FRAME:][-FRAME:], image[FRAME:-FRAME, :FRAME], image[FRAME:-FRAME, FRAME:][:, -FRAME:]
+    frame = np.concatenate([side.reshape(-1, 3) for side in sides])
+    channels = np.median(frame, axis=0)
+    luma = np.median(cv2.cvtColor(frame[None], cv2.COLOR_RGB2GRAY))
+    return float(luma), float(channels.max() - channels.min())
+
+
+def label_areas(parse: np.ndarray, groups: Sequence[tuple[int, ...]]) -> list[float]:
+    """Share (0–1) of the frame of a label map uint8 [h w] that each group of ids covers; groups don't overlap."""
+    numbers = np.zeros(256, np.uint8)
+    for number, ids in enumerate(groups, start=1):
+        numbers[list(ids)] = number
+    grouped = cv2.LUT(np.ascontiguousarray(parse), numbers)
+    return [masks.share(cv2.inRange(grouped, number, number)) for number in range(1, len(groups) + 1)]
 
 
 def clipped(image: np.ndarray) -> tuple[float, float]:

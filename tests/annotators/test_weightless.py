@@ -50,7 +50,7 @@ def test_agnostic_recipes_in_a_list():
 
 
 def test_an_unknown_recipe_is_refused():
-    with pytest.raises(ValueError, match="'hrvton'; allowed are hrviton, vitonhd"):
+    with pytest.raises(ValueError, match="'hrvton'; allowed are .*hrviton, .*vitonhd"):
         annotators.config("agnostic", recipe="vitonhd,hrvton")
 
 

@@ -32,6 +32,24 @@ def test_blur_lowers_sharpness_whatever_the_size():
     assert quality.sharpness(large) == pytest.approx(quality.sharpness(image), rel=0.5)
 
 
+def test_the_background_is_the_median_of_the_border():
+    image = picture(2)
+    image[:8], image[-8:], image[:, :8], image[:, -8:] = (240, 236, 230), (240, 236, 230), (240, 236, 230), 0
+    luma, tint = quality.background(image)
+    assert luma == pytest.approx(236, abs=1) and tint == 10, "one black side isn't the background"
+    image[8:-8, 8:-8] = 7
+    assert quality.background(image) == (luma, tint), "what lies inside doesn't count"
+    for height, width in ((1, 1), (8, 30), (12, 9), (16, 16)):
+        assert quality.background(np.full((height, width, 3), 90, np.uint8)) == (90, 0)
+    assert quality.background(np.uint8([[[0, 0, 0]] * 9 + [[200, 200, 200]]] * 10)) == (0, 0)
+
+
+def test_label_areas_add_up():
+    parse = np.random.default_rng(0).integers(0, 20, (50, 40), dtype=np.uint8)
+    shares = quality.label_areas(parse, [(5, 7), (9, 12), (6,), ()])
+    assert shares == pytest.approx([np.isin(parse, ids).mean() for ids in ((5, 7), (9, 12), (6,), ())])
+
+
 def test_exposure_runs_from_black_to_white():
     levels = [quality.exposure(np.full((30, 20, 3), level, np.uint8)) for level in (0, 51, 255)]
     assert levels == pytest.approx([0, 0.2, 1])

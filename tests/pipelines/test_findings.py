@@ -1,12 +1,18 @@
 """Near-duplicates by hash, in blocks or not, and their wording."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
+import shard_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import findings
 from pipelines.findings import Image, Use
+from pipelines.storage import open_folder
 
 
 def image(number: int, hash_: str, split: str = "test", identity: str | None = None) -> Image:
@@ -49,3 +55,59 @@ def test_a_near_duplicate_in_two_splits_leaks() -> None:
     leaks = [row for row in rows if row["kind"] == "split_leak"]
     assert [(row["record_id"], row["severity"]) for row in leaks] == [("r0", "error"), ("r1", "error")]
     assert "also in train" in leaks[0]["detail"]
+
+
+def test_a_file_of_very_many_paired_records() -> None:
+    def used(paired: bool, count: int) -> list[dict[str, Any]]:
+        uses = tuple(Use(f"r{number:03d}", "train", "cloth", paired) for number in range(count))
+        return list(findings._image_findings("garment_image", [Image("d" * 64, "", uses)]))
+
+    assert used(True, findings.MOST_USES) == [] and used(False, 144) == [], "IGPair's use, and all pairs of a folder"
+    found = used(True, 144)
+    assert len(found) == 144 - findings.MOST_USES and {row["kind"] for row in found} == {"repeated_photo"}
+    assert found[0]["record_id"] == "r020" and "in 144 paired records; this is number 21" in found[0]["detail"]
+
+
+def find(folder: Path, *names: str) -> list[dict[str, Any]]:
+    done = [SimpleNamespace(unit=SimpleNamespace(stem=Path(name).stem)) for name in names]
+    return findings.find(open_folder(str(folder)), done, Path(names[0]).suffix[1:])
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "arrow"])
+def test_the_same_bytes_in_two_splits_and_two_datasets(tmp_path: Path, file_format: str) -> None:
+    def rows(split: str, dataset: str, first: int) -> list[dict[str, Any]]:
+        """A photo of its own, and one that is byte-identical everywhere, under another name."""
+        return [
+            shard_rows.row(
+                first + index,
+                record_id=f"{dataset}/{split}/{first + index}",
+                dataset=dataset,
+                split=split,
+                provenance=[shard_rows.note("person_image", None, digest)],
+            )
+            for index, digest in enumerate((f"{first:064d}", "a" * 64))
+        ]
+
+    names = [f"{split}-00000-of-00001.{file_format}" for split in ("train", "test")]
+    shard_rows.write(tmp_path, names[0], rows("train", "vitonhd", 10) + rows("train", "own", 20))
+    shard_rows.write(tmp_path, names[1], rows("test", "vitonhd", 30))
+    found = find(tmp_path, *names)
+    leaks = {row["record_id"]: row for row in found if row["kind"] == "split_leak"}
+    assert set(leaks) == {"vitonhd/train/11", "own/train/21", "vitonhd/test/31"}
+    assert all(row["severity"] == "error" for row in leaks.values())
+    assert len({row["group"] for row in leaks.values()}) == 1
+    assert {row["kind"] for row in found} == {"split_leak", "near_duplicate"}, "without quality, too"
+
+
+def test_tags_are_missed_where_others_have_them(tmp_path: Path) -> None:
+    name = "train-00000-of-00001.parquet"
+    tagged = shard_rows.row(1, tags=[{"name": "item", "value": "dress"}])
+    shard_rows.write(tmp_path / "a", name, [tagged, shard_rows.row(2)], ("quality", "tags"))
+    (found,) = find(tmp_path / "a", name)
+    assert (found["kind"], found["severity"]) == ("garment_without_tags", "info") and "00002" in found["record_id"]
+    shard_rows.write(tmp_path / "b", name, [shard_rows.row(2)])
+    assert find(tmp_path / "b", name) == []
+
+
+def test_kinds_are_told_apart() -> None:
+    assert len(set(findings.KINDS)) == len(findings.KINDS) > 20

@@ -16,6 +16,7 @@ SOUND: dict[str, Any] = {
     "person_sharpness": 145.0, "garment_sharpness": 38.0, "person_exposure": 0.44, "garment_exposure": 0.53,
     "person_area": 0.2, "garment_area": 0.25, "people": 1, "person_at_side": 0.0, "head_room": 0.1,
     "arm_over_garment": 0.3, "garment_at_side": 0.031, "uncovered_garment": 0.0054,
+    "garment_background_luma": 246.0, "garment_background_tint": 0.0, "agnostic_area": 0.18,
 }  # fmt: skip
 
 
@@ -45,6 +46,12 @@ def test_what_real_photos_measure_is_sound() -> None:
         ("arms_over_garment", {"arm_over_garment": 0.7}),
         ("garment_outside_frame", {"garment_at_side": 0.3}),
         ("mask_not_covering_garment", {"uncovered_garment": 0.02}),
+        ("tinted_background", {"garment_background_luma": 242.0}),
+        ("tinted_background", {"garment_background_tint": 4.0}),
+        ("empty_mask", {"agnostic_area": 0.001}),
+        ("empty_mask", {"garment_area": 0.03}),
+        ("full_mask", {"agnostic_area": 1.0}),
+        ("full_mask", {"garment_area": 0.95}),
     ],
 )
 def test_each_kind(kind: str, spoilt: dict[str, Any]) -> None:
@@ -54,7 +61,8 @@ def test_each_kind(kind: str, spoilt: dict[str, Any]) -> None:
 
 def test_size_and_worn_garments() -> None:
     assert kinds(SOUND, height=200) == ["too_small"]
-    assert kinds(SOUND | {"garment_at_side": 0.3}, garment_view="worn") == []
+    assert kinds(SOUND | {"garment_at_side": 0.3, "garment_area": 0.03}, garment_view="worn") == []
+    assert kinds(SOUND | {"garment_area": 0.01}, garment_view="worn") == ["empty_mask"]
     both = [
         found["detail"]
         for found in health.findings(
@@ -114,6 +122,62 @@ def test_uncovered_garment() -> None:
     mask[:62] = 0
     assert measured(parse=parse, agnostic_mask=mask)["uncovered_garment"] == pytest.approx(0.5)
     assert measured(parse=parse, agnostic_mask=mask, category="lower_body")["uncovered_garment"] is None
+
+
+def test_backgrounds_and_areas() -> None:
+    drawn = draw(3)
+    found = measured()
+    assert (found["garment_background_luma"], found["garment_background_tint"]) == (246, 0)
+    tinted = np.where(drawn["mask"][..., None] > 0, drawn["garment"], np.uint8([240, 236, 230]))
+    found = measured(garment_image=tinted, garment_view="flat")
+    assert found["garment_background_luma"] == pytest.approx(236.5, abs=1) and found["garment_background_tint"] == 10
+    assert measured(garment_image=tinted, garment_view="worn")["garment_background_luma"] is None
+    assert found["agnostic_area"] is None and found["upper_area"] is None
+    parse = drawn["parse"].copy()
+    parse[0, 0], parse[0, 1], parse[0, 2] = 6, 7, 12
+    found = measured(parse=parse, agnostic_mask=drawn["mask"])
+    assert found["agnostic_area"] == pytest.approx((drawn["mask"] > 0).mean())
+    assert found["upper_area"] == pytest.approx(np.isin(parse, (5, 7)).mean())
+    assert found["lower_area"] == pytest.approx(np.isin(parse, (9, 12)).mean())
+    assert found["dress_area"] == pytest.approx(1 / parse.size)
+
+
+def test_backgrounds_of_real_garments(data: Path) -> None:
+    """VITON-HD's are light and grey; Dress Code's are told by their own border."""
+    for path in sorted(data.glob("vitonhd_mini/*/cloth/*")):
+        assert "tinted_background" not in kinds(measured(garment_image=codecs.decode_image(path.read_bytes()))), path
+    told = []
+    for path in sorted(data.glob("dresscode_mini/*/images/*_1.jpg")):
+        photo = codecs.decode_image(path.read_bytes())
+        inside = np.zeros(photo.shape[:2], bool)
+        inside[8:-8, 8:-8] = True
+        border = photo[~inside].astype(float)
+        luma, tint = np.median(border @ (0.299, 0.587, 0.114)), np.ptp(np.median(border, axis=0))
+        if abs(luma - health.LEAST_BACKGROUND) < 1:
+            continue  # rounding decides
+        spoilt = bool(luma < health.LEAST_BACKGROUND or tint > health.MOST_TINT)
+        assert ("tinted_background" in kinds(measured(garment_image=photo))) == spoilt, path
+        told.append(spoilt)
+    assert told
+
+
+def test_real_masks_until_they_are_spoilt(data: Path) -> None:
+    agnostic = sorted(data.glob("vitonhd_mini/test/agnostic-mask/*"))
+    for path in agnostic:
+        mask = codecs.decode_mask(path.read_bytes())
+        photo = codecs.decode_image((path.parents[1] / "image" / path.name.replace("_mask.png", ".jpg")).read_bytes())
+        given = {"person_image": photo, "garment_image": photo, "garment_view": "worn"}
+        for spoilt, expected in ((mask, set()), (mask * 0, {"empty_mask"}), (mask * 0 + 255, {"full_mask"})):
+            quality = annotators.config("quality").build()([given | {"agnostic_mask": spoilt}])[0]["quality"]
+            assert set(kinds(quality)) & {"empty_mask", "full_mask"} == expected, path
+    garments = sorted(data.glob("vitonhd_mini/*/cloth-mask/*"))
+    for path in garments:
+        mask = codecs.decode_mask(path.read_bytes())
+        photo = codecs.decode_image((path.parents[1] / "cloth" / path.name).read_bytes())
+        assert not set(kinds(measured(garment_image=photo, garment_mask=mask))) & {"empty_mask", "full_mask"}, path
+        whole = np.where((photo < 248).any(axis=2), np.uint8(255), np.uint8(0))
+        assert "full_mask" in kinds(measured(garment_image=photo, garment_mask=whole)), "the trap of a 246 background"
+    assert agnostic and garments
 
 
 def test_real_photos_are_sharp_and_light_until_they_are_spoilt(data: Path) -> None:
