@@ -1,4 +1,4 @@
-"""Finished shards → files in another layout, such as masks to correct by hand.
+"""Finished shards → files in another layout: other people's datasets, or masks to correct by hand.
 
 Files that are there already are kept: an export that was stopped goes on, and what was corrected stays corrected.
 """
@@ -6,60 +6,74 @@ Files that are there already are kept: an export that was stopped goes on, and w
 import hashlib
 import json
 import sys
-import threading
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from types import ModuleType
 from typing import Any
 
 from annotators.common import flags, options
 from annotators.common.flags import UsageError
 from pipelines import exports, rewrite
+from pipelines.exports import File, Item, Layout, _tar
+from pipelines.exports._writing import BESIDE, Shared, Writer, Written, as_json
+from pipelines.progress import Bar, count
 from pipelines.rewrite import Finished
-from pipelines.storage import TEMPORARY, Folder, open_folder
+from pipelines.storage import Folder, open_folder
 from schemas import codecs, shards
 
 COMMAND = "export"
 EXAMPLES = """\
-  python -m pipelines.export shards --layout review --output review
+  python -m pipelines.export shards --layout vitonhd --output vitonhd
+  python -m pipelines.export shards --layout vitonhd --require agnostic_mask,densepose_image --output idm_vton
+  python -m pipelines.export shards --layout webdataset --output tars
   python -m pipelines.export shards --layout review --review-column garment_mask --output garments"""
 MARK = "_export.json"
 SHOWN = 20
+SMALL = ("record_id", "split", "category", "person_id", "garment_id", "paired")
+# Columns that say what is in the files themselves, or where they came from.
+ABOUT = {"record_id", "dataset", "split", "paired", "height", "width", "geometry", "provenance"}
 
 
 @dataclass(frozen=True)
-class Written:
-    """What one shard gave: records, files written, files that were there, and what went wrong."""
+class Report:
+    """What an export gave, of which records the output holds nothing, how many ids it writes otherwise."""
 
-    records: int
-    files: int
-    kept: int
-    problems: tuple[str, ...]
+    written: Written
+    left_out: dict[str, str]
+    renamed: int
+
+    @property
+    def lossy(self) -> list[str]:
+        """Columns that the files hold with less in them."""
+        return sorted(self.written.losses)
 
 
-def export(finished: Finished, layout: str, config: Any, output: Folder) -> Written:
-    """Raises UsageError for an output folder that holds anything else."""
-    module = exports.load(layout)
-    module.check(config, finished.schema)
-    _check_names(finished)
-    mark = {"layout": layout, "settings": options.settings(config), "source": _digest(finished)}
+def export(finished: Finished, name: str, config: Any, output: Folder, required: tuple[str, ...] = ()) -> Report:
+    """Records without a `required` column are left out. Raises UsageError for an output that holds anything else."""
+    for column in required:
+        if column not in finished.schema.names:
+            raise UsageError(f"--require {column!r}; these shards have {', '.join(finished.schema.names)}")
+    items = _items(finished)
+    layout: Layout = exports.load(name).Export(config, finished.schema, items)
+    mark = {"layout": name, "settings": options.settings(config), "require": sorted(required)}
+    mark |= {"source": _digest(finished)}
     _prepare(output, mark)
-    writer = _Writer(output)
-    with ThreadPoolExecutor() as pool:
-        done = list(pool.map(lambda name: _shard(finished.folder, name, module, config, writer), finished.files))
-    output.write(MARK, _json(mark | {"complete": not any(item.problems for item in done)}))
-    problems = tuple(problem for item in done for problem in item.problems)
-    return Written(sum(i.records for i in done), sum(i.files for i in done), sum(i.kept for i in done), problems)
+    with Bar(len(items), lambda: 0):
+        written = _Run(finished, layout, Writer(output), required).all(items)
+    report = Report(written, layout.left_out | written.left_out, layout.renamed)
+    output.write(MARK, as_json(mark | _summary(report, layout, finished)))
+    return report
 
 
-def _check_names(finished: Finished) -> None:
-    named: dict[str, str] = {}
-    for item in finished.planned():
-        other = named.setdefault(exports.file_name(item.record_id, "").casefold(), item.record_id)
-        if other != item.record_id:
-            raise UsageError(f"records {other!r} and {item.record_id!r} would share their file names")
+def _items(finished: Finished) -> list[Item]:
+    found = []
+    splits = {shard["name"]: shard["split"] for shard in finished.manifest["shards"]}
+    for shard, tables in finished.tables.items():
+        for table in tables:
+            for row in table.to_pylist():
+                row = {name: row.get(name) for name in SMALL} | {"split": row.get("split") or splits[shard]}
+                found.append(Item(shard=shard, **row))
+    return found
 
 
 def _digest(finished: Finished) -> str:
@@ -79,7 +93,7 @@ def _prepare(output: Folder, mark: dict[str, Any]) -> None:
         raise UsageError(f"--output {output} holds {present[0]}, which no export made; allowed is an empty folder")
     try:
         output.make()
-        output.write(MARK, _json(mark | {"complete": False}))
+        output.write(MARK, as_json(mark | {"complete": False}))
     except OSError as error:
         raise UsageError(f"--output {output} can't be written: {error.strerror or error}") from None
 
@@ -92,57 +106,136 @@ def _earlier(output: Folder) -> dict[str, Any]:
         return {}
 
 
-class _Writer:
-    """Writes files whole, once; usable from several threads."""
-
-    def __init__(self, output: Folder) -> None:
-        self.output = output
-        self.present: defaultdict[str, set[str]] = defaultdict(set)
-        self.known: set[str] = set()
-        self.lock = threading.Lock()
-
-    def write(self, path: str, make: Callable[[], bytes]) -> bool:
-        """False where the file is there already."""
-        folder, _, name = path.rpartition("/")
-        with self.lock:
-            if folder not in self.known:
-                self._open(folder)
-        if name in self.present[folder]:
-            return False
-        self.output.write(path, make())
-        return True
-
-    def _open(self, folder: str) -> None:
-        """Lists what is there, less the unfinished files of an export that was killed."""
-        self.output.make(folder)
-        for name in self.output.files(folder):
-            if name.startswith(TEMPORARY):
-                self.output.remove(f"{folder}/{name}")
-            else:
-                self.present[folder].add(name)
-        self.known.add(folder)
+def _summary(report: Report, layout: Layout, finished: Finished) -> dict[str, Any]:
+    """What the files don't hold as the shards do; columns that some records have no file of, or that have no place."""
+    present = report.written.records - len(report.left_out)
+    lacking = {column: present - number for column, number in sorted(report.written.have.items()) if number < present}
+    losses = {column: sorted(found) for column, found in sorted(report.written.losses.items())}
+    return {
+        "complete": not report.written.problems,
+        "lossy": report.lossy,
+        "losses": losses,
+        "derived": sorted(report.written.derived),
+        "lacking": lacking,
+        "left_out": _by_reason(report.left_out),
+        "problems": report.written.problems,
+        "renamed": report.renamed,
+        "without_place": sorted(set(finished.schema.names) - set(layout.columns) - ABOUT),
+    }
 
 
-def _shard(folder: Folder, name: str, module: ModuleType, config: Any, writer: _Writer) -> Written:
-    records = written = kept = 0
-    problems = []
-    with folder.open(name) as file:
-        reader = shards.ShardReader(file, name)
-        for row in reader.rows(module.columns(config)):
-            records += 1
-            try:
-                for path, make in module.files(row, reader.schema, config):
-                    if writer.write(path, make):
-                        written += 1
-                    else:
-                        kept += 1
-            except codecs.CodecError as error:
-                problems.append(f"{row['record_id']}: {error}")
-    return Written(records, written, kept, tuple(problems))
+def _by_reason(left_out: dict[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for record_id, reason in sorted(left_out.items()):
+        found.setdefault(reason, []).append(record_id)
+    return dict(sorted(found.items()))
 
 
-def _json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode()
+class _Run:
+    """One export: shards in parallel, then the files that a later record has to give, then the lists."""
+
+    def __init__(self, finished: Finished, layout: Layout, writer: Writer, required: tuple[str, ...]) -> None:
+        self.finished, self.layout, self.writer, self.required = finished, layout, writer, required
+        self.shared = Shared()
+
+    def all(self, items: list[Item]) -> Written:
+        total = Written()
+        with ThreadPoolExecutor() as pool:
+            for done in pool.map(self._shard, self.finished.files):
+                total.add(done)
+        late = self.shared.late()
+        owners = set(late.values())
+        for shard in dict.fromkeys(item.shard for item in items if item.record_id in owners):
+            total.add(self._late(shard, late))
+        for path, data in self.layout.lists(total.entries):
+            total.count(self.writer.replace(path, data))
+        total.problems += [*self.shared.problems(), *self.layout.problems]
+        return total
+
+    def _shard(self, name: str) -> Written:
+        archive = self.layout.archive(name)
+        if archive is not None:
+            return self._archive(name, archive)
+        done = Written()
+        for row in self._rows(name, done):
+            before, columns = len(done.problems), set()
+            for file in self._files(row, done):
+                columns.add(file.column)
+                if file.claim is None or self.shared.note(file, file.claim, row["record_id"]):
+                    self._write(file, row, done)
+            done.have.update(columns)
+            if len(done.problems) == before:
+                self._entry(row, done)
+        return done
+
+    def _late(self, name: str, late: dict[str, str]) -> Written:
+        done = Written()
+        for row in self._rows(name, Written()):
+            for file in self._files(row, Written()):
+                if late.get(file.path) == row["record_id"]:
+                    self._write(file, row, done)
+        return done
+
+    def _archive(self, name: str, path: str) -> Written:
+        """One tar file; what it lacks lies beside it, so that a tar that is kept needn't be made again."""
+        done = Written()
+        beside = path.removesuffix(".tar") + BESIDE
+        if self.writer.has(path):
+            told = json.loads(self.writer.output.read(beside)) if self.writer.has(beside) else {}
+            done = Written(sum(table.num_rows for table in self.finished.tables[name]), **told)
+            done.count(False)
+            return done
+        with self.writer.output.create(path) as file:
+            self._fill(file, name, done)
+            if done.problems or done.left_out:
+                self.writer.replace(beside, as_json({"problems": done.problems, "left_out": done.left_out}))
+        done.count(True)
+        return done
+
+    def _fill(self, file: Any, name: str, done: Written) -> None:
+        with _tar.create(file) as tar:
+            for row in self._rows(name, done):
+                for member in self._files(row, done):
+                    try:
+                        _tar.add(tar, member.path, member.make())
+                    except codecs.CodecError as error:
+                        done.problems.append(f"{row['record_id']}: {member.column}: {error}")
+
+    def _rows(self, name: str, done: Written) -> Iterator[dict[str, Any]]:
+        """The shard's records, counted in `done`, less those without a required column."""
+        columns = list(dict.fromkeys([*self.layout.columns, *self.required]))
+        with self.finished.folder.open(name) as file:
+            for row in shards.ShardReader(file, name).rows(columns):
+                done.records += 1
+                lacking = [column for column in self.required if row[column] is None]
+                if lacking:
+                    done.left_out[row["record_id"]] = f"without {', '.join(lacking)}"
+                else:
+                    yield row
+                count(1)
+
+    def _files(self, row: dict[str, Any], done: Written) -> Iterator[File]:
+        try:
+            for file in self.layout.files(row):
+                done.note(file)
+                yield file
+        except codecs.CodecError as error:
+            done.problems.append(f"{row['record_id']}: {error}")
+
+    def _write(self, file: File, row: dict[str, Any], done: Written) -> None:
+        try:
+            done.count(self.writer.write(file.path, file.make))
+        except codecs.CodecError as error:
+            done.problems.append(f"{row['record_id']}: {file.column}: {error}")
+
+    def _entry(self, row: dict[str, Any], done: Written) -> None:
+        """A record whose files are not whole isn't listed: readers would stop at it."""
+        try:
+            entry = self.layout.entry(row)
+        except codecs.CodecError as error:
+            done.problems.append(f"{row['record_id']}: {error}")
+        else:
+            done.entries += [] if entry is None else [entry]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -150,23 +243,43 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("shards", metavar="SHARDS", help="folder of a finished build")
     parser.add_argument("--layout", required=True, choices=exports.names(), help="which files to write")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for them")
+    help_text = "leave out records without these, such as agnostic_mask,densepose_image, which a reader would miss"
+    parser.add_argument("--require", type=flags.comma_list, default=(), metavar="COLUMN,…", help=help_text)
     for name in exports.names():
         flags.add_flags(parser, exports.load(name).Config, prefix=f"{name}_")
     given = parser.parse_args(arguments)
-    config_class = exports.load(given.layout).Config
-    config = config_class(**{f.name: getattr(given, f"{given.layout}_{f.name}") for f in fields(config_class)})
-    finished = rewrite.open_finished(given.shards, ("record_id",))
+    config = _config(given)
+    finished = rewrite.open_finished(given.shards, SMALL)
     output = open_folder(given.output)
     try:
-        done = export(finished, given.layout, config, output)
+        report = export(finished, given.layout, config, output, given.require)
     except OSError as error:
         print(f"python -m pipelines.{COMMAND}: {output}: {error.strerror or error}", file=sys.stderr)
         return 1
-    for problem in done.problems[:SHOWN]:
+    return _tell(report, output)
+
+
+def _config(given: Any) -> Any:
+    """Raises UsageError for an option of another layout."""
+    for name in exports.names():
+        for field in fields(exports.load(name).Config):
+            if name != given.layout and getattr(given, f"{name}_{field.name}") != field.default:
+                raise UsageError(f"--{name}-{field.name} is an option of --layout {name}, not of {given.layout}")
+    config = exports.load(given.layout).Config
+    return config(**{field.name: getattr(given, f"{given.layout}_{field.name}") for field in fields(config)})
+
+
+def _tell(report: Report, output: Folder) -> int:
+    written, problems = report.written, report.written.problems
+    for problem in problems[:SHOWN]:
         print(problem, file=sys.stderr)
-    line = {"output": str(output), "records": done.records, "files": done.files, "kept": done.kept}
-    print(json.dumps(line | {"problems": len(done.problems)}))
-    return 1 if done.problems else 0
+    for reason, records in _by_reason(report.left_out).items():
+        print(f"left out, {reason}: {len(records)} records, such as {records[0]}", file=sys.stderr)
+    line = {"output": str(output), "records": written.records, "files": written.files, "kept": written.kept}
+    line |= {"problems": len(problems), "lossy": report.lossy, "left_out": len(report.left_out)}
+    print(json.dumps(line | {"renamed": report.renamed}))
+    nothing = written.records > 0 and len(report.left_out) == written.records
+    return 1 if problems or nothing else 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -22,7 +23,7 @@ class Bar:
     Worker processes count for themselves, so finished units speak for them.
     """
 
-    def __init__(self, total: int, finished: "Finished", interval: float | None = None) -> None:
+    def __init__(self, total: int, finished: Callable[[], int], interval: float | None = None) -> None:
         self.total, self.finished = total, finished
         self.terminal = sys.stderr.isatty()
         self.interval = interval or (0.5 if self.terminal else 10.0)

@@ -3,18 +3,17 @@
 `pipelines.annotate --from-folder COLUMN=OUTPUT/COLUMN` takes the corrected files back.
 """
 
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from annotators.common.flags import UsageError
 from annotators.common.options import option
-from pipelines.exports import file_name
+from pipelines.exports import File, Item, Layout, _cells, file_name
 from schemas import codecs, fields, labels, record
 
 KINDS = ("mask", "label_map")
@@ -27,43 +26,45 @@ class Config:
     column: str = option("agnostic_mask", "the mask or label map to correct")
 
 
-def columns(config: Config) -> tuple[str, ...]:
-    return ("record_id", _photo(config), config.column)
+class Export(Layout):
+    def __init__(self, config: Config, schema: pa.Schema, items: Sequence[Item]) -> None:
+        super().__init__(config, schema, items)
+        self.column = config.column
+        allowed = [field.name for field in schema if fields.kind(field) in KINDS]
+        if self.column not in allowed:
+            given = f"--review-column {self.column!r}"
+            raise UsageError(f"{given}; these shards have {', '.join(allowed) or 'no mask'}")
+        self.photo = "garment_image" if self.column in record.GARMENT_ALIGNED else "person_image"
+        _check_names(items)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("record_id", self.photo, self.column)
+
+    def files(self, row: dict[str, Any]) -> Iterator[File]:
+        """The photo always; mask and overlay where the record has one."""
+        photo, cell, field = row[self.photo], row[self.column], self.schema.field(self.column)
+        record_id = row["record_id"]
+        path = f"{self.photo}/{file_name(record_id, _cells.ending(photo['bytes']))}"
+        yield File(path, _cells.stored(photo), self.photo)
+        if cell is not None:
+            path = f"{self.column}/{file_name(record_id, 'png')}"
+            yield File(path, partial(_editable, field, cell), self.column)
+            path = f"overlay/{file_name(record_id, 'jpg')}"
+            yield File(path, partial(_overlay, photo["bytes"], field, cell), self.column)
 
 
-def check(config: Config, schema: pa.Schema) -> None:
-    """Raises UsageError for a column that holds nothing to correct."""
-    allowed = [field.name for field in schema if fields.kind(field) in KINDS]
-    if config.column not in allowed:
-        raise UsageError(f"--review-column {config.column!r}; these shards have {', '.join(allowed) or 'no mask'}")
-
-
-def files(row: dict[str, Any], schema: pa.Schema, config: Config) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """The photo always; mask and overlay where the record has one. The functions raise codecs.CodecError."""
-    photo, cell, field = row[_photo(config)]["bytes"], row[config.column], schema.field(config.column)
-    record_id = row["record_id"]
-    yield f"{_photo(config)}/{file_name(record_id, _ending(photo))}", lambda: photo
-    if cell is not None:
-        yield f"{config.column}/{file_name(record_id, 'png')}", lambda: _editable(field, cell)
-        yield f"overlay/{file_name(record_id, 'jpg')}", lambda: _overlay(photo, field, cell)
-
-
-def _photo(config: Config) -> str:
-    return "garment_image" if config.column in record.GARMENT_ALIGNED else "person_image"
-
-
-def _ending(photo: bytes) -> str:
-    """By the file's own format, which its stored name may not tell. Raises codecs.CodecError."""
-    codecs.image_size(photo)
-    with Image.open(io.BytesIO(photo)) as image:
-        return {"JPEG": "jpg", "WEBP": "webp"}.get(image.format or "", "png")
+def _check_names(items: Sequence[Item]) -> None:
+    named: dict[str, str] = {}
+    for item in items:
+        other = named.setdefault(file_name(item.record_id, "").casefold(), item.record_id)
+        if other != item.record_id:
+            raise UsageError(f"records {other!r} and {item.record_id!r} would share their file names")
 
 
 def _editable(field: pa.Field, cell: dict[str, Any]) -> bytes:
     """Masks as 8-bit grey, which every editor paints on; label maps as they are, with their palette."""
-    if fields.kind(field) == "label_map":
-        return bytes(cell["bytes"])
-    return codecs.encode_png(codecs.decode_mask(cell["bytes"]))
+    return bytes(cell["bytes"]) if fields.kind(field) == "label_map" else _cells.mask_png(cell)
 
 
 def _overlay(photo: bytes, field: pa.Field, cell: dict[str, Any]) -> bytes:

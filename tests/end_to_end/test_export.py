@@ -1,4 +1,4 @@
-"""Pictures to correct by hand, named by record."""
+"""Pictures to correct by hand, named by record; and what every layout does when stopped or called wrongly."""
 
 import os
 import signal
@@ -8,35 +8,39 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import finished
 import numpy as np
 import pytest
-from helpers import Dataset, Result
+from helpers import Result
 from PIL import Image
 
 from schemas import codecs
 
 Command = Callable[..., Result]
-BUILD, EXPORT = "pipelines.build_vitonhd", "pipelines.export"
-NAME = "vitonhd__test__00000_00+00001_00"
+EXPORT = "pipelines.export"
+NAMES = [f"{i:05d}_00" for i in range(6)]
+NAME = "made__test__00000_00+00001_00"
 
 
-@pytest.fixture
-def built(command: Command, dataset: Dataset, tmp_path: Path) -> Path:
-    assert command(BUILD, "--input", dataset.root, "--output", tmp_path / "built", "--shard-size", 2).code == 0
-    return tmp_path / "built"
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six persons and garments, paired crosswise."""
+    rows = [finished.row(a, b, seed=i) for i, (a, b) in enumerate(zip(NAMES, NAMES[1:] + NAMES[:1], strict=True))]
+    return finished.write(tmp_path_factory.mktemp("made") / "built", rows)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def test_review(command: Command, dataset: Dataset, built: Path, tmp_path: Path) -> None:
+def test_review(command: Command, built: Path, tmp_path: Path) -> None:
     out, again = tmp_path / "review", tmp_path / "again"
     result = command(EXPORT, built, "--layout", "review", "--output", out)
     assert result.code == 0 and (result.json["records"], result.json["files"]) == (6, 18), result.stderr
+    assert (result.json["lossy"], result.json["left_out"]) == ([], 0)
     found = tree(out)
     assert {name.split("/")[0] for name in found} == {"person_image", "agnostic_mask", "overlay", "_export.json"}
-    assert found[f"person_image/{NAME}.jpg"] == (dataset.root / "test/image/00000_00.jpg").read_bytes()
+    assert found[f"person_image/{NAME}.jpg"] == finished.row(*NAMES[:2])["person_image"]["bytes"]
     mask = Image.open(out / f"agnostic_mask/{NAME}.png")
     assert mask.mode == "L" and set(np.unique(np.asarray(mask))) == {0, 255}
     overlay = np.asarray(Image.open(out / f"overlay/{NAME}.jpg")).astype(int)
@@ -68,30 +72,37 @@ def test_other_columns(command: Command, built: Path, tmp_path: Path) -> None:
 def test_wrong_usage_is_one_line(command: Command, built: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/photo.png").write_bytes(b"")
+    out = tmp_path / "out"
     cases = [
-        ((built, "--layout", "foo", "--output", tmp_path / "out"), "review"),
-        ((built, "--output", tmp_path / "out"), "--layout"),
-        ((tmp_path / "nowhere", "--layout", "review", "--output", tmp_path / "out"), "no folder"),
-        ((built, "--layout", "review", "--output", tmp_path / "mine"), "photo.png"),
-        ((built, "--layout", "review", "--review-column", "caption", "--output", tmp_path / "out"), "agnostic_mask"),
+        ((built, "--layout", "foo", "--output", out), "review"),
+        ((built, "--output", out), "--layout"),
+        ((tmp_path / "nowhere", "--layout", "review", "--output", out), "no folder"),
+        ((built, "--layout", "vitonhd", "--output", tmp_path / "mine"), "photo.png"),
+        ((built, "--layout", "review", "--review-column", "caption", "--output", out), "agnostic_mask"),
+        ((built, "--layout", "vitonhd", "--vitonhd-names", "old", "--output", out), "current"),
+        ((built, "--layout", "webdataset", "--vitonhd-names", "first", "--output", out), "webdataset"),
+        ((built, "--layout", "vitonhd", "--require", "hat", "--output", out), "agnostic_mask"),
     ]
     for arguments, named in cases:
         result = command(EXPORT, *arguments)
         assert result.code == 2 and named in result.error and len(result.stderr.strip().splitlines()) == 1, arguments
-    command(EXPORT, built, "--layout", "review", "--output", tmp_path / "out")
-    other = command(EXPORT, built, "--layout", "review", "--review-column", "parse", "--output", tmp_path / "out")
+    assert not out.exists()
+    command(EXPORT, built, "--layout", "review", "--output", out)
+    other = command(EXPORT, built, "--layout", "review", "--review-column", "parse", "--output", out)
     assert other.code == 2 and "another settings" in other.error
 
 
-def test_killed_and_resumed(command: Command, dataset: Dataset, built: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", ["review", "vitonhd", "webdataset"])
+def test_killed_and_resumed(layout: str, command: Command, built: Path, tmp_path: Path) -> None:
     out, whole = tmp_path / "out", tmp_path / "whole"
-    command(EXPORT, built, "--layout", "review", "--output", whole)
-    words = [sys.executable, "-m", EXPORT, str(built), "--layout", "review", "--output", str(out)]
+    done = command(EXPORT, built, "--layout", layout, "--output", whole)
+    assert done.code == 0, done.stderr
+    words = [sys.executable, "-m", EXPORT, str(built), "--layout", layout, "--output", str(out)]
     process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while not list(out.glob("person_image/*")) and process.poll() is None and time.monotonic() < deadline:
+    while len(list(out.rglob("*"))) < 3 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.001)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert command(EXPORT, built, "--layout", "review", "--output", out).code == 0
+    assert command(EXPORT, built, "--layout", layout, "--output", out).code == 0
     assert tree(out) == tree(whole)
