@@ -7,7 +7,9 @@ with Pillow: OpenCV returns a palette PNG's colours instead of its ids.
 
 import io
 import json
+import struct
 import warnings
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +53,8 @@ def decode_photo(data: bytes) -> Photo:
     """
     image = _open(data)
     source_format, notes = image.format or "unknown", []
+    _load(image)  # before getexif, which loads a PNG itself and raises OSError for a cut one
     orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-    _load(image)
     if orientation in range(2, 9):
         image = ImageOps.exif_transpose(image)
         notes.append(f"turned upright (EXIF orientation {orientation})")
@@ -98,9 +100,19 @@ def decode_mask(data: bytes) -> np.ndarray:
 
 
 def encode_mask(mask: np.ndarray) -> bytes:
-    """uint8 [h w], ≥ 128 set, as 1-bit PNG, white = set (half an 8-bit PNG's size and decode time)."""
-    # Not `convert("1")`, which dithers; not `fromarray(mask, "1")`, which reads the bytes as bits.
-    return _save(Image.fromarray(np.asarray(mask) >= 128), "PNG", compress_level=9)
+    """uint8 [h w], ≥ 128 set, as 1-bit PNG, white = set.
+
+    Without PNG's row filters, which Pillow can't switch off: a fifth smaller, and decoded five times as fast.
+    """
+    rows = np.packbits(np.asarray(mask) >= 128, axis=1)
+    header = struct.pack(">IIBBBBB", mask.shape[1], mask.shape[0], 1, 0, 0, 0, 0)  # 1 bit, grey
+    unfiltered = np.pad(rows, ((0, 0), (1, 0)))  # each row begins with its filter: 0, none
+    data = zlib.compress(unfiltered.tobytes(), 9)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def decode_label_map(data: bytes, space: str) -> np.ndarray:
