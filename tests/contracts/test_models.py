@@ -1,0 +1,153 @@
+"""What every model promises, over `vton_models.names()`: a new file is tested without a change here."""
+
+import dataclasses
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+from model_records import batch, example  # noqa: E402
+
+import vton_models  # noqa: E402
+from annotators.common import options  # noqa: E402
+from schemas import record  # noqa: E402
+from vton_models.common import weights  # noqa: E402
+from vton_models.common.about import About  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = vton_models.names()
+
+
+def tiny(name: str) -> Any:
+    module = vton_models.load(name)
+    return module.build(module.Config.tiny())
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def model(request: pytest.FixtureRequest) -> Any:
+    return tiny(request.param)
+
+
+def prepared(model: Any, *seeds: int) -> dict[str, Any]:
+    return batch(model.prepare, [example(seed) for seed in seeds])
+
+
+def sample(model: Any, given: dict[str, Any], *seeds: int) -> Any:
+    """One generator per item."""
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return model.sample(given, num_inference_steps=2, guidance_scale=2.0, generator=generators)
+
+
+def test_importing_models_stays_light() -> None:
+    code = (
+        "import sys, vton_models\n[vton_models.load(name) for name in vton_models.names()]\n"
+        "print([name for name in ('torch', 'diffusers', 'transformers', 'accelerate') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_declarations(name: str) -> None:
+    module = vton_models.load(name)
+    assert isinstance(module.ABOUT, About) and all(
+        getattr(module.ABOUT, item.name) for item in dataclasses.fields(About)
+    )
+    for config in (module.Config(), module.Config.tiny()):
+        assert config.__dataclass_params__.frozen
+        assert pickle.loads(pickle.dumps(config)) == config
+        assert weights.config_from_json(module.Config, weights.config_to_json(config)) == config
+        options.check(config)
+    assert all(item.metadata.get("help") for item in dataclasses.fields(module.Config)), "every flag has its help"
+    known = {item.name for item in dataclasses.fields(module.Config)}
+    for preset in module.PRESETS.values():
+        assert preset.source and set(preset.model) <= known
+        sized = {"height": preset.height, "width": preset.width} if {"height", "width"} <= known else {}
+        options.check(module.Config(**(sized | preset.model)))
+
+
+def test_columns_are_the_records(model: Any) -> None:
+    assert set(model.COLUMNS) | set(model.OPTIONAL_COLUMNS) <= set(record.TRYON)
+    assert not set(model.COLUMNS) & set(model.OPTIONAL_COLUMNS)
+
+
+def test_prepare_travels_alone_and_repeats_itself(model: Any) -> None:
+    pickled = pickle.dumps(model.prepare)
+    assert len(pickled) < 100_000, "no networks inside"
+    columns = (*model.COLUMNS, *model.OPTIONAL_COLUMNS)
+    given = {name: value for name, value in example(1).items() if name in columns}
+    first, second = (call(given, torch.Generator().manual_seed(3)) for call in (model.prepare, pickle.loads(pickled)))
+    assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    pictures = [value for value in first.values() if value.ndim == 3]
+    assert pictures and all(value.dtype == torch.uint8 and value.is_contiguous() for value in pictures)
+
+
+def test_loss_reaches_what_is_trained_and_nothing_else(model: Any) -> None:
+    loss = model.loss(prepared(model, 1, 2, 3, 4), torch.Generator().manual_seed(0))
+    assert loss.shape == () and loss.isfinite() and loss > 0
+    loss.backward()
+    trained = model.trainable()
+    assert set(model.unused()) <= set(trained) and len(trained) > len(model.unused())
+    for name, parameter in model.parameters().items():
+        if name not in trained:
+            assert not parameter.requires_grad and parameter.grad is None, name
+        else:
+            assert (parameter.grad is None or not parameter.grad.any()) == (name in model.unused()), name
+            parameter.grad = None
+
+
+def test_loss_depends_on_its_generator_alone(model: Any) -> None:
+    given = prepared(model, 1, 2)
+    losses = []
+    for seed, unrelated in ((0, 1), (0, 2), (1, 1)):
+        torch.manual_seed(unrelated)
+        with torch.no_grad():
+            losses.append(float(model.loss(given, torch.Generator().manual_seed(seed))))
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_same_generator_same_pixels_and_another_garment_others(model: Any) -> None:
+    given, other = example(1), example(2)
+    garment = {name: other[name] for name in other if "garment" in name or name == "high_frequency_map"}
+    seen = [batch(model.prepare, [one]) for one in (given, given, given | garment)]
+    torch.manual_seed(0)
+    first = sample(model, seen[0], 7)
+    torch.manual_seed(1)
+    assert torch.equal(first, sample(model, seen[1], 7))
+    assert not torch.allclose(first, sample(model, seen[2], 7), atol=1e-3)
+    assert not torch.allclose(first, sample(model, seen[0], 8), atol=1e-3)
+    assert first.dtype == torch.float32 and first.shape[:2] == (1, 3) and 0 <= first.min() <= first.max() <= 1
+
+
+def test_a_batch_equals_singles(model: Any) -> None:
+    seeds = (5, 6, 7)
+    together = sample(model, prepared(model, *seeds), *seeds)
+    for place, seed in enumerate(seeds):
+        alone = sample(model, prepared(model, seed), seed)
+        assert torch.allclose(together[place : place + 1], alone, atol=1e-3)
+
+
+def test_saved_files_bring_everything_back(model: Any, tmp_path: Path) -> None:
+    changed, plain = tiny(model.name), tiny(model.name)
+    with torch.no_grad():
+        for parameter in changed.trainable().values():
+            parameter.add_(0.01)
+    changed.save(tmp_path / "own", {"steps": 1})
+    plain.load(tmp_path / "own")
+    assert weights.digest(plain.networks) == weights.digest(changed.networks)
+    plain.save(tmp_path / "again", {"steps": 1})
+    for name in ("model.safetensors", "config.json"):
+        assert (tmp_path / "own" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    changed.save_official(tmp_path / "official")
+    fresh = tiny(model.name)
+    fresh.load_official(tmp_path / "official")
+    assert weights.digest(fresh.networks) == weights.digest(changed.networks)
+    changed.save_base(tmp_path / "base")
+    fresh = tiny(model.name)
+    fresh.load_base(tmp_path / "base")
+    assert weights.digest(fresh.networks) == fresh.base["digest"] == weights.digest(changed.networks)

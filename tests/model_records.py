@@ -1,0 +1,35 @@
+"""A record with every column that a model may read, and batches of prepared ones."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from schemas import fields, record
+
+torch.set_num_threads(1)  # tiny networks gain nothing from more, and a busy machine makes threads wait for each other
+
+
+def example(seed: int, height: int = 96, width: int = 72) -> dict[str, Any]:
+    """Random blocks of colour, masks and words; pictures of one size, all different for every seed."""
+    generator = np.random.default_rng(seed)
+    makers = {
+        "image": lambda: _blocks(generator, height, width, 3, 256),
+        "mask": lambda: _blocks(generator, height, width, 1, 2)[..., 0] * np.uint8(255),
+        "label_map": lambda: _blocks(generator, height, width, 1, 20)[..., 0],
+        "text": lambda: " ".join(generator.choice(["red", "blue", "shirt", "with", "long", "sleeves"], 4)),
+    }
+    made = {name: makers[fields.kind(field)]() for name, field in record.TRYON.items() if fields.kind(field) in makers}
+    points = generator.uniform(0, 1, (25, 3)).astype(np.float32) * (width, height, 1)
+    return made | {"category": "upper_body", "paired": True, "keypoints": points.astype(np.float32)}
+
+
+def _blocks(generator: np.random.Generator, height: int, width: int, channels: int, top: int) -> np.ndarray:
+    coarse = generator.integers(0, top, (height // 8, width // 8, channels), dtype=np.uint8)
+    return np.ascontiguousarray(coarse.repeat(8, axis=0).repeat(8, axis=1))
+
+
+def batch(prepare: Any, records: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Prepared records stacked, as the reader collates them."""
+    prepared = [prepare(one, torch.Generator().manual_seed(place)) for place, one in enumerate(records)]
+    return {name: torch.stack([one[name] for one in prepared]) for name in prepared[0]}

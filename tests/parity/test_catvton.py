@@ -1,0 +1,236 @@
+"""CatVTON against numbers of its authors' own code, tensor by tensor, from a fixture folder.
+
+The folder `catvton` under $VTON_PARITY (default: ../shared/parity beside the checkout) holds meta.json, io.safetensors
+and weights.safetensors. Networks, sizes, scales, steps and tolerances come from it.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+from vton_models.catvton import Config, build  # noqa: E402
+from vton_models.common import attention, diffusion, latents, official, pictures, weights  # noqa: E402
+
+torch.set_num_threads(1)  # tiny networks gain nothing from more
+PARITY = Path(os.environ.get("VTON_PARITY") or Path(__file__).parents[3] / "shared" / "parity")
+FOLDER = PARITY / "catvton"
+pytestmark = pytest.mark.skipif(not (FOLDER / "io.safetensors").is_file(), reason=f"no fixture in {FOLDER}")
+
+META = (
+    json.loads((FOLDER / "meta.json").read_text()) if (FOLDER / "meta.json").is_file() else {"cases": [], "tensors": {}}
+)
+CASES = {case["name"]: case for case in META["cases"]}
+NONE = torch.Generator()  # every draw is given
+
+
+def names(pattern):
+    return [name for name in CASES if re.match(pattern, name)]
+
+
+@pytest.fixture(scope="module")
+def io():
+    return load_file(FOLDER / "io.safetensors")
+
+
+@pytest.fixture(scope="module")
+def tensors():
+    """Component → its own keys → float32."""
+    parts = {}
+    for key, tensor in load_file(FOLDER / "weights.safetensors").items():
+        component, name = key.split("/", 1)
+        parts.setdefault(component, {})[name] = tensor.float()
+    return parts
+
+
+@pytest.fixture(scope="module")
+def model(tensors, tmp_path_factory):
+    """The fixture's networks; self-attention comes from its file in the published layout."""
+    made = build_model(tensors)
+    folder = tmp_path_factory.mktemp("official") / "attention"
+    folder.mkdir()
+    save_file(tensors["attention"], folder / "model.safetensors", {"format": "pt"})
+    made.load_official(folder.parent)
+    return made
+
+
+def build_model(tensors, **settings):
+    pictured = CASES["preprocess"]
+    arguments = {name: weights.tuples(META["configs"][name]["config"]) for name in ("unet", "vae", "scheduler")}
+    made = build(Config(height=pictured["H"], width=pictured["W"], **arguments, **settings))
+    made.unet.load_state_dict(tensors["unet"])
+    made.vae.load_state_dict(tensors["vae"])
+    return made
+
+
+@pytest.fixture
+def close(io):
+    """Compares with a stored tensor by the fixture's rule, and notes that it was compared."""
+    relative = float(re.search(r"<= ([\d.e-]+) \* max", META["tolerance"]["rule"]).group(1))
+
+    def compare(name, found, tolerance=None):
+        wanted = io[name]
+        found = found.detach() if torch.is_tensor(found) else torch.from_numpy(np.array(found))
+        assert found.shape == wanted.shape, name
+        if wanted.dtype == torch.uint8:
+            assert (found.int() - wanted.int()).abs().max() <= 1, name
+        elif not wanted.is_floating_point():
+            assert torch.equal(found, wanted), name
+        else:
+            limit = tolerance or relative * max(1.0, float(wanted.abs().max()))
+            assert float((found.double() - wanted.double()).abs().max()) <= limit, name
+        SEEN.add(name)
+
+    return compare
+
+
+SEEN: set[str] = set()
+
+
+def given(io):
+    return {"person": io["in.image"], "garment": io["in.condition_image"], "mask": io["in.mask"]}
+
+
+def condition(io, channels):
+    return {"channels": torch.cat([io["fwd.mask_latent"], io[channels]], dim=1), "encoder_hidden_states": None}
+
+
+def test_key_map():
+    with torch.device("meta"):
+        full = build(Config())
+    assert [f"{block}.attn1" for block in attention.blocks(full.unet)] == list(META["key_maps"]["attention"].values())
+    numbered = official.numbered_attention(full.unet)
+    assert sorted({int(key.split(".")[0]) for key in numbered}) == sorted(map(int, META["key_maps"]["attention"]))
+
+
+def test_preprocess(io, close):
+    case = CASES["preprocess"]
+    size = case["H"], case["W"]
+    tensor_tolerance = float(re.search(r"tensors ([\d.e-]+)", case["tolerance"]).group(1))
+    person, garment, mask = (io[f"pre.{name}"].numpy() for name in ("person", "garment", "mask"))
+    person, mask = pictures.centre_crop(person, size), pictures.centre_crop(mask, size)
+    garment = pictures.fit_on_white(garment, size)
+    close("pre.person_cropped", person)
+    close("pre.mask_cropped", mask)
+    close("pre.garment_padded", garment)
+    pixels = latents.to_pixels(pictures.to_tensor(person)[None])
+    binary = latents.to_binary(pictures.to_tensor(mask)[None])
+    close("pre.person_tensor", pixels, tensor_tolerance)
+    close("pre.garment_tensor", latents.to_pixels(pictures.to_tensor(garment)[None]), tensor_tolerance)
+    close("pre.mask_tensor", binary, tensor_tolerance)
+    close("pre.masked_person_tensor", pixels * (1 - binary), tensor_tolerance)
+    result, mask = io["pre.repaint_result"].numpy(), io["pre.repaint_mask"].numpy()[..., 0]
+    close("pre.repainted", pictures.repaint(io["pre.person_cropped"].numpy(), mask, result))
+
+
+def test_vae_encode(io, close, model):
+    shown = model._shown_person(given(io))
+    close("vae.masked_latent", latents.encode(model.vae, shown, io["vae.noise_masked"]))
+    close("vae.condition_latent", latents.encode(model.vae, io["in.condition_image"], io["vae.noise_condition"]))
+
+
+def test_condition_is_laid_out_as_stored(io, model):
+    made = model._condition(given(io), io["vae.masked_latent"], io["vae.condition_latent"], None)
+    none = model._condition(given(io), io["vae.masked_latent"], torch.zeros_like(io["vae.condition_latent"]), None)
+    assert torch.equal(made["channels"], condition(io, "fwd.cond_latent")["channels"])
+    assert torch.equal(none["channels"], condition(io, "fwd.uncond_latent")["channels"])
+
+
+def test_forward(io, close, model):
+    taps = {}
+
+    def keep(name):
+        def hook(module, inputs, keywords, output):
+            taps[f"fwd.{name}_in"] = inputs[0] if inputs else keywords["hidden_states"]
+            taps[f"fwd.{name}_out"] = output
+
+        return hook
+
+    handles = []
+    for name in (name for name in CASES["forward"]["outputs"] if name.endswith(".block_out")):
+        place, transformer = name.split(".")[1], META["tensors"][name]["meaning"].split(":")[0]
+        block = model.unet.get_submodule(f"{transformer}.transformer_blocks.0")
+        for part, module in (("attn1", block.attn1), ("attn2", block.attn2), ("block", block)):
+            handles.append(module.register_forward_hook(keep(f"{place}.{part}"), with_kwargs=True))
+    with torch.no_grad():
+        model_pred = model.predict(io["fwd.latents"], io["fwd.timestep"], condition(io, "fwd.cond_latent"))
+    for handle in handles:
+        handle.remove()
+    close("fwd.noise_pred", model_pred)
+    for name in set(CASES["forward"]["outputs"]) - {"fwd.noise_pred"}:
+        close(name, taps[name])
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_cfg_step(io, close, model, sequential):
+    conditions = [condition(io, "fwd.uncond_latent"), condition(io, "fwd.cond_latent")]
+    with torch.no_grad():
+        branches = diffusion.Branches(model.predict, conditions, sequential)
+        uncond, cond = branches(io["fwd.latents"], io["fwd.timestep"])
+    close("cfg.noise_pred_uncond", uncond)
+    close("cfg.noise_pred_cond", cond)
+    close("cfg.noise_pred", diffusion.guide(uncond, cond, CASES["cfg_step"]["guidance_scale"]))
+
+
+@pytest.mark.parametrize("name", names("sample_"))
+def test_sample(io, close, model, name):
+    case = CASES[name]
+    noises = {"shown_person": io[f"{name}.vae_noise_masked"], "garment": io[f"{name}.vae_noise_condition"]}
+    noises["init"] = io[f"{name}.init_noise"]
+    noises |= {f"step.{index}": noise for index, noise in enumerate(io.get(f"{name}.step_noise", ()))}
+    scheduler = diffusion.ddim(model.config.scheduler_arguments)
+    scheduler.set_timesteps(case["num_inference_steps"])
+    close(f"{name}.timesteps", scheduler.timesteps)
+    steps = []
+    settings = {key: case[key] for key in ("num_inference_steps", "guidance_scale", "eta")}
+    image = model.sample(
+        given(io), generator=NONE, noises=noises, on_step=lambda index, after: steps.append(after), **settings
+    )
+    close(f"{name}.latents_per_step", torch.stack(steps))
+    close(f"{name}.image", image.permute(0, 2, 3, 1))
+    close(f"{name}.image_uint8", np.stack([pictures.to_array(one) for one in image]))
+
+
+def test_training_input(io, close, model):
+    noisy = diffusion.add_noise(model.alphas, io["train.clean_latents"], io["train.noise"], io["train.timesteps"])
+    close("train.noisy_latents", noisy)
+    close("train.unet_input", torch.cat([noisy, io["train.mask"], io["train.cond_latents"]], dim=1))
+
+
+@pytest.mark.parametrize("name", names("train_"))
+def test_train(io, close, tensors, model, name):
+    case = CASES[name]
+    dream = build_model(tensors, dream=case.get("dream_detail_preservation", float("inf")))
+    weights.assign(official.numbered_attention(dream.unet), tensors["attention"], "fixture")
+    channels = {"channels": torch.cat([io["train.mask"], io["train.cond_latents"]], dim=1)}
+    channels["encoder_hidden_states"] = None
+    if f"{name}.target" in io:
+        noisy, target = dream.rectify(io["train.noisy_latents"], channels, io["train.noise"], io["train.timesteps"])
+        close(f"{name}.unet_input", torch.cat([noisy, channels["channels"]], dim=1))
+        close(f"{name}.target", target)
+    loss = dream.denoising_loss(io["train.clean_latents"], channels, io["train.noise"], io["train.timesteps"])
+    close(f"{name}.loss", loss)
+    loss.backward()
+    gradients = {key.removeprefix("unet."): parameter.grad for key, parameter in dream.trainable().items()}
+    norms = torch.stack([gradients[key].norm() for key in case["parameters"]])
+    together = torch.stack([gradient.norm() for gradient in gradients.values()]).norm()
+    share = float(re.search(r"relative ([\d.e-]+)", META["tolerance"]["grad_norms"]).group(1))
+    assert torch.allclose(norms, io[f"{name}.grad_norms"], rtol=share, atol=0)
+    assert torch.allclose(together, io[f"{name}.grad_norm_all_attn1"], rtol=share, atol=0)
+    SEEN.update({f"{name}.grad_norms", f"{name}.grad_norm_all_attn1"})
+
+
+def test_every_stored_output_was_compared(request):
+    """The last test of the file; it only counts when the whole file ran."""
+    run = {item.originalname for item in request.session.items if item.path == request.node.path}
+    if len(run) < len([name for name in globals() if name.startswith("test_")]):
+        pytest.skip("only some of the file's tests were asked for")
+    outputs = {name for case in META["cases"] for name in case["outputs"]}
+    assert outputs - SEEN == set()

@@ -1,0 +1,114 @@
+"""Attention processors: skip, remember, recall. They change stock U-Nets through `set_attn_processor`; no forks.
+
+A garment network remembers the tokens [b n c] that enter its self-attentions; the denoiser recalls them as further
+keys and values: its queries see [own tokens, garment tokens]. The two share a dict, transformer block → tokens, that
+the caller owns: `clear()` it before each pass of the garment network, and put the batch's branches together in it.
+"""
+
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Store = MutableMapping[str, Tensor]  # transformer block, as "mid_block.attentions.0.transformer_blocks.0" → [b n c]
+
+
+class Skip:
+    """Attention that gives back its input: what `norm2` left, which the block still adds (CatVTON).
+
+    The block's `h + norm2(h)` stays as in CatVTON; removing the module instead would drop it.
+    """
+
+    def __call__(self, attn: Any, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
+        return hidden_states
+
+
+class Remember:
+    """Stock self-attention that keeps what enters it, the output of `norm1` (IDM-VTON, Magic Clothing, IMAGDressing).
+
+    The first pass since the store was cleared counts: gradient checkpointing runs a block again in the backward pass.
+    """
+
+    def __init__(self, store: Store, block: str) -> None:
+        self.store, self.block = store, block
+
+    def __call__(self, attn: Any, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
+        self.store.setdefault(self.block, hidden_states)
+        return attend(attn, hidden_states, hidden_states)
+
+
+class Recall:
+    """Self-attention over [own tokens, remembered tokens]; stock where the store has none for the block.
+
+    `norm` is applied to remembered tokens (OOTDiffusion: the reader's own `norm1`). Queries come from own tokens only,
+    which equals, at half the cost, attention over the joined sequence with the second half thrown away.
+    """
+
+    def __init__(self, store: Store, block: str, norm: nn.Module | None = None) -> None:
+        self.store, self.block, self.norm = store, block, norm
+
+    def __call__(self, attn: Any, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
+        remembered = self.store.get(self.block)
+        if remembered is None:
+            return attend(attn, hidden_states, hidden_states)
+        remembered = remembered.to(hidden_states.dtype)
+        if self.norm is not None:
+            remembered = self.norm(remembered)
+        return attend(attn, hidden_states, torch.cat([hidden_states, remembered], dim=1))
+
+
+def attend(attn: Any, hidden_states: Tensor, context: Tensor) -> Tensor:
+    """A diffusers `Attention`: queries of [b n c], keys and values of `context` [b m c'] → [b n c]."""
+    query, key, value = attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context)
+    return attn.to_out[1](attn.to_out[0](mix(query, key, value, attn.heads)))
+
+
+def mix(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+    """softmax(QKᵀ/√d)V by heads: [b n c], [b m c], [b m c] → [b n c], not yet projected."""
+    query, key, value = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (query, key, value))
+    return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+
+
+def blocks(unet: Any) -> list[str]:
+    """Names of the transformer blocks in the order down, up, mid, in which published files number them."""
+    found = [name.removesuffix(".attn1") for name, _ in unet.named_modules() if name.endswith(".attn1")]
+    return sorted(found, key=lambda name: ("down", "up", "mid").index(name.split("_")[0]))  # stable within each
+
+
+def set_processors(unet: Any, attention: str, make: Callable[[str], Any]) -> None:
+    """Gives every `attention` ("attn1" or "attn2") the processor that `make` returns for its block's name."""
+    chosen = {
+        name: make(name.removesuffix(f".{attention}.processor")) if name.endswith(f".{attention}.processor") else old
+        for name, old in unet.attn_processors.items()
+    }
+    unet.set_attn_processor(chosen)
+
+
+def skip_cross_attention(unet: Any) -> None:
+    """The U-Net then runs with `encoder_hidden_states=None`; the weights of attn2 stay but are inert."""
+    set_processors(unet, "attn2", lambda block: Skip())
+
+
+def remember(unet: Any, store: Store) -> None:
+    """Every self-attention keeps its input tokens, after `norm1`."""
+    set_processors(unet, "attn1", lambda block: Remember(store, block))
+
+
+def remember_before_norm(unet: Any, store: Store) -> list[Any]:
+    """Every block keeps its input tokens, before `norm1` (OOTDiffusion); returns the hooks' handles."""
+
+    def keep(block: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        return lambda module, inputs: (store.setdefault(block, inputs[0]), None)[1]
+
+    return [unet.get_submodule(f"{block}.norm1").register_forward_pre_hook(keep(block)) for block in blocks(unet)]
+
+
+def recall(unet: Any, store: Store, own_norm: bool = False) -> None:
+    """Every self-attention reads the store; with `own_norm` it normalises what it finds by its block's `norm1`."""
+
+    def make(block: str) -> Recall:
+        return Recall(store, block, unet.get_submodule(f"{block}.norm1") if own_norm else None)
+
+    set_processors(unet, "attn1", make)

@@ -1,0 +1,157 @@
+"""Noise, targets, guidance and the denoising loop. Latents [b 4 h w]; every draw has a name and comes from a generator.
+
+ᾱ is the scheduler's `alphas_cumprod`; z_t = √ᾱ_t z + √(1−ᾱ_t) ε, and the U-Nets predict ε.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Generators = torch.Generator | Sequence[torch.Generator]
+Condition = Mapping[str, Tensor | None]  # what a U-Net reads besides latents and timestep, by the caller's names
+Predict = Callable[[Tensor, Any, Condition], Tensor]  # (latents, timestep, condition) → ε
+
+
+class Noises:
+    """Standard normal float32 tensors by name: the given ones, or drawn on the generator's device when asked for.
+
+    With one generator per item, an item's noise doesn't depend on the batch that it is in.
+    """
+
+    def __init__(self, generator: Generators, given: Mapping[str, Tensor] | None = None) -> None:
+        self.generator, self.given = generator, given or {}
+
+    def __call__(self, name: str, shape: Sequence[int], device: torch.device) -> Tensor:
+        """Raises ValueError when the given tensor has another shape, or generators and items differ in number."""
+        if name not in self.given:
+            return draw(shape, self.generator).to(device)
+        if self.given[name].shape != tuple(shape):
+            raise ValueError(f"noise {name!r} is {list(self.given[name].shape)}; allowed is {list(shape)}")
+        return self.given[name].to(device)
+
+
+def draw(shape: Sequence[int], generator: Generators) -> Tensor:
+    """Standard normal float32; a list of generators draws an item each."""
+    if isinstance(generator, torch.Generator):
+        return torch.randn(tuple(shape), generator=generator, device=generator.device)
+    if len(generator) != shape[0]:
+        raise ValueError(f"{len(generator)} generators; allowed are {shape[0]}, one per item")
+    return torch.cat([draw((1, *shape[1:]), one) for one in generator])
+
+
+def keep_mask(items: int, dropout: float, generator: torch.Generator) -> Tensor:
+    """float32 [items] of ones and zeros; an item is 0 with probability `dropout`, by one uniform draw each."""
+    return (torch.rand(items, generator=generator, device=generator.device) >= dropout).float()
+
+
+def uniform_timesteps(items: int, count: int, generator: torch.Generator) -> Tensor:
+    """int64 [items], each of 0 … count − 1."""
+    return torch.randint(0, count, (items,), generator=generator, device=generator.device)
+
+
+def ddim(arguments: Mapping[str, Any]) -> Any:
+    """diffusers' DDIMScheduler (arXiv:2010.02502), a new one: it carries the state of one run."""
+    from diffusers import DDIMScheduler
+
+    return DDIMScheduler.from_config(dict(arguments))
+
+
+def alphas_cumprod(arguments: Mapping[str, Any]) -> Tensor:
+    """ᾱ, float32 [num_train_timesteps]."""
+    return ddim(arguments).alphas_cumprod
+
+
+def scales(alphas: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:
+    """√ᾱ_t and √(1−ᾱ_t), [b 1 1 1], for int64 timesteps [b]."""
+    chosen = alphas.to(timesteps.device)[timesteps].view(-1, 1, 1, 1)
+    return chosen.sqrt(), (1 - chosen).sqrt()
+
+
+def add_noise(alphas: Tensor, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+    """z_t."""
+    signal, sigma = scales(alphas, timesteps)
+    return signal * latents + sigma * noise
+
+
+def dream(model_pred: Tensor, noise: Tensor, noisy_latents: Tensor, sigma: Tensor, p: float) -> tuple[Tensor, Tensor]:
+    """DREAM (arXiv:2312.00210): (z_t, target), both corrected by d = (ε − ε̂) σ^p, where σ = √(1−ᾱ_t) [b 1 1 1].
+
+    `model_pred` is a prediction without gradient. p = 0 corrects fully; p = ∞ would not at all.
+    """
+    difference = (noise - model_pred) * sigma**p
+    return noisy_latents + sigma * difference, noise + difference
+
+
+def guide(uncond: Tensor, cond: Tensor, guidance_scale: float) -> Tensor:
+    """Classifier-free guidance (arXiv:2207.12598)."""
+    return uncond + guidance_scale * (cond - uncond)
+
+
+def guide_jointly(uncond: Tensor, garment: Tensor, both: Tensor, text_scale: float, garment_scale: float) -> Tensor:
+    """Magic Clothing's (arXiv:2404.09512): the garment against nothing, then text and garment against the garment."""
+    return uncond + text_scale * (both - garment) + garment_scale * (garment - uncond)
+
+
+class Branches:
+    """The U-Net's predictions under several conditions: in one batch, ordered as given, or one after another.
+
+    One after another takes a fraction of the memory and is as many passes; the results differ by rounding only.
+    """
+
+    def __init__(self, predict: Predict, conditions: Sequence[Condition], sequential: bool = False) -> None:
+        self.predict, self.count = predict, len(conditions)
+        self.conditions = list(conditions) if sequential or self.count == 1 else [join(conditions)]
+
+    def __call__(self, latents: Tensor, timestep: Any) -> tuple[Tensor, ...]:
+        if len(self.conditions) == self.count:
+            return tuple(self.predict(latents, timestep, condition) for condition in self.conditions)
+        repeated = torch.cat([latents] * self.count)
+        return self.predict(repeated, timestep, self.conditions[0]).chunk(self.count)
+
+
+def guided(branches: Branches, guidance_scale: float) -> Callable[[Tensor, Any], Tensor]:
+    """Classifier-free guidance over [uncond, cond]; a single branch is taken as it is."""
+
+    def predict(latents: Tensor, timestep: Any) -> Tensor:
+        *uncond, cond = branches(latents, timestep)
+        return guide(uncond[0], cond, guidance_scale) if uncond else cond
+
+    return predict
+
+
+def join(conditions: Sequence[Condition]) -> Condition:
+    """One condition for the joined batch; a name is None in all of them or in none."""
+    return {
+        name: None if first is None else torch.cat([_tensor(condition[name]) for condition in conditions])
+        for name, first in conditions[0].items()
+    }
+
+
+def denoise(
+    scheduler: Any, latents: Tensor, predict: Callable[[Tensor, Any], Tensor], advance: Any
+) -> Iterator[Tensor]:
+    """The latents after each of the scheduler's timesteps; `advance(index, timestep, model_pred, latents)` steps.
+
+    Timesteps should lie on the CPU: reading ᾱ by them then waits for no accelerator.
+    """
+    for index, timestep in enumerate(scheduler.timesteps):
+        latents = advance(index, timestep, predict(latents, timestep), latents)
+        yield latents
+
+
+def ddim_step(scheduler: Any, noises: Noises, eta: float) -> Callable[[int, Any, Tensor, Tensor], Tensor]:
+    """For `denoise`: DDIM's step, whose noise is called "step.INDEX"; it is drawn in every step, the last included."""
+
+    def advance(index: int, timestep: Any, model_pred: Tensor, latents: Tensor) -> Tensor:
+        noise = noises(f"step.{index}", latents.shape, latents.device) if eta > 0 else None
+        return scheduler.step(model_pred, timestep, latents, eta=eta, variance_noise=noise).prev_sample
+
+    return advance
+
+
+def _tensor(value: Tensor | None) -> Tensor:
+    if value is None:
+        raise ValueError("a condition that is None in some branches only; allowed is in all or in none")
+    return value

@@ -1,0 +1,49 @@
+"""Pictures to latents and back; masks to latent size. Pictures [b 3 h w], latents [b 4 h/8 w/8] (8: the VAE's own)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """uint8 0–255 → float32 −1–1; floats are taken to be −1–1 already."""
+    return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images
+
+
+def to_binary(masks: Tensor) -> Tensor:
+    """uint8 [b 1 h w] (255 = repaint) or float in 0–1 → float32 of zeros and ones; half counts as one."""
+    half = 128 if masks.dtype == torch.uint8 else 0.5
+    return (masks >= half).float()
+
+
+def downscale(vae: Any) -> int:
+    """How many pixels a latent covers along each axis."""
+    return 2 ** (len(vae.config.block_out_channels) - 1)
+
+
+def latent_shape(vae: Any, images: Tensor) -> tuple[int, ...]:
+    """Of the latents of [b 3 h w]."""
+    factor = downscale(vae)
+    return (images.shape[0], vae.config.latent_channels, images.shape[2] // factor, images.shape[3] // factor)
+
+
+@torch.no_grad()
+def encode(vae: Any, pixels: Tensor, noise: Tensor | None = None) -> Tensor:
+    """Scaled latents float32 of −1–1 pixels: a sample of the posterior by standard normal `noise`, or its mode."""
+    posterior = vae.encode(pixels.to(vae.dtype)).latent_dist
+    mean = posterior.mean.float()
+    sample = mean if noise is None else mean + posterior.std.float() * noise
+    return sample * vae.config.scaling_factor
+
+
+@torch.no_grad()
+def decode(vae: Any, latents: Tensor) -> Tensor:
+    """Scaled latents → pictures float32 [b 3 h w] in [0, 1]."""
+    pixels = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype)).sample
+    return (pixels.float() / 2 + 0.5).clamp(0, 1)
+
+
+def mask_to_latent(masks: Tensor, factor: int) -> Tensor:
+    """[b 1 h w] at latent size by nearest: the top-left pixel of each cell of `factor` by `factor`."""
+    return masks[:, :, ::factor, ::factor].contiguous()

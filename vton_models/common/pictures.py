@@ -1,0 +1,67 @@
+"""Photos and masks brought to a network's size, and back onto the photo: uint8 [h w 3] and [h w] in, uint8 out."""
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+
+Size = tuple[int, int]  # height, width
+
+
+def stretch(image: np.ndarray, size: Size) -> np.ndarray:
+    """LANCZOS to `size`, aspect not kept, as diffusers' VaeImageProcessor does; a picture of that size is returned."""
+    if image.shape[:2] == size:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.LANCZOS))
+
+
+def binary(mask: np.ndarray) -> np.ndarray:
+    """A resized mask [h w]: 255 where it is at least half set, else 0."""
+    return np.where(mask >= 128, np.uint8(255), np.uint8(0))
+
+
+def centre_crop(image: np.ndarray, size: Size) -> np.ndarray:
+    """Cuts the sides that `size` has no room for (whole pixels, rounded down), then LANCZOS; photos and masks."""
+    (height, width), (wanted_height, wanted_width) = image.shape[:2], size
+    if width * wanted_height < height * wanted_width:
+        height = max(1, width * wanted_height // wanted_width)
+    else:
+        width = max(1, height * wanted_width // wanted_height)
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return stretch(np.ascontiguousarray(image[top : top + height, left : left + width]), size)
+
+
+def fit_on_white(image: np.ndarray, size: Size) -> np.ndarray:
+    """Fits the whole picture [h w 3] inside `size` by LANCZOS, in the middle of a white canvas."""
+    (height, width), (wanted_height, wanted_width) = image.shape[:2], size
+    if width * wanted_height < height * wanted_width:
+        inner = wanted_height, max(1, width * wanted_height // height)
+    else:
+        inner = max(1, height * wanted_width // width), wanted_width
+    canvas = np.full((*size, 3), 255, np.uint8)
+    top, left = (wanted_height - inner[0]) // 2, (wanted_width - inner[1]) // 2
+    canvas[top : top + inner[0], left : left + inner[1]] = stretch(image, inner)
+    return canvas
+
+
+def to_tensor(picture: np.ndarray) -> torch.Tensor:
+    """[h w 3] or [h w] → uint8 [3 h w] or [1 h w], contiguous: GroupNorm on a CPU is less exact on channels-last."""
+    planes = picture[None] if picture.ndim == 2 else picture.transpose(2, 0, 1)
+    return torch.from_numpy(planes.copy(order="C"))
+
+
+def to_array(image: torch.Tensor) -> np.ndarray:
+    """float [3 h w] in [0, 1] → uint8 [h w 3], rounded to the nearest level."""
+    return (image.float() * 255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy().copy()
+
+
+def repaint(person: np.ndarray, mask: np.ndarray, result: np.ndarray) -> np.ndarray:
+    """CatVTON's composite: `person` outside the mask, `result` inside, mixed over a blurred border.
+
+    The Gaussian's radius is a fiftieth of the height, made odd. Person uint8 [h w 3] (LANCZOS) and mask [h w]
+    (nearest) are brought to the result's size.
+    """
+    size = result.shape[:2]
+    blur = ImageFilter.GaussianBlur(size[0] // 50 + (size[0] // 50 + 1) % 2)
+    grown = Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST).filter(blur)
+    share = np.asarray(grown)[..., None] / 255
+    return (stretch(person, size) * (1 - share) + result * share).astype(np.uint8)

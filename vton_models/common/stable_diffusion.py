@@ -1,0 +1,91 @@
+"""Configurations of the Stable Diffusion 1.5 networks, as the hub's config.json files state them.
+
+The scheduler is that of `stable-diffusion-v1-5/stable-diffusion-inpainting`: what training noises with, and DDIM's.
+"""
+
+from typing import Any
+
+Arguments = dict[str, Any]
+
+
+def network(name: str, published: str) -> dict[str, Any]:
+    """Metadata of a Config's field that holds arguments of a network unlike the published ones'. It is no flag."""
+    return {"help": f"arguments of {name} that differ from {published}", "runtime": True}
+
+
+UNET: Arguments = {
+    "sample_size": 64,
+    "in_channels": 4,
+    "out_channels": 4,
+    "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+    "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+    "block_out_channels": (320, 640, 1280, 1280),
+    "layers_per_block": 2,
+    "cross_attention_dim": 768,
+    "attention_head_dim": 8,  # the number of heads, whatever its name says
+    "norm_num_groups": 32,
+}
+
+VAE: Arguments = {
+    "sample_size": 512,
+    "latent_channels": 4,
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "block_out_channels": (128, 256, 512, 512),
+    "layers_per_block": 2,
+    "norm_num_groups": 32,
+    "scaling_factor": 0.18215,
+}
+
+SCHEDULER: Arguments = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "clip_sample": False,
+    "set_alpha_to_one": False,
+    "steps_offset": 1,
+    "prediction_type": "epsilon",
+    "timestep_spacing": "leading",
+}
+
+TEXT_ENCODER: Arguments = {  # CLIP ViT-L/14's
+    "vocab_size": 49408,
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "projection_dim": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "max_position_embeddings": 77,
+    "hidden_act": "quick_gelu",
+}
+
+# Small enough for a CPU: latents are a quarter of the picture's size, the lowest U-Net level half of that.
+# No group of a GroupNorm has a single channel: it would turn flat areas into rounding noise.
+TINY_UNET: Arguments = UNET | {
+    "sample_size": 16,
+    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+    "block_out_channels": (32, 32),
+    "layers_per_block": 1,
+    "cross_attention_dim": 16,
+    "attention_head_dim": 2,
+    "norm_num_groups": 8,
+}
+TINY_VAE: Arguments = VAE | {
+    "sample_size": 64,
+    "down_block_types": ("DownEncoderBlock2D",) * 3,
+    "up_block_types": ("UpDecoderBlock2D",) * 3,
+    "block_out_channels": (8, 8, 16),
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+}
+TINY_TEXT_ENCODER: Arguments = TEXT_ENCODER | {
+    "vocab_size": 64,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "projection_dim": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 12,
+}
