@@ -1,0 +1,317 @@
+"""Trains a model from shards; run again after a kill, it goes on where it was."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import vton_models
+from annotators.common import flags
+from annotators.common.flags import UsageError
+from vton_models.common import choice, settings
+from vton_models.common.presets import Preset
+from vton_models.common.runs import Run
+from vton_models.common.settings import Cadence, Settings
+from vton_models.common.train_flags import Flags, check_tools, hold_out, resolve
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from vton_models.common.checkpoints import Progress
+    from vton_models.common.dataset import ShardDataset
+    from vton_models.common.records import Chosen, Records
+    from vton_models.common.start import Start
+    from vton_models.common.validation import Validation
+
+PROG = "python -m vton_models train"
+EXAMPLES = """\
+  python -m vton_models train catvton --shards output/build_vitonhd --tiny
+  python -m vton_models train catvton --shards shards --preset vitonhd --init base:stable-diffusion-inpainting \\
+      --mixed-precision bf16 --memory medium --output output/run
+  accelerate launch --num_processes 8 -m vton_models train catvton --shards A:0.2 B:0.8 --preset mix \\
+      --init base:stable-diffusion-inpainting --init official:mix-48k-1024 --output output/run
+  python -m vton_models train catvton --help        the model's own flags, and its presets"""
+_PRECISION = "ACCELERATE_MIXED_PRECISION"  # what `accelerate launch` was told
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked command line."""
+
+    name: str
+    module: ModuleType
+    config: Any
+    preset: Preset | None
+    flags: Flags
+    shards: tuple[str, ...]
+    output: str
+    processes: int
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 done, 1 training can't go on. Raises UsageError before any work."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        parser().print_help()
+        return 0
+    request = parse(arguments)
+    from vton_models.common.training import TrainingError
+
+    try:
+        return run(request)
+    except TrainingError as error:
+        if os.environ.get("RANK", "0") == "0":
+            print(f"{PROG}: {flags.one_line(error)}", file=sys.stderr)
+        return 1
+
+
+def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parser:
+    """With a model also its own options, and its presets below the examples."""
+    about = f"models: {', '.join(vton_models.names())}"
+    if module is not None:
+        about = f"{module.__doc__}\n\npresets:\n{choice.aligned(choice.presets_table(module))}"
+    made = flags.parser(f"{PROG} {name}", f"{__doc__}\n\n{about}", EXAMPLES, Flags)
+    made.add_argument(
+        "--shards",
+        nargs="+",
+        action="extend",
+        required=module is not None,
+        metavar="DIR[:WEIGHT]",
+        help="folders of finished builds; with weights, an epoch is divided by them",
+    )
+    if module is not None:
+        choice.add_options(made, module.Config)
+    return made
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """Raises UsageError for everything that can be known without reading shards or weights."""
+    module, name = choice.named(arguments), arguments[0]
+    values = parser(module, name).parse_args(list(arguments[1:]))
+    given = Flags(**{item.name: getattr(values, item.name) for item in fields(Flags)})
+    chosen = choice.preset(module, given.preset)
+    options = choice.given_options(values, module.Config)
+    config = choice.configure(module, chosen, given.tiny, options, _begun_from(given, name, module))
+    check_tools(given)
+    output = given.output or f"output/train/{name}"
+    if "://" in output:
+        raise UsageError(f"--output {output}; allowed is a local folder")
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    return Request(name, module, config, chosen, given, tuple(values.shards), output, processes)
+
+
+def _begun_from(given: Flags, name: str, module: ModuleType) -> Any:
+    """The Config of the run that `--init` names, if it names one. Raises UsageError for another model's run."""
+    described = [found for word in given.init if ":" not in word and (found := Run(word).described())]
+    if not described:
+        return None
+    from vton_models.common import weights
+
+    if described[0]["model"] != name:
+        raise UsageError(
+            f"--init {' '.join(given.init)} is a run of {described[0]['model']}; allowed are runs of {name}"
+        )
+    return weights.config_from_json(module.Config, described[0]["config"])
+
+
+def run(request: Request) -> int:
+    """Trains; the last line on stdout says what came out."""
+    started = time.perf_counter()
+    from vton_models.common import checkpoints, lineage, records, start, training
+
+    given, folder = request.flags, Run(request.output)
+    folder.check_ours()
+    held = None if given.overwrite else folder.described()
+    wanted = resolve(given, request.preset, held, request.processes, os.environ.get(_PRECISION, "no"))
+    cadence = Cadence(given.log_every, given.checkpoint_every, given.keep, given.validate_every)
+    settings.check(wanted, cadence)
+    check_device(given.device, wanted.mixed_precision)
+    begin = start.parse(given.init, given.tiny)
+    found = records.find(request.shards, given.split, given.where)
+    description = describe(request, wanted, begin, found)
+    if not given.overwrite:
+        folder.check_same(description)
+    newest = None if given.overwrite else checkpoints.newest(folder.checkpoints)
+    done = checkpoints.step_of(newest) if newest else 0
+    if newest and done >= wanted.steps and folder.model.is_dir():
+        return _finished(request, checkpoints.progress(newest), wanted, started)
+
+    model = build_model(request, begin, None if given.overwrite else folder)
+    _check_base(folder, held, model)
+    chosen = choose_records(request, wanted, found, model)
+    accelerator = make_accelerator(given, wanted, model, folder)
+    dataset = make_dataset(request, chosen, model, wanted, accelerator)
+    validation = make_validation(request, found, chosen, model, wanted, folder)
+    description |= {"base": model.base, "package": lineage.package(), "counts": counts(chosen)}
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        folder.start(description, done, anew=given.overwrite)
+        start.save_random_base(model, folder)
+    accelerator.wait_for_everyone()
+    if given.tracker != "none":
+        accelerator.init_trackers("vton_models", config=asdict(wanted))
+    progress = training.train(accelerator, model, dataset, wanted, cadence, folder, validation, given.workers)
+    if accelerator.is_main_process:
+        finish(request, folder, model, progress, description)
+        report(request, progress, wanted, started)
+    accelerator.end_training()
+    return 0
+
+
+def _finished(request: Request, progress: "Progress", wanted: Settings, started: float) -> int:
+    if os.environ.get("RANK", "0") == "0":
+        print(f"{request.output} is finished: {progress.step} steps; more --steps go on", file=sys.stderr)
+        report(request, progress, wanted, started)
+    return 0
+
+
+def check_device(device: str, precision: str) -> None:
+    """Raises UsageError for what this machine has not."""
+    import torch
+
+    has_gpu = torch.cuda.is_available()
+    if device == "cuda" and not has_gpu:
+        raise UsageError("--device cuda, but there is no GPU here; allowed are auto, cpu")
+    if precision == "fp16" and (device == "cpu" or not has_gpu):
+        raise UsageError("--mixed-precision fp16 needs a GPU; allowed here are no, bf16")
+
+
+def choose_records(request: Request, wanted: Settings, found: "Records", model: Any) -> "Chosen":
+    """Raises UsageError for fewer than one step needs."""
+    from vton_models.common import records
+
+    chosen = records.choose(found, model, hold_out(request.flags), request.flags.seed)
+    if chosen.incomplete and os.environ.get("RANK", "0") == "0":
+        lack = f"{len(chosen.incomplete)} of {found.count} records lack one of {', '.join(model.COLUMNS)}"
+        print(f"{lack}: left out, see config.json", file=sys.stderr)
+    if wanted.global_batch_size > chosen.count:
+        raise UsageError(
+            f"--global-batch-size {wanted.global_batch_size} of {chosen.count} usable paired records;"
+            f" allowed is at most {chosen.count}"
+        )
+    return chosen
+
+
+def counts(chosen: "Chosen") -> dict[str, Any]:
+    return {"records": chosen.count, "held_out": list(chosen.held_out), "incomplete": list(chosen.incomplete)}
+
+
+def describe(request: Request, wanted: Settings, begin: "Start", found: "Records") -> dict[str, Any]:
+    """config.json, but for base, package and counts."""
+    from vton_models.common import lineage, weights
+
+    given = request.flags
+    return {
+        "model": request.name,
+        "config": weights.config_to_json(request.config),
+        "preset": given.preset,
+        "tiny": given.tiny,
+        "start": begin.described(),
+        "data": lineage.data(request.shards),
+        "records": {
+            "split": found.split,
+            "where": list(given.where),
+            "hold_out": hold_out(given),
+            "fingerprint": found.found.fingerprint,
+        },
+        "training": asdict(wanted),
+    }
+
+
+def build_model(request: Request, begin: "Start", folder: Run | None) -> Any:
+    """With its weights and memory mode, on the CPU."""
+    from vton_models.common import memory, start
+
+    model = start.build(request.module, request.config, begin, folder)
+    memory.apply_memory(model, request.flags.memory, training=True)
+    if request.flags.gradient_checkpointing:
+        memory.checkpoint_gradients(model)
+    return model
+
+
+def make_accelerator(given: Flags, wanted: Settings, model: Any, folder: Run) -> "Accelerator":
+    from accelerate import Accelerator
+    from accelerate.utils import DistributedDataParallelKwargs
+
+    return Accelerator(
+        cpu=given.device == "cpu",
+        mixed_precision=wanted.mixed_precision,
+        log_with=None if given.tracker == "none" else given.tracker,
+        project_dir=str(folder.trackers),
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=bool(model.unused()))],
+    )
+
+
+def make_dataset(
+    request: Request, chosen: "Chosen", model: Any, wanted: Settings, accelerator: "Accelerator"
+) -> "ShardDataset":
+    from vton_models.common.dataset import ShardDataset
+
+    return ShardDataset(
+        list(request.shards),
+        chosen.columns,
+        request.flags.split,
+        list(chosen.filters),
+        wanted.seed,
+        batch_size=wanted.batch_size,
+        rank=accelerator.process_index,
+        world_size=accelerator.num_processes,
+        shares=wanted.shares,
+        window=wanted.window,
+        prepare=model.prepare,
+        decode_size=(model.config.height, model.config.width),
+    )
+
+
+def make_validation(
+    request: Request, found: "Records", chosen: "Chosen", model: Any, wanted: Settings, folder: Run
+) -> "Validation | None":
+    from vton_models.common import records
+    from vton_models.common.validation import Validation
+
+    given = request.flags
+    if not given.validate_every:
+        return None
+    if given.validation_shards:
+        batches = records.other_batches(given.validation_shards, model, given.validation_records, wanted.batch_size)
+    else:
+        batches = records.held_out_batches(found, chosen, model, wanted.batch_size)
+    return Validation(
+        batches, folder.validation, wanted.seed, given.validation_pictures, given.validation_inference_steps
+    )
+
+
+def finish(request: Request, folder: Run, model: Any, progress: "Progress", description: dict[str, Any]) -> None:
+    """The final weights with their lineage, and the card."""
+    from vton_models.common import files, lineage
+
+    card = lineage.card(description, request.module.ABOUT, progress.step, progress.loss).encode()
+    with files.new_folder(folder.model) as made:
+        model.save(made, extra={key: description[key] for key in ("package", "preset", "start", "data", "training")})
+        files.write(made / "README.md", card)
+    files.write(folder.card, card)
+
+
+def report(request: Request, progress: "Progress", wanted: Settings, started: float) -> None:
+    seconds = round(time.perf_counter() - started, 3)
+    result = {
+        "output": request.output,
+        "model": request.name,
+        "steps": progress.step,
+        "loss": progress.loss,
+        "records_seen": progress.step * wanted.global_batch_size,
+        "skipped_steps": progress.skipped,
+        "seconds": seconds,
+    }
+    print(json.dumps(result))
+
+
+def _check_base(folder: Run, held: dict[str, Any] | None, model: Any) -> None:
+    if held and held["base"]["digest"] != model.base["digest"]:
+        raise UsageError(
+            f"{folder.path} was started from base {held['base']['digest']}, this one is {model.base['digest']};"
+            " allowed are the same base, another --output, or --overwrite"
+        )
