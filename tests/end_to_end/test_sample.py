@@ -1,0 +1,65 @@
+"""`sample` through the real command: killed and started again, and a model that is trained on what another made."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import small_shards
+from helpers import Result
+
+from vton_models.commands import sample, synthesize
+
+pytest.importorskip("diffusers")
+pytest.importorskip("accelerate")
+
+Command = Callable[..., Result]
+RANDOM = ("--weights", "random", "--tiny")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def kill_after_a_picture(words: list[str], out: Path) -> None:
+    """Starts the command and ends it by SIGKILL once its first result is there."""
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for _ in range(12_000):
+        if list(out.glob("0*.png")):
+            break
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+
+
+def test_killed_and_started_again_ends_with_the_same_bytes(command: Command, tmp_path: Path) -> None:
+    shards = small_shards.write(tmp_path / "shards", 9)
+    words = ["sample", "catvton", *RANDOM, "--shards", str(shards), "--num-inference-steps", "10", "--batch-size", "2"]
+    out = tmp_path / "killed"
+    kill_after_a_picture([sys.executable, "-m", "vton_models", *words, "--output", str(out)], out)
+    assert not (out / "samples.parquet").exists() and len(list(out.glob("0*.png"))) < 9
+    again = command("vton_models", *words, "--output", out)
+    assert again.code == 0, again.stderr
+    assert sample.main([*words[1:], "--output", str(tmp_path / "whole")]) == 0, "in this process, which spares seconds"
+    assert again.json["samples"] == 9 and 0 < again.json["skipped"] < 9
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_a_mask_free_model_learns_from_synthesised_records(command: Command, tmp_path: Path) -> None:
+    shards = small_shards.write(tmp_path / "shards", 4)
+    steps = ("--num-inference-steps", "1")
+    made = ["catvton", *RANDOM, *steps, "--shards", str(shards), "--output", str(tmp_path / "b")]
+    assert synthesize.main(made) == 0
+    words = ("train", "catvton", "--tiny", "--mask-free", "--steps", "2", "--shards", tmp_path / "b", "--workers", "0")
+    trained = command("vton_models", *words, "--output", tmp_path / "run")
+    assert trained.code == 0 and trained.json["steps"] == 2, trained.stderr
+    (data,) = json.loads((tmp_path / "run/config.json").read_text())["data"]
+    assert data["manifest_sha256"], "its lineage names the synthesised shards"
+    words = ("catvton", "--weights", tmp_path / "run", *steps, "--shards", tmp_path / "b", "--pairs", "paired")
+    assert sample.main([*map(str, words), "--output", str(tmp_path / "out")]) == 0
+    assert pq.read_table(tmp_path / "out/samples.parquet").num_rows == 4
