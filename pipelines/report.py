@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 from annotators.common import flags
@@ -167,7 +166,7 @@ def _thumbnail(field: pa.Field, data: bytes) -> bytes:
 
 def _table(folder: Folder, name: str) -> list[dict[str, Any]]:
     try:
-        rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(folder.read(name))).to_pylist()
+        rows: list[dict[str, Any]] = shards.read_small(folder.read(name)).to_pylist()
         return rows
     except (OSError, pa.ArrowException):
         return []

@@ -6,7 +6,6 @@ which findings.parquet says something of these kinds; what it calls "info" (such
 the others) doesn't count.
 """
 
-import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from annotators.common import flags
 from annotators.common.flags import UsageError, flag, positional
@@ -22,6 +20,7 @@ from pipelines import build, command, expressions, findings, plan, rewrite, runn
 from pipelines.configuration import RunFlags
 from pipelines.plan import Planned
 from pipelines.rewrite import Finished, Rewrite
+from schemas import shards
 
 COMMAND = "select"
 EXAMPLES = """\
@@ -85,7 +84,7 @@ def _found(finished: Finished, kinds: Sequence[str]) -> set[str]:
     if not kinds:
         return set()
     try:
-        rows = pq.read_table(io.BytesIO(finished.folder.read("findings.parquet"))).to_pylist()
+        rows = shards.read_small(finished.folder.read("findings.parquet")).to_pylist()
     except (OSError, pa.ArrowException):
         raise UsageError(
             f"{finished.folder} has no readable findings.parquet; `python -m pipelines.finish` makes it"

@@ -108,7 +108,7 @@ def _described(table: pa.Table) -> pa.Table:
 
 def _groups(data: pa.Table, keys: list[str]) -> list[tuple[tuple[str | None, ...], pa.Table]]:
     """(values of the keys, their records), in the order in which papers print them."""
-    distinct = data.group_by(keys).aggregate([]).to_pylist()
+    distinct = data.group_by(keys, use_threads=False).aggregate([]).to_pylist()
     found = [tuple(row[key] for key in keys) for row in distinct]
     return [(words, data.filter(_equal(data, keys, words))) for words in sorted(found, key=_rank)]
 
@@ -164,7 +164,7 @@ def _distinct(*names: str) -> Callable[[pa.Table], Cell]:
 
     def count(part: pa.Table) -> Cell:
         known = part.filter(pc.is_valid(part[names[-1]]))
-        return int(known.group_by(list(names)).aggregate([]).num_rows) or None
+        return int(known.group_by(list(names), use_threads=False).aggregate([]).num_rows) or None
 
     return count
 
@@ -172,8 +172,12 @@ def _distinct(*names: str) -> Callable[[pa.Table], Cell]:
 def _people(part: pa.Table) -> list[int]:
     """Distinct persons of each garment."""
     known = part.filter(pc.and_(pc.is_valid(part["garment_id"]), pc.is_valid(part["person_id"])))
-    pairs = known.group_by(["dataset", "garment_id", "person_id"]).aggregate([])
-    return list(pairs.group_by(["dataset", "garment_id"]).aggregate([([], "count_all")])["count_all"].to_pylist())
+    pairs = known.group_by(["dataset", "garment_id", "person_id"], use_threads=False).aggregate([])
+    return list(
+        pairs.group_by(["dataset", "garment_id"], use_threads=False)
+        .aggregate([([], "count_all")])["count_all"]
+        .to_pylist()
+    )
 
 
 def _mean_people(part: pa.Table) -> Cell:
@@ -183,7 +187,7 @@ def _mean_people(part: pa.Table) -> Cell:
 
 def _sizes(part: pa.Table) -> list[tuple[int, str]]:
     """(records, HxW), the commonest first, then the larger."""
-    counted = part.group_by(["height", "width"]).aggregate([([], "count_all")]).to_pylist()
+    counted = part.group_by(["height", "width"], use_threads=False).aggregate([([], "count_all")]).to_pylist()
     known = [row for row in counted if row["height"] and row["width"]]
     known.sort(key=lambda row: (-row["count_all"], -row["height"] * row["width"], row["height"]))
     return [(row["count_all"], f"{row['height']}x{row['width']}") for row in known]

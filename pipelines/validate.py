@@ -4,7 +4,6 @@ Exit code 1 and a list if anything is wrong, or if --expect misses a published r
 the checks; they are about the pictures, not about the shards, and never change the exit code.
 """
 
-import io
 import json
 import sys
 from collections import Counter, defaultdict
@@ -14,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from annotators.common import flags
 from pipelines import expected
@@ -162,7 +160,7 @@ def summary(found: list[dict[str, Any]]) -> Iterator[str]:
 def _table(folder: Folder, name: str, columns: Sequence[str]) -> list[dict[str, Any]] | None:
     """Rows of a table beside the shards; None where it is missing or damaged."""
     try:
-        table = pq.read_table(io.BytesIO(folder.read(name)))
+        table = shards.read_small(folder.read(name))
         return list(table.select(list(columns)).to_pylist())
     except (OSError, KeyError, pa.ArrowException):
         return None

@@ -103,6 +103,15 @@ class ShardReader:
         return pa.concat_tables([empty, *groups], promote_options="permissive").unify_dictionaries()
 
 
+def read_small(data: bytes) -> pa.Table:
+    """A Parquet file in memory as one table.
+
+    Not by `pyarrow.parquet.read_table`: its threads may be starting while a short command ends, which aborts it (seen
+    in one of twelve runs).
+    """
+    return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+
+
 def format_of(path: str | Path) -> str:
     """ "parquet" or "arrow", by the file's ending. Raises ValueError for another."""
     suffix = Path(path).suffix.lstrip(".")

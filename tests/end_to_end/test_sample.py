@@ -45,7 +45,8 @@ def test_killed_and_started_again_ends_with_the_same_bytes(command: Command, tmp
     assert not (out / "samples.parquet").exists() and len(list(out.glob("0*.png"))) < 9
     again = command("vton_models", *words, "--output", out)
     assert again.code == 0, again.stderr
-    assert sample.main([*words[1:], "--output", str(tmp_path / "whole")]) == 0, "in this process, which spares seconds"
+    # Not in this process: other tests may have changed its number of threads, and with it the last bit.
+    assert command("vton_models", *words, "--output", tmp_path / "whole").code == 0
     assert again.json["samples"] == 9 and 0 < again.json["skipped"] < 9
     assert contents(out) == contents(tmp_path / "whole")
 

@@ -334,7 +334,9 @@ def test_shards_without_paired_records_are_refused(train: Train, tmp_path: Path)
         main(["train", "standing"])
     with pytest.raises(UsageError, match="--init is missing; allowed are .* or --tiny"):
         main(["train", "stand_in", "--shards", str(folder), "--output", str(tmp_path / "run")])
-    with pytest.raises(UsageError, match="unknown command 'trian'; there are list, preview, train"):
+    with pytest.raises(
+        UsageError, match="unknown command 'trian'; there are convert, list, preview, sample, synthesize, train"
+    ):
         main(["trian"])
 
 

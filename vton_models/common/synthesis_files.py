@@ -11,7 +11,6 @@ from typing import Any
 
 import fsspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from annotators.common.flags import UsageError
 from schemas import record, shards
@@ -120,7 +119,7 @@ def _findings(folder: str, gone: set[str]) -> pa.Table | None:
     """What the source's findings.parquet says of the records that stayed; None where it has none."""
     try:
         with fsspec.open(f"{folder.rstrip('/')}/findings.parquet", "rb") as file:
-            table = pq.read_table(file)
+            table = shards.read_small(file.read())
     except (OSError, pa.ArrowException):
         return None
     return table.filter(pa.array([name not in gone for name in table["record_id"].to_pylist()], pa.bool_()))

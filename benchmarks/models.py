@@ -1,0 +1,112 @@
+"""What a model costs at full size, with random weights: seconds and peak memory of a picture, or of a training step.
+
+    python -m benchmarks.models sample catvton --height 1024 --width 768 --steps 50 --memory full,medium,low
+    python -m benchmarks.models train catvton --height 512 --width 384 --batch-size 1 --precision bf16
+    python -m benchmarks.models sample catvton --compile
+
+Each mode runs in a process of its own. On CUDA the peak is what torch allocated, in bfloat16 (`--precision`); on the
+CPU it is that of the whole process, in float32. `--rounds` pictures or steps are timed after one that is not.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+import torch
+
+import vton_models
+from vton_models.common.memory import apply_memory
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def build(arguments: argparse.Namespace) -> Any:
+    """The model of this size, on its device."""
+    module = vton_models.load(arguments.model)
+    model = module.build(module.Config(height=arguments.height, width=arguments.width))
+    apply_memory(model, arguments.memory, training=arguments.what == "train")
+    sampling = arguments.what == "sample"
+    return model.to(arguments.device, PRECISIONS[arguments.precision] if sampling else None)
+
+
+def batch(model: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Random pictures, prepared."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (arguments.height, arguments.width)
+    record: dict[str, Any] = {"caption": ""}
+    for name in model.COLUMNS:
+        picture = torch.randint(0, 256, (*shape, 3), generator=generator, dtype=torch.uint8).numpy()
+        record[name] = picture[..., 0] // 128 * 255 if name == "agnostic_mask" else picture
+    items = [model.prepare(record, generator)] * arguments.batch_size
+    return {name: torch.stack([item[name] for item in items]) for name in items[0]}
+
+
+def sampled(model: Any, given: dict[str, Any], arguments: argparse.Namespace) -> None:
+    model.sample(given, num_inference_steps=arguments.steps, generator=torch.Generator().manual_seed(0))
+
+
+def stepped(model: Any, given: dict[str, Any], arguments: argparse.Namespace, optimizer: torch.optim.Optimizer) -> None:
+    kind = torch.device(arguments.device).type
+    with torch.autocast(kind, torch.bfloat16, enabled=arguments.precision == "bf16"):
+        loss = model.loss(given, torch.Generator(arguments.device).manual_seed(0))
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, float]:
+    """Seconds per picture or step, and the peak in MB."""
+    model = build(arguments)
+    if arguments.compile:
+        model.networks["unet"] = torch.compile(model.networks["unet"])
+    given, on_gpu = batch(model, arguments), arguments.device.startswith("cuda")
+    optimizer = torch.optim.AdamW(model.trainable().values(), lr=1e-5) if arguments.what == "train" else None
+    times = []
+    for _ in range(arguments.rounds + 1):
+        start = time.perf_counter()
+        if optimizer is None:
+            sampled(model, given, arguments)
+        else:
+            stepped(model, given, arguments, optimizer)
+        if on_gpu:
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    peak = torch.cuda.max_memory_allocated() if on_gpu else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"seconds": min(times[1:] or times) / arguments.batch_size, "peak_mb": peak / 1e6}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("sample", "train"))
+    parser.add_argument("model", choices=vton_models.names())
+    parser.add_argument("--height", type=int, default=512)
+    parser.add_argument("--width", type=int, default=384)
+    parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=50, help="of denoising")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--memory", default="full", help="modes, comma-separated")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", choices=PRECISIONS, default="bf16" if torch.cuda.is_available() else "fp32")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measure(arguments)))
+        return
+    where = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else "CPU"
+    print(f"{arguments.what} {arguments.model} {arguments.height}x{arguments.width}, {arguments.precision}, {where}")
+    for mode in arguments.memory.split(","):
+        words = [sys.executable, "-m", "benchmarks.models", *sys.argv[1:], "--memory", mode, "--one"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"{mode}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
+        found = json.loads(done.stdout.splitlines()[-1])
+        print(f"  {mode:7s} {found['seconds']:8.2f} s  {found['peak_mb']:8.0f} MB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
