@@ -22,8 +22,6 @@ from vton_models.__main__ import main
 from vton_models.common import checkpoints, start
 
 ROOT = Path(__file__).resolve().parents[2]
-# A script in tests/ would take the folder tests/vton_models for the package, where that is installed editable.
-HERE_FIRST = os.environ | {"PYTHONPATH": str(ROOT)}
 FEW = ("--steps", "6", "--log-every", "1", "--workers", "0", "--checkpoint-every", "2", "--learning-rate", "0.01")
 Train = Callable[..., dict[str, Any]]
 
@@ -136,6 +134,11 @@ def test_going_on_finished_and_another_configuration(
             train(*extra, output="mine")
 
 
+def here_first() -> dict[str, str]:
+    """A script in tests/ would take the folder tests/vton_models for the package, where that is installed editable."""
+    return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
 def test_processes_can_be_exchanged_for_accumulation(train: Train, tmp_path: Path, shards: Path) -> None:
     """Two processes do three steps, one goes on with the rest; the curve is that of one process alone.
 
@@ -148,7 +151,7 @@ def test_processes_can_be_exchanged_for_accumulation(train: Train, tmp_path: Pat
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
     launch += ["--main_process_port", "0", "tests/stand_in_main.py", "train", "stand_in", "--shards", str(shards)]
     launch += ["--output", str(tmp_path / "two"), "--tiny", *FEW, *words, "--steps", "3"]
-    environment = HERE_FIRST | {"STAND_IN_POISON": poisoned}
+    environment = here_first() | {"STAND_IN_POISON": poisoned}
     done = subprocess.run(launch, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.strip().splitlines()) == 1 and json.loads(done.stdout)["records_seen"] == 12
@@ -167,7 +170,7 @@ def test_killed_with_sigkill(train: Train, tmp_path: Path, shards: Path) -> None
     train(*long, output="whole")
     command = [sys.executable, "tests/stand_in_main.py", "train", "stand_in", "--shards", str(shards)]
     command += ["--output", str(tmp_path / "run"), "--tiny", *FEW, *long]
-    process = subprocess.Popen(command, cwd=ROOT, env=HERE_FIRST, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=ROOT, env=here_first(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     for _ in range(6000):
         if checkpoints.existing(tmp_path / "run/checkpoints"):
             break
