@@ -7,10 +7,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import cv2
 import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import small_shards
 import torch
 from torch.utils.data import DataLoader
 
@@ -431,3 +433,14 @@ def test_a_lane_reads_a_row_group_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(ids(data)) == 210
     assert len(set(read)) == len(data._catalogue.rows) == 60
     assert len(read) <= 60 + 12
+
+
+def test_workers_start_after_opencv_has_used_its_threads(tmp_path):
+    """A forked worker that sets OpenCV's number of threads waits forever for the threads of its parent."""
+    cv2.setNumThreads(2)
+    cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (31, 31), 0)
+    folder = small_shards.write(tmp_path / "shards", 4)
+    loader = DataLoader(
+        ShardDataset(str(folder), ["record_id"], batch_size=2), batch_size=None, num_workers=1, timeout=30
+    )
+    assert len(list(loader)) == 2

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import pyarrow as pa
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
@@ -105,8 +104,6 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         # Arrow's own allocator gives large buffers back at once: reading took 2.5 times the CPU time, and more memory.
         pa.set_memory_pool(pa.system_memory_pool())
-        if info:
-            cv2.setNumThreads(1)  # the workers are the parallelism
         epoch, start = self._progress.begin(worker if info else None, workers)
         return self._items(epoch, start, workers)
 
