@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotators.common.options import option
 from annotators.functional.agnostic import MASK_TYPES, MODEL_TYPES, RECIPES, Recipe, Settings, paint
 from schemas import fields
+from schemas.cli.options import option
 from schemas.labels import Category
 
 READS = ("person_image", "parse", "keypoints")

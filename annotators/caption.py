@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
-from annotators.common import transformers_models
-from annotators.common.options import option, runtime
+from annotators.networks import transformers_models
 from schemas import fields
+from schemas.cli.options import option, runtime
 
 READS = ("person_image",)
 MAY_READ = ("garment_image",)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from annotators.common.options import option, runtime
 from annotators.functional import densepose, keypoints
 from schemas import fields
+from schemas.cli.options import option, runtime
 
 READS = ("person_image",)
 MAY_READ = ("person_box", "keypoints")
@@ -79,8 +79,9 @@ class DensePoseEstimator:
 
 
 def _torch(config: Config) -> Estimate:
-    from annotators.common import transformers_models, weights
-    from annotators.common.densepose_rcnn import decode, network
+    from annotators.common import weights
+    from annotators.networks import transformers_models
+    from annotators.networks.densepose_rcnn import decode, network
 
     device = transformers_models.torch_device(config.device)
     path = weights.locate("densepose_r50_fpn_s1x", config.weights_dir)
@@ -96,7 +97,7 @@ def _torch(config: Config) -> Estimate:
 
 def _detectron2(config: Config) -> Estimate:
     """The reference implementation, for comparison: one photo at a time."""
-    from annotators.common import detectron2_densepose
+    from annotators.networks import detectron2_densepose
 
     return detectron2_densepose.load(config.weights_dir, config.score_threshold, config.device)
 

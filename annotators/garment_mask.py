@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from annotators.common.options import option, runtime
 from annotators.functional import garment_mask
 from schemas import fields
+from schemas.cli.options import option, runtime
 
 READS = ("garment_image",)
 MAY_READ = ("garment_view", "person_image", "parse", "category")
@@ -76,14 +76,15 @@ def _classical(config: Config) -> Segment:
 
 
 def _u2net(config: Config) -> Segment:
-    from annotators.common import u2net, weights
+    from annotators.common import weights
+    from annotators.networks import u2net
 
     return u2net.load(weights.locate("u2net_cloth", config.weights_dir), config.device).masks
 
 
 def _transformers(config: Config) -> Segment:
     """Everything that is neither background nor body, in the model's own class names."""
-    from annotators.common import segmentation
+    from annotators.networks import segmentation
 
     model = segmentation.load(config.model_id, config.weights_dir, config.device)
     garment = [number for number, name in model.names.items() if _is_garment(name)]

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from annotators.common.options import option, runtime
 from annotators.functional import parsing
 from annotators.functional.keypoints import person_box
 from schemas import fields
+from schemas.cli.options import option, runtime
 
 READS = ("person_image",)
 MAY_READ = ("person_box", "keypoints")
@@ -52,7 +52,7 @@ class Config:
     def weights(self) -> tuple[str, ...]:
         if self.backend == "segformer":
             return (self.model_id,)
-        from annotators.common import schp
+        from annotators.networks import schp
 
         return tuple(schp.weights_name(space, self.weights_dir) for space in ("atr", "lip"))
 
@@ -91,7 +91,7 @@ class HumanParser:
 
 def _segformer(config: Config) -> Callable[[Sequence[np.ndarray]], list[Maps]]:
     """Maps in the model's own space and in CIHP. Raises ValueError for one whose space lacks what is asked for."""
-    from annotators.common import segmentation
+    from annotators.networks import segmentation
 
     model = segmentation.load(config.model_id, config.weights_dir, config.device)
     names = [model.names[number] for number in range(len(model.names))]
@@ -112,7 +112,7 @@ def _segformer(config: Config) -> Callable[[Sequence[np.ndarray]], list[Maps]]:
 
 def _schp(config: Config) -> Callable[[Sequence[np.ndarray]], list[Maps]]:
     """ATR's and LIP's maps as they are, and from both the CIHP map: ATR's with small holes filled, neck from LIP."""
-    from annotators.common import schp
+    from annotators.networks import schp
 
     parsers = {space: schp.load(space, config.weights_dir, config.device, config.channels) for space in ("atr", "lip")}
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from annotators.common import mediapipe_tasks, transformers_models, weights
-from annotators.common.options import option, runtime
+from annotators.common import weights
 from annotators.functional.keypoints import person_box
 from annotators.functional.parsing import keep_person
+from annotators.networks import mediapipe_tasks, transformers_models
 from schemas import fields
+from schemas.cli.options import option, runtime
 
 READS = ("person_image",)
 MAY_READ = ("person_image", "person_box", "keypoints")
@@ -84,7 +85,7 @@ def _parsed(config: Config) -> Segment:
 
 def _transformers(config: Config) -> Segment:
     """The class "person" where the model has one, else everything but its background."""
-    from annotators.common import segmentation
+    from annotators.networks import segmentation
 
     model = segmentation.load(config.model_id, config.weights_dir, config.device)
     numbers = {name.lower(): number for number, name in model.names.items()}

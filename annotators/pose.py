@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from annotators.common import mediapipe_tasks, weights
-from annotators.common.options import option, runtime
+from annotators.common import weights
 from annotators.functional import keypoints, skeletons
+from annotators.networks import mediapipe_tasks
 from schemas import fields, labels
+from schemas.cli.options import option, runtime
 from schemas.labels import Body25
 
 READS = ("person_image",)
@@ -128,7 +129,7 @@ class OpenPosePeople:
     """The torch model; it always sees the whole photo, as in OOTDiffusion and IDM-VTON."""
 
     def __init__(self, path: Path, device: str) -> None:
-        from annotators.common import openpose  # imports torch
+        from annotators.networks import openpose  # imports torch
 
         self.find = openpose.PeopleFinder(path, device)
 

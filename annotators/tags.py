@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from annotators.common import transformers_models, vocabulary
-from annotators.common.options import option, runtime
+from annotators.common import vocabulary
 from annotators.functional import coverage
+from annotators.networks import transformers_models
 from schemas import fields
+from schemas.cli.options import option, runtime
 
 READS = ("garment_image",)
 MAY_READ = ("parse", "keypoints", "paired", "category")

@@ -31,8 +31,9 @@ SMALL = ("--size", "192x144", "--shard-size", "64")
 
 def dataset(folder: Path, records: int) -> Path:
     """VITON-HD layout with `records` test pairs whose files are hard links to the sample's."""
-    from pipelines.sources import sample, vitonhd
-    from pipelines.storage import open_folder
+    from pipelines.sources import sample
+    from pipelines.sources.tryon import vitonhd
+    from schemas.folders import open_folder
 
     source = sample.cached_root()
     listed = vitonhd.listing(open_folder(str(source)), "all", "unpaired").records
@@ -202,7 +203,7 @@ class Mark:
         self.folder = folder
 
     def __call__(self, number: int) -> "object":
-        from pipelines.unit import Totals
+        from pipelines.building.unit import Totals
 
         folder = Path(self.folder) / str(number // 1000)
         folder.mkdir(exist_ok=True)

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 import vton_models
-from vton_models.common.memory import apply_memory
+from vton_models.networks.memory import apply_memory
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

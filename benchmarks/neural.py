@@ -32,7 +32,7 @@ def photos(count: int) -> list[np.ndarray]:
 
 
 def save_segformer_b2(folder: Path) -> None:
-    from tiny_models import SEGFORMER
+    from support.tiny_models import SEGFORMER
     from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerImageProcessorPil
 
     names = dict(enumerate(SEGFORMER))
@@ -46,7 +46,7 @@ def save_segformer_b2(folder: Path) -> None:
 
 def save_blip_base(folder: Path) -> None:
     """BLIP's real size, with the small vocabulary of the tests."""
-    from tiny_models import save_blip
+    from support.tiny_models import save_blip
     from transformers import BlipConfig, BlipForConditionalGeneration
 
     save_blip(folder)
@@ -59,7 +59,7 @@ def save_blip_base(folder: Path) -> None:
 
 
 def weights() -> Path:
-    from tiny_models import save_densepose
+    from support.tiny_models import save_densepose
 
     folder = save_densepose(Path(tempfile.mkdtemp(prefix="vton-weights-")))
     save_segformer_b2(folder / "mattmdjaga/segformer_b2_clothes")
@@ -108,8 +108,8 @@ def densepose(device: str, count: int, rounds: int) -> None:
     import torch
 
     import annotators
-    from annotators.common import detectron2_densepose
-    from annotators.common.densepose_rcnn import network
+    from annotators.networks import detectron2_densepose
+    from annotators.networks.densepose_rcnn import network
 
     # One person a photo for both, as in the datasets: random weights see one in every box.
     detectron2_densepose.CHOICE_OF = network.CHOICE_OF = 1

@@ -270,7 +270,7 @@ def measure_memory(arguments: argparse.Namespace) -> None:
 
     Photos are decoded at an eighth here: batches that wait in the loader are not the reader's.
     """
-    from vton_models.common.dataset import WINDOW
+    from vton_models.reading.dataset import WINDOW
 
     size = statistics.mean(sum(len(row[name]) for name in peers.TRAINED) for row in peers.rows(arguments.work))
     for workers in (0, 2, 4):

@@ -17,8 +17,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from schemas import shards
-from vton_models.common import decoding
-from vton_models.common.dataset import ShardDataset
+from vton_models.reading import decoding
+from vton_models.reading.dataset import ShardDataset
 
 Record = dict[str, Any]
 HEIGHT, WIDTH = 512, 384  # of the training tensors

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pipelines
-from annotators.common import flags
+from schemas.cli import flags
 
 EXAMPLES = "  python -m pipelines\n  python -m pipelines.build_vitonhd --help"
 

@@ -13,16 +13,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotators.common import flags, registry
-from annotators.common.flags import UsageError, flag, positional
+from annotators.common import registry
 from annotators.functional.keypoints import PERSON_CHOICES
-from pipelines import build, command, configuration, exports, preflight, rewrite, runners
-from pipelines.configuration import RunFlags
-from pipelines.plan import Plan, Planned
-from pipelines.rewrite import Finished, Rewrite
+from pipelines import exports, runners
+from pipelines.building import build, command, configuration, preflight, rewrite
+from pipelines.building.configuration import RunFlags
+from pipelines.building.plan import Plan, Planned
+from pipelines.building.rewrite import Finished, Rewrite
 from pipelines.sources import Refused
-from pipelines.storage import Entry, open_folder
 from schemas import fields
+from schemas.cli import flags
+from schemas.cli.flags import UsageError, flag, positional
+from schemas.folders import Entry, open_folder
 
 COMMAND = "annotate"
 EXAMPLES = """\

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from annotators.common import flags
-from annotators.common.flags import UsageError, flag
-from pipelines import command
-from pipelines.configuration import Flags
-from pipelines.sources import deepfashion
+from pipelines.building import command
+from pipelines.building.configuration import Flags
+from pipelines.sources.tryon import deepfashion
+from schemas.cli import flags
+from schemas.cli.flags import UsageError, flag
 
 COMMAND = "build_deepfashion"
 _NOTES = """\
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     given, settings, engine_options = command.parse(parser, arguments, DeepFashionFlags)
     if given.input is None:
         raise UsageError("--input is missing; allowed is the folder that holds img/ or img_highres/, or its URL")
-    from pipelines.build import Request
+    from pipelines.building.build import Request
 
     request = Request(COMMAND, "deepfashion", "deepfashion", given.input, given, settings, engine_options)
     return command.run(replace(request, listing={"pairs": given.pairs_per_item}))

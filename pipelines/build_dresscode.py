@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from annotators.common import flags
-from annotators.common.flags import UsageError, flag
-from pipelines import command
-from pipelines.configuration import Flags
+from pipelines.building import command
+from pipelines.building.configuration import Flags
+from schemas.cli import flags
+from schemas.cli.flags import UsageError, flag
 from schemas.labels import Category
 
 COMMAND = "build_dresscode"
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     for name in given.category:
         if name not in list(Category):
             raise UsageError(f"--category {name!r}; allowed are {', '.join(Category)}")
-    from pipelines.build import Request
+    from pipelines.building.build import Request
 
     listing: dict[str, str | tuple[str, ...]] = {}
     if given.category:

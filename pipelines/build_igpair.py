@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from annotators.common import flags
-from annotators.common.flags import UsageError, flag
-from pipelines import command
-from pipelines.configuration import Flags
+from pipelines.building import command
+from pipelines.building.configuration import Flags
+from schemas.cli import flags
+from schemas.cli.flags import UsageError, flag
 
 COMMAND = "build_igpair"
 _NOTES = """\
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     given, settings, engine_options = command.parse(parser, arguments, IGPairFlags)
     if given.input is None:
         raise UsageError("--input is missing; allowed is the folder that holds IGPair.json, or its URL")
-    from pipelines.build import Request
+    from pipelines.building.build import Request
 
     return command.run(Request(COMMAND, "igpair", "igpair", given.input, given, settings, engine_options))
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from annotators.common import flags
-from annotators.common.flags import UsageError, flag
-from pipelines import command
-from pipelines.configuration import Flags
-from pipelines.sources import photos
-from pipelines.storage import Folder, JoinedFolder, open_folder
+from pipelines.building import command
+from pipelines.building.configuration import Flags
+from pipelines.sources.tryon import photos
+from schemas.cli import flags
+from schemas.cli.flags import UsageError, flag
+from schemas.folders import Folder, JoinedFolder, open_folder
 from schemas.labels import Category
 
 COMMAND = "build_photos"
@@ -40,7 +40,7 @@ class PhotoFlags(Flags):
 def main(arguments: Sequence[str]) -> int:
     parser = command.parser(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, PhotoFlags)
     given, settings, engine_options = command.parse(parser, arguments, PhotoFlags)
-    from pipelines.build import Request
+    from pipelines.building.build import Request
 
     location = _location(given)
     listing = {"pairs": _pairs(given.pairs), "category": given.category, "garment_view": given.garment_view}

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from annotators.common import flags
-from annotators.common.flags import UsageError, flag
-from pipelines import command
-from pipelines.configuration import Flags
-from pipelines.storage import open_folder
+from pipelines.building import command
+from pipelines.building.configuration import Flags
+from schemas.cli import flags
+from schemas.cli.flags import UsageError, flag
+from schemas.folders import open_folder
 from schemas.labels import Category
 
 COMMAND = "build_table"
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str]) -> int:
     renamed = _renamed(given.columns)
     place, name, data = _read(given.input)
     place = place if given.root is None else _root(given.root)
-    from pipelines.build import Request
-    from pipelines.sources.table import Table
+    from pipelines.building.build import Request
+    from pipelines.sources.tryon.table import Table
 
     table = Table(name, data, renamed, tuple(sorted(given.ignore_columns)))
     request = Request(COMMAND, "table", _name(given.dataset), place, given, settings, engine_options)

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from annotators.common import flags
-from annotators.common.flags import flag
-from pipelines import command
-from pipelines.configuration import Flags
+from pipelines.building import command
+from pipelines.building.configuration import Flags
+from schemas.cli import flags
+from schemas.cli.flags import flag
 
 COMMAND = "build_vitonhd"
 EXAMPLES = """\
@@ -31,7 +31,7 @@ class VitonHdFlags(Flags):
 def main(arguments: Sequence[str]) -> int:
     parser = command.parser(COMMAND, __doc__, EXAMPLES, VitonHdFlags)
     given, settings, engine_options = command.parse(parser, arguments, VitonHdFlags)
-    from pipelines.build import Request
+    from pipelines.building.build import Request
 
     location, dataset = given.input, "vitonhd"
     if location is None:

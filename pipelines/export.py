@@ -11,15 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any
 
-from annotators.common import flags, options
-from annotators.common.flags import UsageError
-from pipelines import exports, rewrite
+from pipelines import exports
+from pipelines.building import rewrite
+from pipelines.building.progress import Bar, count
+from pipelines.building.rewrite import Finished
 from pipelines.exports import File, Item, Layout, _tar
 from pipelines.exports._writing import BESIDE, Shared, Writer, Written, as_json
-from pipelines.progress import Bar, count
-from pipelines.rewrite import Finished
-from pipelines.storage import Folder, open_folder
 from schemas import codecs, shards
+from schemas.cli import flags, options
+from schemas.cli.flags import UsageError
+from schemas.folders import Folder, open_folder
 
 COMMAND = "export"
 EXAMPLES = """\

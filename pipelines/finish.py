@@ -17,14 +17,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from annotators.common import flags, registry
-from pipelines import card, configuration, findings, receipts, rewrite
-from pipelines.configuration import Configuration
-from pipelines.plan import PlanReader, Unit
-from pipelines.receipts import Name, Receipt
-from pipelines.storage import Folder, open_folder
-from pipelines.unit import Configured, shard_schema
+from annotators.common import registry
+from pipelines.building import configuration, receipts, rewrite
+from pipelines.building.configuration import Configuration
+from pipelines.building.plan import PlanReader, Unit
+from pipelines.building.receipts import Name, Receipt
+from pipelines.building.unit import Configured, shard_schema
+from pipelines.judging import card, findings
 from schemas import record
+from schemas.cli import flags
+from schemas.folders import Folder, open_folder
 
 LIBRARIES = ("numpy", "pillow", "opencv-python", "pyarrow")
 REJECTS = pa.schema([(name, pa.string()) for name in ("record_id", "stage", "error", "message", "source")])
@@ -203,7 +205,7 @@ def _manifest(
 
 
 def _describe(name: str, made: Any, digest: str | None) -> dict[str, Any]:
-    from annotators.common.options import settings
+    from schemas.cli.options import settings
 
     described: dict[str, Any] = {"settings": settings(made)}
     needed = registry.needs_weights(made)

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from annotators.common import flags
-from pipelines.storage import Folder, open_folder
 from pipelines.validate import shard_names
 from schemas import codecs, fields, labels, shards
+from schemas.cli import flags
+from schemas.folders import Folder, open_folder
 
 EXAMPLES = """\
   python -m pipelines.report output/build_vitonhd

@@ -14,13 +14,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotators.common import flags
-from annotators.common.flags import UsageError, flag, positional
-from pipelines import build, command, expressions, findings, plan, rewrite, runners
-from pipelines.configuration import RunFlags
-from pipelines.plan import Planned
-from pipelines.rewrite import Finished, Rewrite
+from pipelines import runners
+from pipelines.building import build, command, expressions, plan, rewrite
+from pipelines.building.configuration import RunFlags
+from pipelines.building.plan import Planned
+from pipelines.building.rewrite import Finished, Rewrite
+from pipelines.judging import findings
 from schemas import shards
+from schemas.cli import flags
+from schemas.cli.flags import UsageError, flag, positional
 
 COMMAND = "select"
 EXAMPLES = """\

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotators.common import flags
-from pipelines import markup
-from pipelines.markup import Cell, Share, Table
-from pipelines.storage import Folder, open_folder
 from pipelines.validate import shard_names
 from schemas import fields, record, shards
+from schemas.cli import flags
+from schemas.cli import tables as markup
+from schemas.cli.tables import Cell, Share, Table
+from schemas.folders import Folder, open_folder
 from schemas.labels import Category
 
 EXAMPLES = """\

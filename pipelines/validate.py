@@ -14,10 +14,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotators.common import flags
-from pipelines import expected
-from pipelines.storage import Folder, open_folder
+from pipelines.judging import expected
 from schemas import fields, record, shards
+from schemas.cli import flags
+from schemas.folders import Folder, open_folder
 
 EXAMPLES = """\
   python -m pipelines.validate output/build_vitonhd

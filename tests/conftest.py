@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import Dataset, Result
+from support.helpers import Dataset, Result
 
 ROOT = Path(__file__).resolve().parent.parent
 

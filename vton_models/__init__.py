@@ -1,6 +1,6 @@
-"""Systems that are trained and sampled from shards: one file each; the file name is the name.
+"""Systems that are trained and sampled from shards: one folder each; the folder's name is the name.
 
-A model module has `ABOUT`, `PRESETS`, a frozen `Config` with `Config.tiny()`, and `build(config)`, which returns a
+A system's package has `ABOUT`, `PRESETS`, a frozen `Config` with `Config.tiny()`, and `build(config)`, which returns a
 model with
 
 - `COLUMNS` and `OPTIONAL_COLUMNS`: what it reads of a record;
@@ -11,10 +11,10 @@ model with
 - `load_base(path)`, `save_base(path)`, `load_official(path)`, `save_official(path)`, `save(path)`, `load(path)`.
 
 What training needs beside these (`loss(…, timesteps=…)`, `unused()`, `alphas`, `base`, `networks`, `Config.check_size`)
-is described where it stands, in `vton_models.common.model` and `vton_models.catvton`.
+is described where it stands, in `vton_models.networks.model` and `vton_models.catvton`.
 
-Importing a model module imports no torch and no diffusers; `build` does: the model's class lies in
-`vton_models/networks/<name>.py` and stands on `vton_models.common.model.Model`.
+Importing a system's package imports no torch and no diffusers; `build` does: the model's class lies in
+`vton_models/<name>/model.py` and stands on `vton_models.networks.model.Model`.
 """
 
 import importlib
@@ -25,9 +25,9 @@ from types import ModuleType
 
 @cache
 def names() -> tuple[str, ...]:
-    """The modules of the package, not imported; sub-packages and `__main__` are not models."""
-    found = pkgutil.iter_modules(__path__)
-    return tuple(sorted(item.name for item in found if not item.ispkg and not item.name.startswith("_")))
+    """The sub-packages that have a `Config`; importing one costs no torch."""
+    packages = (item.name for item in pkgutil.iter_modules(__path__) if item.ispkg)
+    return tuple(name for name in sorted(packages) if hasattr(importlib.import_module(f"{__name__}.{name}"), "Config"))
 
 
 def load(name: str) -> ModuleType:

@@ -7,8 +7,8 @@ import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from annotators.common import flags
-from annotators.common.flags import UsageError
+from schemas.cli import flags
+from schemas.cli.flags import UsageError
 from vton_models import commands
 
 PROG = "python -m vton_models"

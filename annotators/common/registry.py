@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 import annotators
-from annotators.common import batching, options
+from annotators.common import batching
+from schemas.cli import options
 
 DEFAULT_BATCH_SIZE = 16
 

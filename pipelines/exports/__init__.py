@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotators.common.flags import UsageError
+from schemas.cli.flags import UsageError
 
 
 @dataclass(frozen=True)

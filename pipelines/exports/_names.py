@@ -4,8 +4,8 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
-from annotators.common.flags import UsageError
 from pipelines.exports import Claim
+from schemas.cli.flags import UsageError
 
 LONGEST = 150  # bytes of UTF-8: file systems allow 255, endings and temporary names are added
 _FORBIDDEN = set('/\\:*?"<>|')

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.exports import Claim, File
-from pipelines.storage import TEMPORARY, Folder
+from schemas.folders import TEMPORARY, Folder
 
 BESIDE = ".report.json"  # beside a tar file that lacks records or members: which, and why
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from annotators.common.options import option
 from pipelines.exports import File, Item, Layout, _cells, _keypoints, need
 from pipelines.exports._names import Names, plain
 from schemas import codecs, labels
+from schemas.cli.options import option
 from schemas.labels import Atr, Category
 
 TRAIN = "train"

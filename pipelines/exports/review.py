@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from annotators.common.flags import UsageError
-from annotators.common.options import option
 from pipelines.exports import File, Item, Layout, _cells, file_name
 from schemas import codecs, fields, labels, record
+from schemas.cli.flags import UsageError
+from schemas.cli.options import option
 
 KINDS = ("mask", "label_map")
 TINT = np.array((255, 0, 80), np.float32)

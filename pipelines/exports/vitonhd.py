@@ -12,10 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotators.common.options import option
 from pipelines.exports import File, Item, Layout, _cells, _keypoints, need
 from pipelines.exports._names import Names, plain
 from schemas import codecs
+from schemas.cli.options import option
 
 TRAIN = "train"
 NEEDED = ("split", "person_id", "garment_id", "person_image", "garment_image")

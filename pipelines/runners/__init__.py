@@ -8,7 +8,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-from annotators.common.flags import UsageError
+from schemas.cli.flags import UsageError
 
 
 def names() -> dict[str, str]:

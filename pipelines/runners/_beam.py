@@ -8,8 +8,8 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from annotators.common.flags import UsageError
-from pipelines.unit import Totals
+from pipelines.building.unit import Totals
+from schemas.cli.flags import UsageError
 
 UnitFunction = Callable[[int], Totals]
 

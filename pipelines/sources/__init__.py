@@ -8,10 +8,11 @@ are the layout's own.
 import importlib
 import pkgutil
 from dataclasses import dataclass, field
+from functools import cache
 from types import ModuleType
 from typing import Any
 
-from pipelines.storage import Entry
+from schemas.folders import Entry
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,22 @@ class Listing:
 
 
 def names() -> tuple[str, ...]:
-    """Source modules, not imported; helpers begin with an underscore."""
-    import pipelines.sources as package
-
-    found = pkgutil.iter_modules(package.__path__)
-    return tuple(sorted(item.name for item in found if not item.ispkg and not item.name.startswith("_")))
+    """Source modules of every room (`tryon`), not imported; helpers begin with an underscore."""
+    return tuple(sorted(_rooms()))
 
 
 def load(name: str) -> ModuleType:
-    if name not in names():
-        raise ValueError(f"unknown source {name!r}; there are {', '.join(names())}")
-    return importlib.import_module(f"pipelines.sources.{name}")
+    rooms = _rooms()
+    if name not in rooms:
+        raise ValueError(f"unknown source {name!r}; there are {', '.join(sorted(rooms))}")
+    return importlib.import_module(f"pipelines.sources.{rooms[name]}.{name}")
+
+
+@cache
+def _rooms() -> dict[str, str]:
+    """Source → the sub-package that it lies in."""
+    found: dict[str, str] = {}
+    for room in pkgutil.iter_modules(__path__):
+        inside = pkgutil.iter_modules([f"{__path__[0]}/{room.name}"]) if room.ispkg else ()
+        found |= {item.name: room.name for item in inside if not item.ispkg and not item.name.startswith("_")}
+    return found

@@ -1,6 +1,6 @@
 """The embedded sample: a small drawn dataset in VITON-HD layout, with annotations that are exact by construction.
 
-The project ships no photographs. `render` draws people and garments (`pipelines.sources.drawing`) into a folder
+The project ships no photographs. `render` draws people and garments (`pipelines.drawing`) into a folder
 that the ordinary `vitonhd` source reads; `truth` returns what that layout cannot hold, for tests.
 """
 
@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipelines.sources.drawing.flat import draw_garment
-from pipelines.sources.drawing.garments import CATEGORY_NAMES, GARMENTS
-from pipelines.sources.drawing.people import PEOPLE, draw_person
+from pipelines.drawing.flat import draw_garment
+from pipelines.drawing.garments import CATEGORY_NAMES, GARMENTS
+from pipelines.drawing.people import PEOPLE, draw_person
 from schemas import codecs, labels
 from schemas.labels import Category
 

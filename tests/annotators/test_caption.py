@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny_models import SIZE, VISION, WORDS, save_blip, shake
+from support.tiny_models import SIZE, VISION, WORDS, save_blip, shake
 
 from annotators import caption
 from annotators.common import batching, registry, weights

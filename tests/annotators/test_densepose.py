@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import draw
-from tiny_models import save_densepose
+from support.helpers import draw
+from support.tiny_models import save_densepose
 
 import annotators
 from annotators import densepose
-from annotators.common import transformers_models, weights
-from annotators.common.densepose_rcnn import network
+from annotators.common import weights
+from annotators.networks import transformers_models
+from annotators.networks.densepose_rcnn import network
 from schemas.labels import DENSEPOSE_COLOURS
 
 

@@ -18,12 +18,12 @@ from schemas.labels import DENSEPOSE_COLOURS
 torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
-from annotators.common.densepose_rcnn import array_pickle, checkpoint, decode, preprocess  # noqa: E402
-from annotators.common.densepose_rcnn.boxes import apply_deltas, iou, nms  # noqa: E402
-from annotators.common.densepose_rcnn.heads import around  # noqa: E402
-from annotators.common.densepose_rcnn.network import DensePoseRcnn, Detections  # noqa: E402
-from annotators.common.densepose_rcnn.proposals import anchors_at, cell_anchors  # noqa: E402
-from annotators.common.densepose_rcnn.roi_align import assign_levels, roi_align  # noqa: E402
+from annotators.networks.densepose_rcnn import array_pickle, checkpoint, decode, preprocess  # noqa: E402
+from annotators.networks.densepose_rcnn.boxes import apply_deltas, iou, nms  # noqa: E402
+from annotators.networks.densepose_rcnn.heads import around  # noqa: E402
+from annotators.networks.densepose_rcnn.network import DensePoseRcnn, Detections  # noqa: E402
+from annotators.networks.densepose_rcnn.proposals import anchors_at, cell_anchors  # noqa: E402
+from annotators.networks.densepose_rcnn.roi_align import assign_levels, roi_align  # noqa: E402
 
 DATA = Path(os.environ.get("VTON_DATA") or Path(__file__).parents[3] / "shared" / "data")
 PICTURES = sorted((DATA / "vitonhd_mini" / "test" / "image-densepose").glob("*.jpg"))
@@ -480,6 +480,6 @@ def test_shipped_pictures_survive_decoding(path, filter_size):
 # Imports
 
 
-@pytest.mark.parametrize("module", ["annotators.common.densepose_rcnn", "annotators.functional.densepose"])
+@pytest.mark.parametrize("module", ["annotators.networks.densepose_rcnn", "annotators.functional.densepose"])
 def test_importing_needs_no_torch(module):
     subprocess.run([sys.executable, "-c", f"import sys, {module}; assert 'torch' not in sys.modules"], check=True)

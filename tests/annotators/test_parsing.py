@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import ACE2P as TINY
-from tiny_models import SEGFORMER, save_schp, save_segformer, tiny_ace2p
+from support.tiny_models import ACE2P as TINY
+from support.tiny_models import SEGFORMER, save_schp, save_segformer, tiny_ace2p
 from torch import nn
 
 import annotators
 from annotators import parsing
-from annotators.common import ace2p, registry, schp, weights
+from annotators.common import registry, weights
 from annotators.functional import parsing as functional
+from annotators.networks import ace2p, schp
 from schemas import fields, labels
 from schemas.labels import Cihp
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_models import tiny_u2net, tiny_u2net_widths
+from support.tiny_models import tiny_u2net, tiny_u2net_widths
 from torch import nn
 
 from annotators import person_mask
-from annotators.common import registry, u2net, weights
+from annotators.common import registry, weights
+from annotators.networks import u2net
 from schemas import codecs, labels
 
 REPOSITORY = Path(__file__).parents[2]
@@ -110,7 +111,7 @@ def test_a_higher_threshold_only_removes():
 
 def test_the_class_person_counts_and_else_all_but_the_background(rooms, tmp_path):
     save_segformer(tmp_path / "clothes", ["Background", "Hat", "Dress", "Face"])
-    from annotators.common import segmentation
+    from annotators.networks import segmentation
 
     for folder, chosen in ((rooms, {1}), (str(tmp_path / "clothes"), {1, 2, 3})):
         build = person_mask.Config(backend="transformers", model_id=folder).build()

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_models import save_openpose
+from support.tiny_models import save_openpose
 
 from annotators import pose
-from annotators.common import batching, openpose, registry, weights
+from annotators.common import batching, registry, weights
 from annotators.functional import keypoints
+from annotators.networks import openpose
 from schemas import codecs, labels
 from schemas.labels import Body25, Coco18
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import save_clip
+from support.tiny_models import save_clip
 
 from annotators import tags
 from annotators.common import batching, registry, vocabulary, weights

@@ -3,12 +3,12 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers import draw
+from support.helpers import draw
 
 import annotators
-from annotators.common import options
 from annotators.functional import agnostic, masks
 from schemas import fields
+from schemas.cli import options
 
 
 def record(**columns):

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import draw
+from support.helpers import draw
 
 import annotators
-from annotators.common import batching, options, registry
+from annotators.common import batching, registry
 from schemas import fields, labels, record
+from schemas.cli import options
 
 WEIGHTLESS = [name for name in annotators.names() if not registry.needs_weights(annotators.load(name).Config())]
 

@@ -11,13 +11,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
-from model_records import batch, example  # noqa: E402
+from support.model_records import batch, example  # noqa: E402
 
 import vton_models  # noqa: E402
-from annotators.common import options  # noqa: E402
 from schemas import record  # noqa: E402
-from vton_models.common import weights  # noqa: E402
-from vton_models.common.about import About  # noqa: E402
+from schemas.cli import options  # noqa: E402
+from vton_models.networks import weights  # noqa: E402
+from vton_models.system import About  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = vton_models.names()

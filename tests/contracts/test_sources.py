@@ -6,15 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import layouts
-import layouts_tables
 import pytest
-from helpers import Dataset
+from support import layouts, layouts_tables
+from support.helpers import Dataset
 
-from annotators.common.flags import UsageError
-from pipelines import plan, sources
-from pipelines.storage import open_folder
+from pipelines import sources
+from pipelines.building import plan
 from schemas import record
+from schemas.cli.flags import UsageError
+from schemas.folders import open_folder
 from schemas.labels import Category
 
 LAYOUTS = [name for name in sources.names() if hasattr(sources.load(name), "listing")]

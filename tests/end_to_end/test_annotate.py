@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import Dataset, Result, digests
 from PIL import Image
+from support.helpers import Dataset, Result, digests
 
 from schemas import codecs, shards
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import Dataset, Result, draw, rows
 from PIL import Image
+from support.helpers import Dataset, Result, draw, rows
 
 from schemas import codecs
 from schemas.record import SHIPPED_UNREADABLE

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import WEIGHTLESS, Dataset, Result, copy, digests, rows
+from support.helpers import WEIGHTLESS, Dataset, Result, copy, digests, rows
 
 from schemas import codecs, record, shards
 

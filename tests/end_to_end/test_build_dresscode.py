@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import WEIGHTLESS, Result, rows
-from layouts import caption, dresscode_labels, grey_png, render_dresscode, small_people, surface
+from support.helpers import WEIGHTLESS, Result, rows
+from support.layouts import caption, dresscode_labels, grey_png, render_dresscode, small_people, surface
 
 from annotators.functional import densepose
 from pipelines.sources import sample

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
-import layouts_tables
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import Result, digests, rows
-from layouts_tables import put, table_bytes, table_rows
+from support import layouts_tables
+from support.helpers import Result, digests, rows
+from support.layouts_tables import put, table_bytes, table_rows
 
-from annotators.common.flags import UsageError
 from pipelines import build_deepfashion, build_igpair, build_table, validate
 from schemas import codecs
+from schemas.cli.flags import UsageError
 
 Command = Callable[..., Result]
 WEIGHTLESS = ("--annotators", "garment_mask,quality,caption_tags", "--max-reject-rate", "0.5")

@@ -12,19 +12,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import Result, draw
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from support.helpers import Result, draw
 
-from annotators.common.flags import UsageError
 from annotators.functional import boxes
 from annotators.functional import geometry as shapes
-from pipelines import build_photos, reading, validate
-from pipelines.configuration import Flags, configure
-from pipelines.plan import Planned
-from pipelines.storage import JoinedFolder, open_folder, open_input
+from pipelines import build_photos, validate
+from pipelines.building import reading
+from pipelines.building.configuration import Flags, configure
+from pipelines.building.plan import Planned
 from schemas import codecs, labels, shards
+from schemas.cli.flags import UsageError
+from schemas.folders import JoinedFolder, open_folder, open_input
 
 Command = Callable[..., Result]
 BUILD = "pipelines.build_photos"

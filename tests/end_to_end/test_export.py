@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import finished
 import numpy as np
 import pytest
-from helpers import Result
 from PIL import Image
+from support import finished
+from support.helpers import Result
 
 from schemas import codecs
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import finished
 import numpy as np
 import pytest
-from helpers import WEIGHTLESS, Result, rows
+from support import finished
+from support.helpers import WEIGHTLESS, Result, rows
 
 from pipelines.sources import sample
 from schemas import codecs, fields, record

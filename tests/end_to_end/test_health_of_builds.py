@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers import Dataset, Result, draw, rows
+from support.helpers import Dataset, Result, draw, rows
 
-from pipelines import findings, report
-from pipelines.storage import open_folder
+from pipelines import report
+from pipelines.judging import findings
 from schemas import codecs
+from schemas.folders import open_folder
 
 Command = Callable[..., Result]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Dataset, Result, digests, rows
 from PIL import Image
-from tiny_models import (
+from support.helpers import Dataset, Result, digests, rows
+from support.tiny_models import (
     save_blip,
     save_clip,
     save_densepose,

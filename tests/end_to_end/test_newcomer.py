@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import Result, rows
 from PIL import Image
-from tiny_models import save_segformer
+from support.helpers import Result, rows
+from support.tiny_models import save_segformer
 
 from schemas import codecs
 

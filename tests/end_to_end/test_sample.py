@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import small_shards
-from helpers import Result
+from support import small_shards
+from support.helpers import Result
 
 from vton_models.commands import sample, synthesize
 

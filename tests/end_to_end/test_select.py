@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import HEIGHT, WIDTH, Dataset, Result, digests, draw
+from support.helpers import HEIGHT, WIDTH, Dataset, Result, digests, draw
 
-from pipelines import findings
+from pipelines.judging import findings
 from schemas import codecs, shards
 
 Command = Callable[..., Result]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import Result
+from support.helpers import Result
 
 pytest.importorskip("diffusers")
 pytest.importorskip("accelerate")

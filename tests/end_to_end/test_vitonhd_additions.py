@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from helpers import HEIGHT, WIDTH, Dataset, Result, rows
+from support.helpers import HEIGHT, WIDTH, Dataset, Result, rows
 
 from schemas import codecs, labels, record
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import draw
+from support.helpers import draw
 
 import annotators
 from annotators.common import registry
 from annotators.functional import agnostic, densepose, masks
 from annotators.functional.agnostic import inputs
 from benchmarks import recipes as benchmark
-from pipelines.sources.drawing.garments import GARMENTS
-from pipelines.sources.drawing.people import draw_person
+from pipelines.drawing.garments import GARMENTS
+from pipelines.drawing.people import draw_person
 from schemas import fields, labels
 
 DATA = Path(os.environ.get("VTON_DATA") or Path(__file__).parents[3] / "shared/data")

@@ -16,8 +16,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from vton_models.catvton import Config, build  # noqa: E402
-from vton_models.common import attention, diffusion, latents, official, pictures, weights  # noqa: E402
+from vton_models.catvton import Config, build, official  # noqa: E402
+from vton_models.networks import attention, diffusion, latents, pictures, weights  # noqa: E402
 
 torch.set_num_threads(1)  # tiny networks gain nothing from more
 PARITY = Path(os.environ.get("VTON_PARITY") or Path(__file__).parents[3] / "shared" / "parity")

@@ -18,10 +18,10 @@ import pytest
 torch = pytest.importorskip("torch")
 from safetensors.numpy import load_file  # noqa: E402
 
-from annotators.common.densepose_rcnn import decode, preprocess  # noqa: E402
-from annotators.common.densepose_rcnn.network import DensePoseRcnn  # noqa: E402
-from annotators.common.densepose_rcnn.roi_align import roi_align  # noqa: E402
 from annotators.functional import densepose  # noqa: E402
+from annotators.networks.densepose_rcnn import decode, preprocess  # noqa: E402
+from annotators.networks.densepose_rcnn.network import DensePoseRcnn  # noqa: E402
+from annotators.networks.densepose_rcnn.roi_align import roi_align  # noqa: E402
 
 PARITY = Path(os.environ.get("VTON_PARITY") or Path(__file__).parents[3] / "shared" / "parity")
 FOLDER = PARITY / "densepose"

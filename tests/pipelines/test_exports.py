@@ -8,20 +8,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import finished
 import numpy as np
 import pytest
-from helpers import HEIGHT, WIDTH, draw
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support import finished
+from support.helpers import HEIGHT, WIDTH, draw
 
-from annotators.common.flags import UsageError
-from pipelines import export, exports, rewrite
+from pipelines import export, exports
+from pipelines.building import rewrite
 from pipelines.exports import _cells, _keypoints, _names
-from pipelines.sources import vitonhd
-from pipelines.storage import LocalFolder, RemoteFolder, open_folder
+from pipelines.sources.tryon import vitonhd
 from schemas import codecs
+from schemas.cli.flags import UsageError
+from schemas.folders import LocalFolder, RemoteFolder, open_folder
 from schemas.labels import Atr, Body25, Cihp, Coco18
 
 Rows = list[dict[str, Any]]

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from shard_rows import row, write
+from support.shard_rows import row, write
 
 from pipelines import stats
-from pipelines.markup import Table
-from pipelines.storage import LocalFolder, open_folder
 from schemas import codecs, record, shards
+from schemas.cli.tables import Table
+from schemas.folders import LocalFolder, open_folder
 
 PICTURE = {"bytes": codecs.encode_mask(np.eye(8, dtype=np.uint8) * 255), "path": "mask.png"}
 

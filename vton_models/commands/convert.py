@@ -9,10 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import vton_models
-from annotators.common import flags
-from annotators.common.flags import UsageError, flag, one_line
-from vton_models.common import choice
-from vton_models.common.runs import Run
+from schemas.cli import flags
+from schemas.cli.flags import UsageError, flag, one_line
+from vton_models.command_line import model_flags
+from vton_models.training.run_folder import Run
 
 PROG = "python -m vton_models convert"
 EXAMPLES = """\
@@ -36,10 +36,10 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         parser().print_help()
         return 0
-    module, name = choice.named(arguments), arguments[0]
+    module, name = model_flags.named(arguments), arguments[0]
     values = parser(module, name).parse_args(list(arguments[1:]))
     given = Flags(values.source, values.target, values.base, values.tiny)
-    options = choice.given_options(values, module.Config)
+    options = model_flags.given_options(values, module.Config)
     source, target = Path(given.source), Path(given.target)
     if not source.exists():
         raise UsageError(f"--from {source}: no such file or folder")
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
         if options or given.tiny:
             raise UsageError("a run has its own configuration; allowed beside it are --to and --base")
         return to_official(module, described, source, target, given.base)
-    config = choice.configure(module, None, given.tiny, options)
+    config = model_flags.configure(module, None, given.tiny, options)
     return to_run(name, module, config, source, target, given.base)
 
 
@@ -64,13 +64,15 @@ def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parse
     own = {item.name for item in fields(Flags)} - {"source", "target"}
     flags.add_flags(made, Flags, only=lambda item: item.name in own)
     if module is not None:
-        choice.add_options(made, module.Config)
+        model_flags.add_options(made, module.Config)
     return made
 
 
 def to_run(name: str, module: ModuleType, config: Any, source: Path, target: Path, base: str) -> int:
     """A run without history, which `sample` and `synthesize` read."""
-    from vton_models.common import files, lineage, weights
+    from schemas import files
+    from vton_models.networks import weights
+    from vton_models.training import lineage
 
     model = outline(module, config)
     try:
@@ -94,7 +96,8 @@ def to_run(name: str, module: ModuleType, config: Any, source: Path, target: Pat
 
 def to_official(module: ModuleType, described: dict[str, Any], source: Path, target: Path, base: str) -> int:
     """Where only self-attention was trained, its base isn't needed; else the whole network is written."""
-    from vton_models.common import start, weights
+    from vton_models.networks import weights
+    from vton_models.training import loading
 
     try:
         config = weights.config_from_json(module.Config, described["config"])
@@ -102,7 +105,7 @@ def to_official(module: ModuleType, described: dict[str, Any], source: Path, tar
             model = outline(module, config)
             load_trained(model, Run(source))
         else:
-            _, model, _ = start.load(source, base)
+            _, model, _ = loading.load(source, base)
     except ValueError as error:
         raise UsageError(f"--from {source}: {one_line(error)}") from None
     model.save_official(target)
@@ -126,7 +129,7 @@ def outline(module: ModuleType, config: Any) -> Any:
 
 def load_trained(model: Any, run: Run) -> None:
     """The final weights, or those of the newest checkpoint (averages where kept). Raises UsageError, ValueError."""
-    from vton_models.common import checkpoints
+    from vton_models.training import checkpoints
 
     if run.model.is_dir():
         model.load(run.model)

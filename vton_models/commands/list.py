@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import vton_models
-from annotators.common import flags
-from annotators.common.flags import flag
-from vton_models.common import choice
+from schemas.cli import flags
+from schemas.cli.flags import flag
+from vton_models.command_line import model_flags
 
 EXAMPLES = """\
   python -m vton_models list
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     given = Flags(**vars(parser.parse_args(list(arguments))))
     modules = {name: vton_models.load(name) for name in vton_models.names()}
     rows = list(_recipes(modules)) if given.presets else list(_systems(modules))
-    print(choice.markdown(rows) if given.table else choice.aligned(rows))
+    print(model_flags.markdown(rows) if given.table else model_flags.aligned(rows))
     return 0
 
 
@@ -43,7 +43,7 @@ def _systems(modules: dict[str, ModuleType]) -> Iterator[tuple[str, ...]]:
 def _recipes(modules: dict[str, ModuleType]) -> Iterator[tuple[str, ...]]:
     head = True
     for name, module in modules.items():
-        rows = choice.presets_table(module)
+        rows = model_flags.presets_table(module)
         if head:
             yield "model", *rows[0]
             head = False

@@ -11,9 +11,9 @@ from types import ModuleType
 from typing import Any
 
 import vton_models
-from annotators.common import flags
-from annotators.common.flags import UsageError, flag
-from vton_models.common import choice
+from schemas.cli import flags
+from schemas.cli.flags import UsageError, flag
+from vton_models.command_line import model_flags
 
 PROG = "python -m vton_models preview"
 EXAMPLES = """\
@@ -38,11 +38,11 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         parser().print_help()
         return 0
-    module, name = choice.named(arguments), arguments[0]
+    module, name = model_flags.named(arguments), arguments[0]
     values = parser(module, name).parse_args(list(arguments[1:]))
     given = Flags(**{item.name: getattr(values, item.name) for item in fields(Flags)})
-    options = choice.given_options(values, module.Config)
-    config = choice.configure(module, choice.preset(module, given.preset), given.tiny, options)
+    options = model_flags.given_options(values, module.Config)
+    config = model_flags.configure(module, model_flags.preset(module, given.preset), given.tiny, options)
     if given.limit < 1:
         raise UsageError(f"--limit {given.limit}; allowed is at least 1")
     return preview(given, module, config)
@@ -52,14 +52,15 @@ def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parse
     about = f"models: {', '.join(vton_models.names())}" if module is None else str(module.__doc__)
     made = flags.parser(f"{PROG} {name}", f"{__doc__}\n\n{about}", EXAMPLES, Flags)
     if module is not None:
-        choice.add_options(made, module.Config)
+        model_flags.add_options(made, module.Config)
     return made
 
 
 def preview(given: Flags, module: ModuleType, config: Any) -> int:
     """The exit code: 1 when no record could be prepared."""
     started = time.perf_counter()
-    from vton_models.common import files, sheets
+    from schemas import files
+    from vton_models.networks import sheets
 
     folder = Path(given.output)
     written = 0
@@ -81,8 +82,8 @@ def prepared(given: Flags, module: ModuleType, config: Any) -> Iterator[dict[str
     """The first `--limit` records as `prepare` makes them. Raises UsageError for columns that the shards lack."""
     import torch
 
-    from vton_models.common import records
-    from vton_models.common.dataset import ShardDataset
+    from vton_models.reading.dataset import ShardDataset
+    from vton_models.training import records
 
     with torch.device("meta"):  # the networks' shapes only
         model = module.build(config)

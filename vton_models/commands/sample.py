@@ -10,16 +10,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import vton_models
-from annotators.common import flags
-from annotators.common.flags import UsageError, one_line
-from vton_models.common import choice, networks_given, sample_flags
-from vton_models.common.networks_given import Given
-from vton_models.common.sample_flags import Flags
+from schemas.cli import flags
+from schemas.cli.flags import UsageError, one_line
+from vton_models.command_line import model_flags, weights_flags
+from vton_models.command_line.weights_flags import Given
+from vton_models.sampling import sample_flags
+from vton_models.sampling.sample_flags import Flags
 
 if TYPE_CHECKING:
-    from vton_models.common.pairing import Index, Pair
-    from vton_models.common.photo_tasks import Photos
-    from vton_models.common.sampling import Made, Sampler, Task
+    from vton_models.reading.pairing import Index, Pair
+    from vton_models.sampling.loop import Made, Sampler, Task
+    from vton_models.sampling.photo_tasks import Photos
 
 PROG = "python -m vton_models sample"
 EXAMPLES = """\
@@ -49,10 +50,10 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         parser().print_help()
         return 0
-    module, name = choice.named(arguments), arguments[0]
+    module, name = model_flags.named(arguments), arguments[0]
     values = parser(module, name).parse_args(list(arguments[1:]))
     given = Flags(**{item.name: getattr(values, item.name) for item in fields(Flags)})
-    weights = networks_given.check(name, module, given, choice.given_options(values, module.Config))
+    weights = weights_flags.check(name, module, given, model_flags.given_options(values, module.Config))
     sample_flags.check(given, weights.mask_free)
     return run(read(weights, given))
 
@@ -61,17 +62,17 @@ def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parse
     about = f"models: {', '.join(vton_models.names())}" if module is None else str(module.__doc__)
     made = flags.parser(f"{PROG} {name}", f"{__doc__}\n\n{about}", EXAMPLES, Flags)
     if module is not None:
-        choice.add_options(made, module.Config)
+        model_flags.add_options(made, module.Config)
     return made
 
 
 def read(given: Given, wanted: Flags) -> Request:
     """Lists the shards, or decodes the photos and draws their masks. Raises UsageError before weights are loaded."""
-    from vton_models.common import photo_tasks
+    from vton_models.sampling import photo_tasks
 
     folder = Path(wanted.output or f"output/sample/{given.name}")
-    model = networks_given.outline(given)
-    device = networks_given.pick_device(wanted.device)
+    model = weights_flags.outline(given)
+    device = weights_flags.pick_device(wanted.device)
     if wanted.shards:
         return read_shards(Request(given, wanted, folder), model)
     return Request(given, wanted, folder, photos=photo_tasks.load(wanted, given.mask_free, device))
@@ -79,8 +80,9 @@ def read(given: Given, wanted: Flags) -> Request:
 
 def read_shards(request: Request, model: Any) -> Request:
     """With its pairs: those that have all that the model reads, up to the limit. Raises UsageError."""
-    from vton_models.common import completeness, pairing, shard_tasks
-    from vton_models.common.catalogue import catalogue
+    from vton_models.reading import completeness, pairing
+    from vton_models.reading.catalogue import catalogue
+    from vton_models.sampling import shard_tasks
 
     given = request.flags
     index = pairing.index(given.shards, given.split)
@@ -95,31 +97,31 @@ def read_shards(request: Request, model: Any) -> Request:
 def run(request: Request) -> int:
     """Samples; the last line on stdout says what came out."""
     started = time.perf_counter()
-    from vton_models.common import outputs, sampling
+    from vton_models.sampling import loop, outputs
 
     given, folder = request.flags, request.folder
-    model, digest = networks_given.build(request.given)
+    model, digest = weights_flags.build(request.given)
     try:
-        wanted = sampling.settings(model, given.seed, given.num_inference_steps, given.guidance_scale, given.eta)
+        wanted = loop.settings(model, given.seed, given.num_inference_steps, given.guidance_scale, given.eta)
     except ValueError as error:
         raise UsageError(one_line(error)) from None
-    sampler = sampling.Sampler(model, wanted)
+    sampler = loop.Sampler(model, wanted)
     ours = ("*.png", outputs.SAMPLES_FILE, outputs.REJECTS_FILE)
     outputs.begin(folder, describe(request, sampler, digest), given.overwrite, ours)
     try:
         made = make(request, sampler, digest)
-    except sampling.SamplingError as error:
+    except loop.SamplingError as error:
         print(f"{PROG}: {one_line(error)}", file=sys.stderr)
         return 1
-    rows = sampling.rows(made, wanted, digest, folder, outputs.size_of)
+    rows = loop.rows(made, wanted, digest, folder, outputs.size_of)
     outputs.write_table(folder / outputs.SAMPLES_FILE, rows, outputs.SAMPLES)
     outputs.write_table(folder / outputs.REJECTS_FILE, [*made.rejects, *request.left_out], outputs.REJECTS)
     return report(request, made, started)
 
 
 def tasks(request: Request) -> "list[Task]":
-    from vton_models.common import photo_tasks, shard_tasks
-    from vton_models.common.stored_records import StoredRecords
+    from vton_models.reading.stored_records import StoredRecords
+    from vton_models.sampling import photo_tasks, shard_tasks
 
     if request.photos is not None:
         return list(photo_tasks.tasks(request.photos, request.folder))
@@ -129,7 +131,7 @@ def tasks(request: Request) -> "list[Task]":
 
 def describe(request: Request, sampler: "Sampler", digest: str) -> dict[str, Any]:
     """config.json: what results of one folder have in common; no path, and nothing of where they were computed."""
-    from vton_models.common import lineage
+    from vton_models.training import lineage
 
     given = request.flags
     source: dict[str, Any] = {"photos": request.photos.described()} if request.photos else {}
@@ -150,19 +152,19 @@ def describe(request: Request, sampler: "Sampler", digest: str) -> dict[str, Any
 
 def make(request: Request, sampler: "Sampler", digest: str) -> "Made":
     """Photos one after the other, since a piece of an outfit goes onto the result before it; records in batches."""
-    from vton_models.common import outputs, sampling
+    from vton_models.sampling import loop, outputs
 
     def encode(task: "Task", picture: Any) -> bytes:
         return outputs.marked_png(picture, notes(request.given, task, sampler, digest))
 
     batch_size = 1 if request.photos else request.flags.batch_size
-    finish = sampling.Finish(sampler, request.flags.finish)
-    return sampling.run(tasks(request), request.folder, batch_size, sampling.Work(sampler, finish, encode))
+    finish = loop.Finish(sampler, request.flags.finish)
+    return loop.run(tasks(request), request.folder, batch_size, loop.Work(sampler, finish, encode))
 
 
 def notes(given: Given, task: "Task", sampler: "Sampler", digest: str) -> dict[str, str]:
     """The text of a result's file."""
-    from vton_models.common import lineage
+    from vton_models.training import lineage
 
     package, name = lineage.package(), given.module.ABOUT.title.partition(":")[0]
     told = sampler.settings

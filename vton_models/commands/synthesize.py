@@ -10,17 +10,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import vton_models
-from annotators.common import flags
-from annotators.common.flags import UsageError, flag, one_line
-from vton_models.common import choice, networks_given, sample_flags
-from vton_models.common.networks_given import Given, WeightsFlags
-from vton_models.common.sample_flags import SettingsFlags
+from schemas.cli import flags
+from schemas.cli.flags import UsageError, flag, one_line
+from vton_models.command_line import model_flags, weights_flags
+from vton_models.command_line.weights_flags import Given, WeightsFlags
+from vton_models.sampling import sample_flags
+from vton_models.sampling.sample_flags import SettingsFlags
 
 if TYPE_CHECKING:
-    from vton_models.common.pairing import Index, Pair
-    from vton_models.common.sampling import Settings
-    from vton_models.common.synthesis import Receipt
-    from vton_models.common.synthesis_files import Source
+    from vton_models.reading.pairing import Index, Pair
+    from vton_models.sampling.loop import Settings
+    from vton_models.synthesis.folder import Source
+    from vton_models.synthesis.synthesis import Receipt
 
 PROG = "python -m vton_models synthesize"
 EXAMPLES = """\
@@ -58,10 +59,10 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         parser().print_help()
         return 0
-    module, name = choice.named(arguments), arguments[0]
+    module, name = model_flags.named(arguments), arguments[0]
     values = parser(module, name).parse_args(list(arguments[1:]))
     given = Flags(**{item.name: getattr(values, item.name) for item in fields(Flags)})
-    weights = networks_given.check(name, module, given, choice.given_options(values, module.Config))
+    weights = weights_flags.check(name, module, given, model_flags.given_options(values, module.Config))
     sample_flags.check_settings(given)
     if not given.shards:
         raise UsageError("--shards is missing; allowed is the folder of a finished build")
@@ -74,20 +75,22 @@ def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parse
     about = f"models: {', '.join(vton_models.names())}" if module is None else str(module.__doc__)
     made = flags.parser(f"{PROG} {name}", f"{__doc__}\n\n{about}", EXAMPLES, Flags)
     if module is not None:
-        choice.add_options(made, module.Config)
+        model_flags.add_options(made, module.Config)
     return made
 
 
 def read(given: Given, wanted: Flags) -> Request:
     """Lists the shards and draws a garment for every paired record. Raises UsageError."""
-    from vton_models.common import completeness, pairing, shard_tasks, synthesis_files
-    from vton_models.common.catalogue import catalogue
+    from vton_models.reading import completeness, pairing
+    from vton_models.reading.catalogue import catalogue
+    from vton_models.sampling import shard_tasks
+    from vton_models.synthesis import folder
 
     output = Path(wanted.output or f"output/synthesize/{given.name}")
     if output.resolve() == Path(wanted.shards).resolve():
         raise UsageError(f"--output {output} is the folder that is read; allowed is another one")
-    model = networks_given.outline(given)
-    networks_given.pick_device(wanted.device)
+    model = weights_flags.outline(given)
+    weights_flags.pick_device(wanted.device)
     index = pairing.index(wanted.shards, wanted.split)
     paired = [row for row in index.rows if row.paired]
     if not paired:
@@ -98,41 +101,42 @@ def read(given: Given, wanted: Flags) -> Request:
     lacking = completeness.incomplete(catalogue([wanted.shards], None, wanted.split, None), columns[0])
     usable, left_out = shard_tasks.usable(pairing.at_random(paired, wanted.seed), lacking, columns[0])
     unpaired = len(index.rows) - len(paired)
-    source = synthesis_files.source(wanted.shards)
+    source = folder.source(wanted.shards)
     return Request(given, wanted, output, source, index, tuple(usable), tuple(left_out), unpaired, columns)
 
 
 def run(request: Request) -> int:
     """Synthesises; the last line on stdout says what came out."""
     started = time.perf_counter()
-    from vton_models.common import sampling, synthesis, synthesis_files
+    from vton_models.sampling import loop
+    from vton_models.synthesis import folder, synthesis
 
     given = request.flags
-    model, digest = networks_given.build(request.given)
+    model, digest = weights_flags.build(request.given)
     try:
-        wanted = sampling.settings(model, given.seed, given.num_inference_steps, given.guidance_scale, given.eta)
+        wanted = loop.settings(model, given.seed, given.num_inference_steps, given.guidance_scale, given.eta)
     except ValueError as error:
         raise UsageError(one_line(error)) from None
-    sampler = sampling.Sampler(model, wanted)
+    sampler = loop.Sampler(model, wanted)
     config = describe(request, wanted, digest, sampler.size)
     synthesis.begin(request.output, config, given.overwrite)
-    finish = sampling.Finish(sampler, "paste_back" if given.paste_back else "")
+    finish = loop.Finish(sampler, "paste_back" if given.paste_back else "")
     work = synthesis.Synthesis(request.output, sampler, finish, given.batch_size, request.given.name, digest)
     try:
         receipts, skipped = make(request, work)
-    except sampling.SamplingError as error:
+    except loop.SamplingError as error:
         print(f"{PROG}: {one_line(error)}", file=sys.stderr)
         return 1
     about = request.given.module.ABOUT
-    synthesis_files.write(request.output, request.source, request.index, config, about, receipts, request.left_out)
+    folder.write(request.output, request.source, request.index, config, about, receipts, request.left_out)
     synthesis.end(request.output)
     return report(request, receipts, skipped, started)
 
 
 def make(request: Request, work: Any) -> "tuple[list[Receipt], int]":
     """Receipts of all shards in order, and how many were there before."""
-    from vton_models.common import shard_tasks
-    from vton_models.common.stored_records import StoredRecords
+    from vton_models.reading.stored_records import StoredRecords
+    from vton_models.sampling import shard_tasks
 
     stored, receipts, skipped = StoredRecords(request.index.schema), [], 0
     for number, shard in enumerate(request.index.shards):

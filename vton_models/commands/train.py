@@ -10,22 +10,23 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import vton_models
-from annotators.common import flags
-from annotators.common.flags import UsageError
-from vton_models.common import choice, settings
-from vton_models.common.presets import Preset
-from vton_models.common.runs import Run
-from vton_models.common.settings import Cadence, Settings
-from vton_models.common.train_flags import Flags, check_tools, hold_out, resolve
+from schemas.cli import flags
+from schemas.cli.flags import UsageError
+from vton_models.command_line import model_flags
+from vton_models.system import Preset
+from vton_models.training import settings
+from vton_models.training.run_folder import Run
+from vton_models.training.settings import Cadence, Settings
+from vton_models.training.train_flags import Flags, check_tools, hold_out, resolve
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from vton_models.common.checkpoints import Progress
-    from vton_models.common.dataset import ShardDataset
-    from vton_models.common.records import Chosen, Records
-    from vton_models.common.start import Start
-    from vton_models.common.validation import Validation
+    from vton_models.reading.dataset import ShardDataset
+    from vton_models.training.checkpoints import Progress
+    from vton_models.training.loading import Start
+    from vton_models.training.records import Chosen, Records
+    from vton_models.training.validation import Validation
 
 PROG = "python -m vton_models train"
 EXAMPLES = """\
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
         parser().print_help()
         return 0
     request = parse(arguments)
-    from vton_models.common.training import TrainingError
+    from vton_models.training.loop import TrainingError
 
     try:
         return run(request)
@@ -72,7 +73,7 @@ def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parse
     """With a model also its own options, and its presets below the examples."""
     about = f"models: {', '.join(vton_models.names())}"
     if module is not None:
-        about = f"{module.__doc__}\n\npresets:\n{choice.aligned(choice.presets_table(module))}"
+        about = f"{module.__doc__}\n\npresets:\n{model_flags.aligned(model_flags.presets_table(module))}"
     made = flags.parser(f"{PROG} {name}", f"{__doc__}\n\n{about}", EXAMPLES, Flags)
     made.add_argument(
         "--shards",
@@ -83,18 +84,18 @@ def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parse
         help="folders of finished builds; with weights, an epoch is divided by them",
     )
     if module is not None:
-        choice.add_options(made, module.Config)
+        model_flags.add_options(made, module.Config)
     return made
 
 
 def parse(arguments: Sequence[str]) -> Request:
     """Raises UsageError for everything that can be known without reading shards or weights."""
-    module, name = choice.named(arguments), arguments[0]
+    module, name = model_flags.named(arguments), arguments[0]
     values = parser(module, name).parse_args(list(arguments[1:]))
     given = Flags(**{item.name: getattr(values, item.name) for item in fields(Flags)})
-    chosen = choice.preset(module, given.preset)
-    options = choice.given_options(values, module.Config)
-    config = choice.configure(module, chosen, given.tiny, options, _begun_from(given, name, module))
+    chosen = model_flags.preset(module, given.preset)
+    options = model_flags.given_options(values, module.Config)
+    config = model_flags.configure(module, chosen, given.tiny, options, _begun_from(given, name, module))
     check_tools(given)
     output = given.output or f"output/train/{name}"
     if "://" in output:
@@ -108,7 +109,7 @@ def _begun_from(given: Flags, name: str, module: ModuleType) -> Any:
     described = [found for word in given.init if ":" not in word and (found := Run(word).described())]
     if not described:
         return None
-    from vton_models.common import weights
+    from vton_models.networks import weights
 
     if described[0]["model"] != name:
         raise UsageError(
@@ -120,7 +121,7 @@ def _begun_from(given: Flags, name: str, module: ModuleType) -> Any:
 def run(request: Request) -> int:
     """Trains; the last line on stdout says what came out."""
     started = time.perf_counter()
-    from vton_models.common import checkpoints, lineage, records, start, training
+    from vton_models.training import checkpoints, lineage, loading, loop, records
 
     given, folder = request.flags, Run(request.output)
     folder.check_ours()
@@ -129,7 +130,7 @@ def run(request: Request) -> int:
     cadence = Cadence(given.log_every, given.checkpoint_every, given.keep, given.validate_every)
     settings.check(wanted, cadence)
     check_device(given.device, wanted.mixed_precision)
-    begin = start.parse(given.init, given.tiny)
+    begin = loading.parse(given.init, given.tiny)
     found = records.find(request.shards, given.split, given.where)
     description = describe(request, wanted, begin, found)
     if not given.overwrite:
@@ -149,11 +150,11 @@ def run(request: Request) -> int:
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         folder.start(description, done, anew=given.overwrite)
-        start.save_random_base(model, folder)
+        loading.save_random_base(model, folder)
     accelerator.wait_for_everyone()
     if given.tracker != "none":
         accelerator.init_trackers("vton_models", config=asdict(wanted))
-    progress = training.train(accelerator, model, dataset, wanted, cadence, folder, validation, given.workers)
+    progress = loop.train(accelerator, model, dataset, wanted, cadence, folder, validation, given.workers)
     if accelerator.is_main_process:
         finish(request, folder, model, progress, description)
         report(request, progress, wanted, started)
@@ -181,7 +182,7 @@ def check_device(device: str, precision: str) -> None:
 
 def choose_records(request: Request, wanted: Settings, found: "Records", model: Any) -> "Chosen":
     """Raises UsageError for fewer than one step needs."""
-    from vton_models.common import records
+    from vton_models.training import records
 
     chosen = records.choose(found, model, hold_out(request.flags), request.flags.seed)
     if chosen.incomplete and os.environ.get("RANK", "0") == "0":
@@ -201,7 +202,8 @@ def counts(chosen: "Chosen") -> dict[str, Any]:
 
 def describe(request: Request, wanted: Settings, begin: "Start", found: "Records") -> dict[str, Any]:
     """config.json, but for base, package and counts."""
-    from vton_models.common import lineage, weights
+    from vton_models.networks import weights
+    from vton_models.training import lineage
 
     given = request.flags
     return {
@@ -223,9 +225,10 @@ def describe(request: Request, wanted: Settings, begin: "Start", found: "Records
 
 def build_model(request: Request, begin: "Start", folder: Run | None) -> Any:
     """With its weights and memory mode, on the CPU."""
-    from vton_models.common import memory, start
+    from vton_models.networks import memory
+    from vton_models.training import loading
 
-    model = start.build(request.module, request.config, begin, folder)
+    model = loading.build(request.module, request.config, begin, folder)
     memory.apply_memory(model, request.flags.memory, training=True)
     if request.flags.gradient_checkpointing:
         memory.checkpoint_gradients(model)
@@ -248,7 +251,7 @@ def make_accelerator(given: Flags, wanted: Settings, model: Any, folder: Run) ->
 def make_dataset(
     request: Request, chosen: "Chosen", model: Any, wanted: Settings, accelerator: "Accelerator"
 ) -> "ShardDataset":
-    from vton_models.common.dataset import ShardDataset
+    from vton_models.reading.dataset import ShardDataset
 
     return ShardDataset(
         list(request.shards),
@@ -269,8 +272,8 @@ def make_dataset(
 def make_validation(
     request: Request, found: "Records", chosen: "Chosen", model: Any, wanted: Settings, folder: Run
 ) -> "Validation | None":
-    from vton_models.common import records
-    from vton_models.common.validation import Validation
+    from vton_models.training import records
+    from vton_models.training.validation import Validation
 
     given = request.flags
     if not given.validate_every:
@@ -286,7 +289,8 @@ def make_validation(
 
 def finish(request: Request, folder: Run, model: Any, progress: "Progress", description: dict[str, Any]) -> None:
     """The final weights with their lineage, and the card."""
-    from vton_models.common import files, lineage
+    from schemas import files
+    from vton_models.training import lineage
 
     card = lineage.card(description, request.module.ABOUT, progress.step, progress.loss).encode()
     with files.new_folder(folder.model) as made:

@@ -1,1 +1,1 @@
-"""The models themselves, one file per system: `build` of `vton_models.<name>` imports its file, and torch with it."""
+"""Parts that systems are made of: attention processors, diffusion, latents, text, weights; stock diffusers networks."""

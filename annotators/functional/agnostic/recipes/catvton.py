@@ -12,14 +12,7 @@ import numpy as np
 
 from annotators.functional import boxes, masks
 from annotators.functional.agnostic import inputs
-from annotators.functional.agnostic.recipe import (
-    MASK_TYPES,
-    Recipe,
-    Record,
-    Settings,
-    check_choice,
-    check_label_map,
-)
+from annotators.functional.agnostic.recipe import MASK_TYPES, Recipe, Record, Settings, check_choice, check_label_map
 from schemas.labels import Atr, Category, Lip
 from schemas.labels import DensePose as Part
 

@@ -11,14 +11,7 @@ import numpy as np
 
 from annotators.functional import boxes, masks
 from annotators.functional.agnostic import inputs
-from annotators.functional.agnostic.recipe import (
-    MODEL_TYPES,
-    Recipe,
-    Record,
-    Settings,
-    check_choice,
-    check_label_map,
-)
+from annotators.functional.agnostic.recipe import MODEL_TYPES, Recipe, Record, Settings, check_choice, check_label_map
 from annotators.functional.agnostic.shapes import Point, arm, reached
 from schemas.labels import Atr, Category, Coco18
 

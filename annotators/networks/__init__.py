@@ -1,0 +1,1 @@
+"""Networks that the annotators run, each beside what loads its published weights."""

@@ -1,0 +1,1 @@
+"""From a listing to shards: plan, units, reading, annotating, receipts, finish."""

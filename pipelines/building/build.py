@@ -1,0 +1,270 @@
+"""The whole build on one page: list, check, plan, run the engine, finish."""
+
+import errno
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from annotators.common import registry, weights
+from pipelines import finish, runners, sources
+from pipelines.building import configuration as configurations
+from pipelines.building import plan, preflight, receipts
+from pipelines.building.configuration import Configuration, Flags, RunFlags
+from pipelines.building.progress import Bar, Finished, clock
+from pipelines.building.receipts import Expected
+from pipelines.building.unit import Configured, Job, Totals, failures
+from schemas.cli.flags import UsageError, one_line
+from schemas.folders import Entry, Folder, InputFolder, open_folder, open_input
+from schemas.record import SCHEMA_VERSION
+
+RUN = "_run.json"
+
+
+class BuildError(Exception):
+    """A build that can't go on: one line, exit code 1."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a builder command passes on: where the records are, and the flags."""
+
+    command: str
+    source: str
+    dataset: str
+    input: str
+    flags: Flags
+    settings: dict[str, dict[str, Any]]
+    engine_options: tuple[str, ...] = ()
+    listing: dict[str, Any] = field(default_factory=dict)  # what the source's `listing` takes beside split and pairing
+    garment_canvas: str = "none"
+
+
+def build(request: Request) -> int:
+    """Runs a build, prints its line of JSON on stdout, returns the exit code. Raises UsageError before any work."""
+    started = time.perf_counter()
+    engine = runners.load(request.flags.runner)
+    engine.check(request.engine_options)
+    root = _input(request.input)
+    configured = replace(
+        configurations.configure(request.flags, request.source, request.dataset, str(root), request.settings),
+        source_options=tuple(sorted((name, _option(value)) for name, value in request.listing.items())),
+        garment_canvas=request.garment_canvas,
+    )
+    listing = _listing(request, root)
+    made = plan.make(
+        (plan.planned(item, listing.files, configured.recompute) for item in listing.records),
+        listing.refused,
+        configured.shard_size,
+        configured.limit,
+    )
+    kept = {item.record_id for item in made.records}
+    records = [item for item in listing.records if item.record_id in kept]
+    preflight.check(records, configured)
+    preflight.check_device(request.flags.device)
+    output = open_folder(request.flags.output or f"output/{request.command}")
+    columns = preflight.columns(records, configured)
+    digests = weight_digests(configured.annotators)
+    configured = replace(configured, output=str(output), columns=columns, digests=digests)
+    run = {"configuration": configurations.as_json(configured), "repeated_lines": listing.repeated_lines}
+    words = fingerprint_words(configured)
+    prepared = Prepared(request.command, configured, Job(configured), made, words, root, listing.files, run)
+    return execute(prepared, request.flags, engine, request.engine_options, started)
+
+
+def _option(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is settled before the output folder is touched."""
+
+    command: str
+    configured: Configured
+    job: Callable[[int], Totals]
+    made: plan.Plan
+    words: list[str]  # for the fingerprints: everything but the records that a shard's bytes depend on
+    root: InputFolder
+    files: dict[str, Entry]  # of every referenced path below the root
+    run: dict[str, Any]  # what finish needs to know, for `_run.json`
+
+
+def execute(prepared: Prepared, flags: RunFlags, engine: Any, engine_options: Sequence[str], started: float) -> int:
+    """Plans, runs the engine over what isn't done yet, finishes; prints the line of JSON, returns the exit code."""
+    output = open_folder(prepared.configured.output)
+    try:
+        return _execute(prepared, flags, engine, engine_options, output, started)
+    except OSError as error:
+        raise BuildError(f"{output}: {error.strerror or error}") from error
+
+
+def _execute(
+    prepared: Prepared, flags: RunFlags, engine: Any, engine_options: Sequence[str], output: Folder, started: float
+) -> int:
+    made = prepared.made
+    run = prepared.run | {
+        "command": prepared.command,
+        "input": str(prepared.root),
+        "identity": prepared.configured.identity(),
+        "runner": flags.runner,
+        "complete": False,
+    }
+    _prepare(output, run, flags.overwrite)
+    fingerprints, resume = _plan_and_reconcile(prepared, flags, output)
+    plan.write(output, made, fingerprints)
+    _say(f"{len(made.records)} records in {len(made.units)} shards, {len(resume.done)} already done; {output}")
+    if resume.todo:
+        _engine(prepared, flags.runner, engine, engine_options, resume.todo)
+    summary = finish.finish(output)
+    seconds = round(time.perf_counter() - started, 3)
+    output.write(RUN, _json(run | {"complete": True, "seconds": seconds, "skipped_shards": len(resume.done)}))
+    _report_seconds(summary.seconds)
+    line = {"output": str(output), "records": summary.records, "rejects": summary.rejects, "shards": summary.shards}
+    print(json.dumps(line | {"seconds": seconds, "skipped_shards": len(resume.done)}), flush=True)
+    return _exit_code(summary, flags.max_reject_rate)
+
+
+def _input(location: str) -> InputFolder:
+    try:
+        root = open_input(location)
+    except (ValueError, ImportError) as error:
+        raise UsageError(f"--input {location!r}: {error}") from None
+    if not root.is_folder():
+        raise UsageError(f"--input {location!r} is no folder; allowed is a dataset folder or its URL")
+    return root
+
+
+def _listing(request: Request, root: InputFolder) -> sources.Listing:
+    flags = request.flags
+    try:
+        source = sources.load(request.source)
+        found: sources.Listing = source.listing(
+            root, flags.split, flags.pairing, dataset=request.dataset, **request.listing
+        )
+        return found
+    except OSError as error:
+        raise UsageError(f"--input {root}: {error.strerror or error}") from None
+
+
+def weight_digests(annotators: Iterable[tuple[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """sha256 of the weights of each annotator that has any and can run."""
+    found = []
+    for name, made in annotators:
+        needed = registry.needs_weights(made)
+        if needed and not preflight.unready(name, made):
+            folder = getattr(made, "weights_dir", None) or ""
+            found.append((name, "+".join(weights.digest(weights.locate(item, folder)) for item in needed)))
+    return tuple(found)
+
+
+def _prepare(output: Folder, run: dict[str, Any], overwrite: bool) -> None:
+    """Makes the folder and writes `_run.json`. Raises UsageError for a folder that can't be written or isn't ours."""
+    try:
+        output.make(receipts.FOLDER)
+        _check_same_build(output, run, overwrite)
+        receipts.sweep(output)
+        output.write(RUN, _json(run))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UsageError(f"--output {output} can't be written: {error.strerror or error}") from None
+
+
+def _check_same_build(output: Folder, run: dict[str, Any], overwrite: bool) -> None:
+    present = output.files()
+    ours = [name for name in present if finish.belongs(name)]
+    if RUN not in present:
+        if ours:
+            raise UsageError(f"--output {output} holds {ours[0]}, which no build made; allowed is an empty folder")
+        return
+    earlier = _earlier(output)
+    now = {**run["identity"], "input": run["configuration"]["input"], "command": run["command"]}
+    differing = [key for key in now if json.loads(json.dumps(now[key])) != earlier.get(key)]
+    if not differing:
+        return
+    if not overwrite:
+        key = differing[0]
+        raise UsageError(
+            f"--output {output} holds another build ({key} was {earlier.get(key)!r}, is {now[key]!r});"
+            " allowed is another folder, or --overwrite"
+        )
+    for folder, names in (("", ours), (receipts.FOLDER, list(output.files(receipts.FOLDER)))):
+        for name in names:
+            output.remove(f"{folder}/{name}" if folder else name)
+
+
+def _earlier(output: Folder) -> dict[str, Any]:
+    try:
+        run = json.loads(output.read(RUN))
+        return {**run["identity"], "input": run["configuration"]["input"], "command": run["command"]}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _plan_and_reconcile(prepared: Prepared, flags: RunFlags, output: Folder) -> tuple[dict[int, str], receipts.Resume]:
+    made, extension = prepared.made, prepared.configured.format
+    fingerprints, expected = {}, []
+    for unit in made.units:
+        records = made.of(unit)
+        fingerprints[unit.number] = plan.fingerprint(prepared.words, records)
+        paths = tuple(sorted({path for item in records for path, _ in item.references.values()}))
+        tokens = plan.token_digest((path, prepared.files[path].token) for path in paths)
+        expected.append(Expected(unit, fingerprints[unit.number], tokens, paths))
+    resume = receipts.reconcile(output, prepared.root, expected, extension, flags.verify, flags.retry_rejects)
+    return fingerprints, resume
+
+
+def fingerprint_words(configured: Configuration) -> list[str]:
+    """Everything but the records that a shard's bytes depend on."""
+    identity = {
+        key: value
+        for key, value in configured.identity().items()
+        if key not in ("limit", "shard_size", "split", "source_options")
+    }
+    return [
+        SCHEMA_VERSION,
+        finish.package_version(),
+        configured.dataset,
+        plan.canonical(identity),
+        ",".join(configured.columns),
+        plan.canonical(dict(configured.digests)),
+    ]
+
+
+def _engine(prepared: Prepared, runner: str, engine: Any, engine_options: Sequence[str], todo: list[plan.Unit]) -> None:
+    rows = {unit.stem: unit.rows for unit in todo}
+    failures.clear()
+    with Bar(sum(rows.values()), Finished(prepared.configured.output, rows)):
+        try:
+            engine.run(prepared.job, [unit.number for unit in todo], engine_options)
+        except Exception as error:
+            raise BuildError(f"{runner} stopped: {one_line(error)[:500]}") from error
+    if failures:
+        raise BuildError(min(failures))
+
+
+def _exit_code(summary: finish.Summary, max_reject_rate: float) -> int:
+    if not summary.records:
+        _say(f"no record at all: {summary.rejects} rejected; see rejects.parquet")
+        return 3
+    rate = summary.rejects / (summary.records + summary.rejects)
+    if rate > max_reject_rate:
+        _say(f"{summary.rejects} rejects are {rate:.1%} of all, above --max-reject-rate {max_reject_rate:.1%}")
+        return 3
+    return 0
+
+
+def _report_seconds(seconds: dict[str, float]) -> None:
+    spent = ", ".join(f"{name} {clock(s) if s >= 60 else f'{s:.1f} s'}" for name, s in sorted(seconds.items()))
+    _say(f"worker seconds: {spent}")
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,212 @@
+"""What a build was asked for, and what that resolves to: which annotators run, with which settings."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import annotators
+from annotators.common import registry
+from annotators.functional.keypoints import PERSON_CHOICES
+from schemas import record, shards
+from schemas.cli import options
+from schemas.cli.flags import UsageError, flag
+
+DEFAULT_ANNOTATORS = (
+    *("parsing", "pose", "densepose", "caption_tags", "garment_mask", "agnostic", "high_frequency", "quality"),
+)
+# Written along with others, but never the reason for a run.
+NEVER_A_REASON = frozenset({"densepose", "captions", "person_box"})
+FITS = ("crop", "pad", "stretch")
+
+
+@dataclass(frozen=True)
+class RunFlags:
+    """Flags of every command that makes shards."""
+
+    output: str | None = flag(None, help="folder for the shards (default output/<command>)")
+    runner: str = flag("DirectRunner", help="engine; further flags go to it")
+    max_reject_rate: float = flag(0.1, help="exit 3 above this share of rejected records")
+    overwrite: bool = flag(False, help="replace another build in the output folder")
+    verify: bool = flag(False, help="hash finished shards again instead of trusting their size")
+    retry_rejects: bool = flag(False, help="build units again whose receipt lists rejects")
+
+
+@dataclass(frozen=True)
+class Flags(RunFlags):
+    """Flags that all builders share."""
+
+    input: str | None = flag(None, help="dataset folder, or a URL that fsspec knows")
+    split: str = flag("all", help="which split", choices=("train", "test", "all"))
+    pairing: str = flag("unpaired", help="garment of a test record", choices=("paired", "unpaired"))
+    shard_size: int = flag(256, help="records per shard")
+    format: str = flag("parquet", help="file format of the shards", choices=shards.FORMATS)
+    annotators: tuple[str, ...] | None = flag(None, help="run exactly these, comma-separated", metavar="A,B")
+    skip: tuple[str, ...] = flag((), help="never compute these columns or annotators", metavar="A,B")
+    recompute: tuple[str, ...] = flag((), help="compute these even where the dataset ships them", metavar="A,B")
+    size: str | None = flag(None, help="store pictures at this height x width", metavar="HxW")
+    fit: str = flag("pad", help="how a picture of another shape meets --size", choices=FITS)
+    seed: int = flag(0, help="seed of everything drawn at random")
+    limit: int | None = flag(None, help="only the first so many list entries")
+    person: str = flag("largest", help="who counts where a photo shows several people", choices=PERSON_CHOICES)
+    nobody: str = flag("reject", help="a photo without anybody", choices=("reject", "null"))
+    weights: str | None = flag(None, help="folder with model weights (also $VTON_WEIGHTS)")
+    device: str = flag("cpu", help="where models run: cpu, cuda, cuda:1, mps")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything that a worker needs beside the plan; small and picklable."""
+
+    dataset: str
+    input: str
+    output: str
+    source: str
+    split: str
+    pairing: str
+    limit: int | None
+    shard_size: int
+    format: str
+    size: tuple[int, int] | None
+    fit: str
+    seed: int
+    annotators: tuple[tuple[str, Any], ...]  # (name, Config) in the order they run; those not yet built are left out
+    skip: tuple[str, ...]  # columns
+    recompute: tuple[str, ...]  # columns
+    digests: tuple[tuple[str, str], ...] = ()  # annotator → sha256 of its weights, for those that have any
+    complete: bool = True  # no --annotators given: all default columns are promised
+    columns: tuple[str, ...] = ()  # of the shards, in order
+    source_options: tuple[tuple[str, str], ...] = ()  # what the source was told beside split and pairing
+    garment_canvas: str = "none"  # "vitonhd": garments are placed as in VITON-HD, see annotators.functional.canvas
+
+    def configs(self) -> dict[str, Any]:
+        return dict(self.annotators)
+
+    def identity(self) -> dict[str, Any]:
+        """The flags that make it this build and no other (design.md §2); what a manifest shows."""
+        return {
+            "source": self.source,
+            "split": self.split,
+            "pairing": self.pairing,
+            "limit": self.limit,
+            "shard_size": self.shard_size,
+            "size": list(self.size) if self.size else None,
+            "fit": self.fit,
+            "source_options": dict(self.source_options),
+            "garment_canvas": self.garment_canvas,
+            "format": self.format,
+            "seed": self.seed,
+            "annotators": {name: options.settings(made) for name, made in sorted(self.annotators)},
+            "skip": list(self.skip),
+            "recompute": list(self.recompute),
+        }
+
+
+def configure(
+    flags: Flags, source: str, dataset: str, input_root: str, settings: dict[str, dict[str, Any]]
+) -> Configuration:
+    """Flags → Configuration; `settings` holds the annotators' own flags. Raises UsageError naming a bad value."""
+    _check_numbers(flags)
+    skip, recompute = columns_of("skip", flags.skip), columns_of("recompute", flags.recompute)
+    both = sorted(set(skip) & set(recompute))
+    if both:
+        raise UsageError(f"{both[0]!r} is in both --skip and --recompute; allowed is one of them")
+    common = {"weights_dir": flags.weights, "device": flags.device, "person": flags.person, "nobody": flags.nobody}
+    return Configuration(
+        dataset=dataset,
+        input=input_root,
+        output=flags.output or "",
+        source=source,
+        split=flags.split,
+        pairing=flags.pairing,
+        limit=flags.limit,
+        shard_size=flags.shard_size,
+        format=flags.format,
+        size=parse_size(flags.size),
+        fit=flags.fit,
+        seed=flags.seed,
+        annotators=chosen(flags.annotators, common, settings),
+        skip=skip,
+        recompute=recompute,
+        complete=flags.annotators is None,
+    )
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """ "1024x768" → (1024, 768), height first. Raises UsageError."""
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isascii() and side.isdigit() and 8 <= int(side) <= 8192 for side in sides):
+        raise UsageError(f"--size {text!r}; allowed is HEIGHTxWIDTH, each 8 to 8192, such as 1024x768")
+    return int(sides[0]), int(sides[1])
+
+
+def _check_numbers(flags: Flags) -> None:
+    if flags.shard_size < 1:
+        raise UsageError(f"--shard-size {flags.shard_size}; allowed is 1 or more")
+    if flags.limit is not None and flags.limit < 1:
+        raise UsageError(f"--limit {flags.limit}; allowed is 1 or more")
+    if not 0 <= flags.max_reject_rate <= 1:
+        raise UsageError(f"--max-reject-rate {flags.max_reject_rate}; allowed is 0 to 1")
+
+
+def columns_of(name: str, words: Sequence[str]) -> tuple[str, ...]:
+    """Columns that a list of columns and annotators means; an annotator's name means all that it writes."""
+    groups = {**record.ANNOTATOR_COLUMNS, **_written()}
+    known = set(record.TRYON) - set(record.BASE) | {column for columns in groups.values() for column in columns}
+    found: list[str] = []
+    for word in words:
+        if word not in groups and word not in known:
+            raise UsageError(f"--{name} {word!r}; allowed are {', '.join(sorted(known | set(groups)))}")
+        found += groups.get(word, (word,))
+    return tuple(sorted(set(found)))
+
+
+def _written() -> dict[str, tuple[str, ...]]:
+    """What each built annotator writes, joined with what design.md says it may write."""
+    found = {}
+    for name in annotators.names():
+        declared = record.ANNOTATOR_COLUMNS.get(name, ())
+        found[name] = tuple(dict.fromkeys([*declared, *(field.name for field in registry.written(name))]))
+    return found
+
+
+def chosen(
+    names: Sequence[str] | None, common: dict[str, Any], settings: dict[str, dict[str, Any]]
+) -> tuple[tuple[str, Any], ...]:
+    """(name, Config) of the named annotators, or of the default ones, in the order they run. Raises UsageError."""
+    wanted = names if names is not None else DEFAULT_ANNOTATORS
+    known = set(annotators.names()) | set(record.ANNOTATOR_COLUMNS)
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"--annotators {name!r}; allowed are {', '.join(sorted(known))}")
+    if names is not None:
+        missing = [name for name in wanted if name not in annotators.names()]
+        if missing:
+            raise UsageError(
+                f"--annotators {missing[0]!r} is not built yet; allowed are {', '.join(annotators.names())}"
+            )
+    built = [name for name in wanted if name in annotators.names()]
+    try:
+        configs = {name: annotators.config(name, **common, **settings.get(name, {})) for name in built}
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return tuple((name, configs[name]) for name in annotators.order(configs))
+
+
+def as_json(configuration: Configuration) -> dict[str, Any]:
+    """For `_run.json`; `from_json` reads it back."""
+    plain = {key: getattr(configuration, key) for key in configuration.__dataclass_fields__ if key != "annotators"}
+    return plain | {"annotators": [[name, asdict(made)] for name, made in configuration.annotators]}
+
+
+def from_json(plain: dict[str, Any]) -> Configuration:
+    """Raises UsageError where this version no longer knows an annotator or a setting of it."""
+    try:
+        made = tuple((name, annotators.load(name).Config(**values)) for name, values in plain["annotators"])
+        rest: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+        for pairs in ("digests", "source_options"):
+            rest[pairs] = tuple((name, value) for name, value in rest[pairs])
+        return Configuration(**{**rest, "annotators": made})
+    except (TypeError, ValueError, KeyError) as error:
+        raise UsageError(f"_run.json is of another version: {error}") from None

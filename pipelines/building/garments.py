@@ -1,0 +1,68 @@
+"""Which part of a photo is the garment, known while the photo is read: before it is placed on its canvas."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from annotators.common import registry
+from annotators.functional import canvas, masks
+from annotators.functional.garment_mask import garment_mask, is_doubtful
+from pipelines.building.configuration import Configuration
+from schemas.cli import options
+from schemas.labels import Category, Cihp
+
+WORN = "worn"
+Parse = Callable[[np.ndarray], np.ndarray | None]  # photo uint8 [h w 3] → CIHP ids uint8 [h w]; None without a parser
+
+# Of somebody who wears the garment; specs/annotations.md §6 for the upper body.
+_WORN_LABELS: dict[str, tuple[Cihp, ...]] = {
+    Category.UPPER_BODY: (Cihp.UPPER_CLOTHES, Cihp.DRESS, Cihp.COAT),
+    Category.LOWER_BODY: (Cihp.PANTS, Cihp.SKIRT),
+    Category.DRESSES: (Cihp.UPPER_CLOTHES, Cihp.DRESS, Cihp.SKIRT),
+}
+_SMALLEST_PART = 0.02  # of the largest component
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A garment's mask uint8 [h w], which annotator's it is, and a note; None where it failed."""
+
+    mask: np.ndarray | None
+    annotator: str
+    note: str
+
+
+def cut(photo: np.ndarray, view: str | None, category: str | None, configuration: Configuration, parse: Parse) -> Cut:
+    """A flat garment by its colours, a worn one by a parse of its photo uint8 [h w 3] of any size."""
+    small = canvas.reduce(photo)  # the masks' thresholds are made for this size
+    found = _worn(small, category, parse) if view == WORN else _flat(small, configuration)
+    return found if found.mask is None else replace(found, mask=canvas.enlarge(found.mask, *photo.shape[:2]))
+
+
+def _flat(photo: np.ndarray, configuration: Configuration) -> Cut:
+    made = configuration.configs().get("garment_mask") or registry.config("garment_mask")
+    settings = "; ".join(f"{key}={value}" for key, value in options.settings(made).items())
+    try:
+        mask = garment_mask(photo, made.refine)
+    except ValueError as error:
+        return Cut(None, "garment_mask", str(error))
+    if canvas.is_torn(mask):
+        return Cut(None, "garment_mask", "the mask is torn")
+    return _unless_doubtful(Cut(mask, "garment_mask", settings))
+
+
+def _worn(photo: np.ndarray, category: str | None, parse: Parse) -> Cut:
+    if category is None:
+        return Cut(None, "parsing", "worn, and no category says which clothes to cut out")
+    label_map = parse(photo)
+    if label_map is None:
+        return Cut(None, "parsing", "worn, and no parse to cut it out by")
+    mask = masks.keep_components(masks.of_labels(label_map, _WORN_LABELS[category]), _SMALLEST_PART)
+    return _unless_doubtful(Cut(mask, "parsing", f"worn: {category} of the photo's parse"))
+
+
+def _unless_doubtful(found: Cut) -> Cut:
+    if found.mask is None or not is_doubtful(found.mask):
+        return found
+    return Cut(None, found.annotator, f"a mask of {masks.share(found.mask):.0%} of the photo is doubtful")

@@ -1,0 +1,148 @@
+"""Before any work: which columns each record will get, and whether everything needed for them is there."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from annotators.common import registry, weights
+from pipelines.building.configuration import NEVER_A_REASON, Configuration
+from pipelines.building.plan import DERIVED, columns_of, promised
+from pipelines.sources import Listed
+from schemas import record
+from schemas.cli.flags import UsageError
+
+# A shipped half of a pair decides the other.
+HALVES = {"agnostic_image": "agnostic_mask", "agnostic_mask": "agnostic_image"}
+
+
+def shipped(item: Listed, configuration: Configuration) -> frozenset[str]:
+    """Columns that a record brings along or that follow from them, without those to be computed anew."""
+    own = {name for name, value in item.values.items() if value is not None} | set(item.references)
+    own |= promised(item.references) - (DERIVED & (set(configuration.skip) - own))
+    own -= set(configuration.recompute)
+    return frozenset(
+        own | {HALVES[column] for column in own & set(HALVES) if HALVES[column] not in configuration.recompute}
+    )
+
+
+def columns(records: Iterable[Listed], configuration: Configuration) -> tuple[str, ...]:
+    """Columns of the shards: the base, what any record ships, and what the default and chosen annotators write."""
+    found = set(record.BASE)
+    for signature in {frozenset(item.references) | frozenset(item.values) for item in records}:
+        found |= {column for name in signature for column in columns_of(name)} & set(record.TRYON)
+    found |= {"parse", "keypoints", "densepose_image", "caption", "garment_caption"}
+    for name, made in configuration.annotators:
+        found |= {field.name for field in registry.written(name, made)}
+    known = list(record.TRYON)
+    return tuple(sorted(found, key=lambda name: (known.index(name) if name in known else len(known), name)))
+
+
+def check_device(device: str) -> None:
+    """Raises UsageError for a device that this machine lacks; the CPU is taken as there, without asking torch."""
+    if device == "cpu":
+        return
+    from annotators.networks.transformers_models import torch_device
+
+    try:
+        torch_device(device)
+    except ValueError as error:
+        raise UsageError(f"--device {error}") from None
+
+
+def check(records: list[Listed], configuration: Configuration) -> None:
+    """Raises UsageError when some records lack a column that no chosen annotator, with its weights, can make."""
+    lacking: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
+    signatures = Counter(shipped(item, configuration) for item in records)
+    for have, count in signatures.items():
+        for column, reason in _unmakeable(have, configuration).items():
+            lacking[column] += count
+            reasons[column] = reason
+    if not lacking:
+        return
+    names = list(lacking)
+    parts = [f"{name} ({lacking[name]} of {len(records)} records lack it; {reasons[name]})" for name in names]
+    raise UsageError(
+        f"no annotator can make {'; '.join(parts)}. Ways on: `python -m annotators fetch {_fetch(names)}`;"
+        f" or leave them null with `--skip {','.join(_skip_words(configuration, names))}`;"
+        f" or name other annotators with --annotators (there are {', '.join(registry.names())})"
+    )
+
+
+def _unmakeable(have: frozenset[str], configuration: Configuration) -> dict[str, str]:
+    """Root columns that a record with these columns lacks and nobody can make, each with the reason."""
+    maker = _Makeable(have, configuration)
+    roots: dict[str, str] = {}
+    for column in _wanted(configuration):
+        if column not in have and column not in configuration.skip:
+            roots |= maker.missing(column)
+    return {column: reason for column, reason in roots.items() if column not in configuration.skip}
+
+
+def _wanted(configuration: Configuration) -> list[str]:
+    """Columns whose absence makes an annotator run; the default ones also where their annotator isn't built."""
+    wanted = [
+        field.name
+        for name, made in configuration.annotators
+        for field in registry.written(name, made)
+        if field.name not in NEVER_A_REASON
+    ]
+    return list(dict.fromkeys([*_awaited(configuration), *wanted]))
+
+
+def _awaited(configuration: Configuration) -> tuple[str, ...]:
+    """Columns that a build without `--annotators` promises."""
+    return ("parse", "keypoints", "densepose_image") if configuration.complete else ()
+
+
+class _Makeable:
+    """Finds, for one set of shipped columns, the root of what can't be made."""
+
+    def __init__(self, have: frozenset[str], configuration: Configuration) -> None:
+        self.have, self.configuration = have, configuration
+        self.configs = configuration.configs()
+        self.writers = registry.owners(self.configs)
+
+    def missing(self, column: str, above: tuple[str, ...] = ()) -> dict[str, str]:
+        """{} when the column is there or can be made, else root column → reason."""
+        if column in self.have:
+            return {}
+        writers = self.writers.get(column, [])
+        if not writers or column in above:
+            return {column: _who(column)}
+        if column in self.configuration.skip:
+            return {column: "skipped"}
+        name = writers[0]
+        reason = unready(name, self.configs[name])
+        if reason:
+            return {column: reason}
+        found: dict[str, str] = {}
+        for needed in registry.inputs(name, self.configs[name]):
+            found |= self.missing(needed, (*above, column))
+        return found
+
+
+def unready(name: str, made: Any) -> str:
+    """Why an annotator can't run here: the weights it lacks; empty when it can."""
+    folder = getattr(made, "weights_dir", None) or ""
+    absent = [item for item in registry.needs_weights(made) if not weights.available(item, folder)]
+    return f"weights {', '.join(absent)} not found" if absent else ""
+
+
+def _who(column: str) -> str:
+    made_by = [name for name, names in record.ANNOTATOR_COLUMNS.items() if column in names]
+    if not made_by:
+        return "nothing computes it"
+    built = [name for name in made_by if name in registry.names()]
+    return f"annotator {built[0]} is not among --annotators" if built else f"annotator {made_by[0]} is not there"
+
+
+def _fetch(columns_: list[str]) -> str:
+    makers = [name for column in columns_ for name, names in record.ANNOTATOR_COLUMNS.items() if column in names]
+    return " ".join(dict.fromkeys(makers)) or "NAME"
+
+
+def _skip_words(configuration: Configuration, lacking: list[str]) -> list[str]:
+    """The whole `--skip` list to write: what was given already, and the lacking columns by their shortest names."""
+    words = {"densepose_image": "densepose"}
+    return list(dict.fromkeys([*configuration.skip, *(words.get(name, name) for name in lacking)]))

@@ -1,0 +1,362 @@
+"""Finished shards as the input of new ones: what `annotate` and `select` share.
+
+The cells of a record go over as they are stored; only what an annotator reads is decoded.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+import annotators
+from annotators.common import registry
+from pipelines.building.plan import Planned, canonical
+from pipelines.building.reading import Reading
+from pipelines.building.unit import Totals, attempt
+from pipelines.validate import shard_names
+from schemas import codecs, fields, record, shards
+from schemas.cli import options
+from schemas.cli.flags import UsageError
+from schemas.folders import Entry, Folder, InputFolder, JoinedFolder, open_folder
+
+SHARDS = "shards"  # where the finished folder is mounted; folders of imported columns are mounted by the column
+WORDS = ("record_id", "dataset", "split", "category")
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """What `annotate` or `select` was asked for, and what every worker needs beside the plan; small and picklable."""
+
+    dataset: str
+    input: str
+    output: str
+    format: str
+    shard_size: int
+    annotators: tuple[tuple[str, Any], ...] = ()
+    skip: tuple[str, ...] = ()  # columns that stay as they are
+    imports: tuple[tuple[str, str], ...] = ()  # column → folder of files named after records
+    where: str = ""
+    drop_findings: tuple[str, ...] = ()
+    digests: tuple[tuple[str, str], ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()  # of the new shards, in order: name → Arrow type
+
+    @property
+    def written(self) -> frozenset[str]:
+        """Columns that the annotators write."""
+        written = {field.name for name, made in self.annotators for field in registry.written(name, made)}
+        return frozenset(written - set(self.skip))
+
+    @property
+    def replaced(self) -> frozenset[str]:
+        """Those made anew in every record; what an annotator itself reads (whom a box means) stays where it is."""
+        own = {column for name, made in self.annotators for column in _read_and_written(name, made)}
+        return self.written - own
+
+    def identity(self) -> dict[str, Any]:
+        """The flags that make it this rewrite and no other; what a manifest shows as its configuration."""
+        return {
+            "format": self.format,
+            "shard_size": self.shard_size,
+            "annotators": {name: options.settings(made) for name, made in sorted(self.annotators)},
+            "skip": list(self.skip),
+            "from_folder": [column for column, _ in self.imports],
+            "where": self.where,
+            "drop_findings": list(self.drop_findings),
+        }
+
+
+def _read_and_written(name: str, made: Any) -> set[str]:
+    read = {*registry.inputs(name, made), *registry.optional_inputs(name, made)}
+    return read & {field.name for field in registry.written(name, made)}
+
+
+def as_json(rewrite: Rewrite) -> dict[str, Any]:
+    """For `_run.json`; `from_json` reads it back."""
+    plain = {key: getattr(rewrite, key) for key in rewrite.__dataclass_fields__ if key != "annotators"}
+    return plain | {"annotators": [[name, asdict(made)] for name, made in rewrite.annotators]}
+
+
+def from_json(plain: dict[str, Any]) -> Rewrite:
+    """Raises UsageError where this version no longer knows an annotator or a setting of it."""
+    try:
+        made = tuple((name, annotators.load(name).Config(**values)) for name, values in plain["annotators"])
+        rest: dict[str, Any] = {k: _tuples(v) if isinstance(v, list) else v for k, v in plain.items()}
+        return Rewrite(**{**rest, "annotators": made})
+    except (TypeError, ValueError, KeyError) as error:
+        raise UsageError(f"_run.json is of another version: {error}") from None
+
+
+def _tuples(values: list[Any]) -> tuple[Any, ...]:
+    return tuple(tuple(value) if isinstance(value, list) else value for value in values)
+
+
+def fingerprint_words(rewrite: Rewrite) -> list[str]:
+    """Everything but the records that a new shard's bytes depend on."""
+    settings = [[name, options.settings(made)] for name, made in rewrite.annotators]
+    parts = [settings, rewrite.skip, rewrite.columns, dict(rewrite.digests), rewrite.format]
+    words = ["rewrite", record.SCHEMA_VERSION, metadata.version("vton-pipelines"), rewrite.dataset]
+    return [*words, *(canonical(part) for part in parts)]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished folder of shards: its manifest, and a few small columns by row group."""
+
+    folder: Folder
+    manifest: dict[str, Any]
+    files: dict[str, Entry]  # of the shards, in order
+    schema: pa.Schema
+    tables: dict[str, list[pa.Table]]  # shard → a table per row group
+
+    @property
+    def format(self) -> str:
+        return shards.format_of(next(iter(self.files)))
+
+    @property
+    def shard_size(self) -> int:
+        """Records per shard as the build was told; of the largest shard where the manifest doesn't say."""
+        rows = max(sum(table.num_rows for table in tables) for tables in self.tables.values())
+        return int(self.manifest["configuration"].get("shard_size") or max(rows, 1))
+
+    def planned(self) -> Iterator[Planned]:
+        """Every record in order."""
+        splits = {shard["name"]: shard["split"] for shard in self.manifest["shards"]}
+        for name, tables in self.tables.items():
+            reference = {SHARDS: (f"{SHARDS}/{name}", self.files[name].size)}
+            for group, table in enumerate(tables):
+                for row, record_id in enumerate(table["record_id"].to_pylist()):
+                    yield Planned(record_id, splits[name], {"group": group, "row": row}, reference, name)
+
+    def described(self) -> dict[str, Any]:
+        """The manifest's account of the build that made the shards, and of those before it."""
+        names = ("command", "dataset", "package", "configuration", "annotators", "fingerprint", "source_build")
+        return {name: self.manifest[name] for name in names if name in self.manifest}
+
+    def entries(self) -> dict[str, Entry]:
+        """Of the shards, by the paths of the plan."""
+        return {f"{SHARDS}/{name}": entry for name, entry in self.files.items()}
+
+
+def open_finished(location: str, columns: tuple[str, ...]) -> Finished:
+    """Reads the small `columns` of all shards. Raises UsageError for a folder that holds no finished build."""
+    try:
+        folder = open_folder(location)
+    except (ValueError, ImportError) as error:
+        raise UsageError(f"{location!r}: {error}") from None
+    names = shard_names(folder)
+    manifest = _manifest(folder)
+    present = folder.files()
+    listed = {shard["name"]: shard["bytes"] for shard in manifest["shards"]}
+    for name in sorted(set(listed) | set(names)):
+        if name not in present or listed.get(name) != present[name].size:
+            raise UsageError(f"{folder}: {name} isn't as manifest.json says; `python -m pipelines.validate` tells more")
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(partial(_small, folder, columns), names))
+    for name, (schema, _) in zip(names, read, strict=True):
+        if not schema.equals(read[0][0], check_metadata=True):
+            raise UsageError(f"{folder}: {name} has other columns than {names[0]}; allowed are shards of one build")
+    tables = {name: groups for name, (_, groups) in zip(names, read, strict=True)}
+    return Finished(folder, manifest, {name: present[name] for name in names}, read[0][0], tables)
+
+
+def _manifest(folder: Folder) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads(folder.read("manifest.json"))
+        if {"shards", "configuration", "dataset", "fingerprint"} <= set(manifest):
+            return manifest
+    except (OSError, ValueError, TypeError):
+        pass
+    raise UsageError(f"{folder} has no readable manifest.json; allowed is a finished build")
+
+
+def _small(folder: Folder, columns: tuple[str, ...], name: str) -> tuple[pa.Schema, list[pa.Table]]:
+    try:
+        with folder.open(name) as file:
+            reader = shards.ShardReader(file, name)
+            wanted = [column for column in columns if column in reader.schema.names]
+            return reader.schema, [reader.group(index, wanted) for index in range(reader.groups)]
+    except (OSError, pa.ArrowException) as error:
+        raise UsageError(f"{folder}: {name} is unreadable ({type(error).__name__})") from None
+
+
+def new_schema(source: pa.Schema, rewrite: Rewrite) -> pa.Schema:
+    """The columns of the source as they are, and those that are replaced or added, in the record's order."""
+    found = {field.name: _plain(field) for field in source}
+    for name, made in rewrite.annotators:
+        written = (
+            field
+            for field in registry.written(name, made)
+            if field.name in rewrite.written - set(source.names) | rewrite.replaced
+        )
+        found |= {field.name: record.TRYON.get(field.name, field) for field in written}
+    found |= {column: record.TRYON[column] for column, _ in rewrite.imports if column in set(record.TRYON) - set(found)}
+    known = [*(name for name in record.TRYON if name in found), *(name for name in found if name not in record.TRYON)]
+    return fields.with_huggingface(pa.schema([found[name] for name in known]))
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    """As it was before Parquet, which renames list members and adds to the metadata."""
+    known = record.TRYON.get(field.name)
+    if known is not None and known.type == field.type:
+        return known
+    noted = {key: value for key, value in (field.metadata or {}).items() if not key.startswith(b"PARQUET:")}
+    return field.with_metadata(noted)
+
+
+def output_of(given: str | None, command: str, finished: Finished) -> str:
+    """The output folder. Raises UsageError for the folder that is read."""
+    output = str(open_folder(given or f"output/{command}"))
+    if output == str(finished.folder):
+        raise UsageError(f"--output {output} is the folder that is read; allowed is another one")
+    return output
+
+
+def root_of(rewrite: Rewrite) -> InputFolder:
+    """The finished folder and the folders of imports as one."""
+    imports = {column: open_folder(folder) for column, folder in rewrite.imports}
+    return JoinedFolder({SHARDS: open_folder(rewrite.input), **imports})
+
+
+@dataclass(frozen=True)
+class Job:
+    """Unit number → Totals; see `unit.Job`."""
+
+    rewrite: Rewrite
+
+    def __call__(self, number: int) -> Totals:
+        return attempt(number, self.rewrite, lambda planned: ShardRows(self.rewrite, planned))
+
+
+class ShardRows:
+    """Records of finished shards as the inputs of a unit; one row group in memory at a time."""
+
+    def __init__(self, rewrite: Rewrite, planned: list[Planned]) -> None:
+        self.rewrite = rewrite
+        self.root = root_of(rewrite)
+        self.folder = open_folder(rewrite.input)
+        self.kept_group: tuple[tuple[str, int], pa.Table] | None = None
+        self.digests: dict[str, str] = {}
+        self.source = self._source(planned[0].source)
+        self.schema = new_schema(self.source, rewrite)
+        self.needed = self._needed()
+
+    def read(self, item: Planned) -> Reading:
+        """Raises Rejection for a cell that can't be decoded, and for an imported file that can't be used."""
+        row = self._row(item)
+        made = self.rewrite.replaced | {"provenance"}
+        kept = {name: row[name] for name in self.source.names if name not in made and row[name] is not None}
+        reading = Reading(item, {}, kept=kept)
+        for entry in row["provenance"] or ():
+            if entry["column"] not in made:
+                reading.provenance[entry["column"]] = entry
+        shard = item.references[SHARDS][0]
+        reading.digests[shard] = self._digest(shard)
+        for column in self.needed:
+            if row[column] is not None:
+                reading.columns[column] = self._decode(column, row, reading)
+        for column, _ in self.rewrite.imports:
+            if column in item.references:
+                self._import(column, row, reading)
+        return reading
+
+    def _needed(self) -> list[str]:
+        """Columns to decode: what the annotators read, and the words that go with a record."""
+        chosen = self.rewrite.annotators
+        read = [registry.inputs(name, made) + registry.optional_inputs(name, made) for name, made in chosen]
+        wanted = {column for columns in read for column in columns} | (set(WORDS) if read else set())
+        return [name for name in self.source.names if name in wanted - self.rewrite.replaced]
+
+    def _decode(self, column: str, row: dict[str, Any], reading: Reading) -> Any:
+        try:
+            return record.decode(self.source.field(column), row[column])
+        except codecs.CodecError as error:
+            source = reading.planned.source
+            raise reading.reject("read", "unreadable", f"{column}: {error}", source) from None
+
+    def _import(self, column: str, row: dict[str, Any], reading: Reading) -> None:
+        """Takes a corrected picture; one equal to what the record has is no correction and changes nothing."""
+        path = reading.planned.references[column][0]
+        data = self._file(path, column, reading)
+        try:
+            value = _corrected(self.schema.field(column), data)
+        except codecs.CodecError as error:
+            raise reading.reject("import", "unreadable", f"{column}: {error}", path) from None
+        size = self._photo_size(column, row, reading)
+        if value.shape[:2] != size:
+            message = f"{column}: {value.shape[0]}x{value.shape[1]} pixels; its photo has {size[0]}x{size[1]}"
+            raise reading.reject("import", "wrong_size", message, path)
+        if fields.kind(self.schema.field(column)) == "mask" and not value.any():
+            raise reading.reject("import", "empty_mask", f"{column}: nothing is set", path)
+        now = self._decode(column, row, reading) if column in self.source.names else None
+        if now is not None and column not in self.rewrite.replaced and np.array_equal(now, value):
+            return
+        self._replace(column, value, reading)
+        reading.came_from(column, "manual", None, reading.digests[path], "imported with --from-folder")
+        if column == "agnostic_mask":
+            self._repaint(value, row, reading)
+
+    def _repaint(self, mask: np.ndarray, row: dict[str, Any], reading: Reading) -> None:
+        """A given half of the agnostic pair decides the other."""
+        from annotators.functional import agnostic
+
+        if "agnostic_image" not in self.schema.names or "agnostic_image" in self.rewrite.skip:
+            return
+        painted = agnostic.paint(self._decode("person_image", row, reading), mask)
+        self._replace("agnostic_image", painted, reading)
+        reading.came_from("agnostic_image", "annotator", "agnostic", None, "from the imported agnostic_mask")
+
+    def _replace(self, column: str, value: np.ndarray, reading: Reading) -> None:
+        reading.kept.pop(column, None)
+        reading.columns[column] = value
+
+    def _file(self, path: str, column: str, reading: Reading) -> bytes:
+        try:
+            data = self.root.read(path)
+        except OSError as error:
+            raise reading.reject("import", "unreadable", f"{column}: {type(error).__name__}", path) from None
+        reading.digests[path] = hashlib.sha256(data).hexdigest()
+        return data
+
+    def _photo_size(self, column: str, row: dict[str, Any], reading: Reading) -> tuple[int, int]:
+        photo = "garment_image" if column in record.GARMENT_ALIGNED else "person_image"
+        try:
+            return codecs.image_size(row[photo]["bytes"])
+        except codecs.CodecError as error:
+            source = reading.planned.source
+            raise reading.reject("read", "unreadable", f"{photo}: {error}", source) from None
+
+    def _source(self, name: str) -> pa.Schema:
+        with self.folder.open(name) as file:
+            return shards.ShardReader(file, name).schema
+
+    def _row(self, item: Planned) -> dict[str, Any]:
+        key = item.source, int(item.values["group"])
+        if self.kept_group is None or self.kept_group[0] != key:
+            self.kept_group = None  # before the next one is read
+            with self.folder.open(item.source) as file:
+                self.kept_group = key, shards.ShardReader(file, item.source).group(key[1])
+        row: dict[str, Any] = self.kept_group[1].slice(item.values["row"], 1).to_pylist()[0]
+        return row
+
+    def _digest(self, path: str) -> str:
+        if path not in self.digests:
+            self.digests[path] = self.root.sha256(path)
+        return self.digests[path]
+
+
+def _corrected(field: pa.Field, data: bytes) -> np.ndarray:
+    """Raises codecs.CodecError, also for transparency: whether an erased pixel means set or unset would be a guess."""
+    value: np.ndarray = record.decode(field, {"bytes": data})
+    with Image.open(io.BytesIO(data)) as image:
+        if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
+            raise codecs.CodecError("a mask with transparent pixels; allowed is black and white, without transparency")
+    return value

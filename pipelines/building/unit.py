@@ -1,0 +1,351 @@
+"""One shard unit → its shard and its receipt: read, annotate, encode, write. Plain Python; every engine runs this.
+
+A retry writes the same bytes. No more than a chunk of decoded records is in memory at a time.
+"""
+
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from annotators.common import batching, registry
+from pipelines.building import receipts
+from pipelines.building.configuration import NEVER_A_REASON, Configuration
+from pipelines.building.plan import Planned, PlanReader, Unit, token_digest
+from pipelines.building.preflight import unready
+from pipelines.building.progress import count
+from pipelines.building.reading import Reading, Rejection, clean, read
+from schemas import record, shards
+from schemas.cli import options
+from schemas.folders import Folder, InputFolder, open_folder, open_input
+
+CHUNK = 8  # decoded records in memory; more where an annotator takes larger batches
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What units did, summed; `failure` names the first unit that could not be written, and why."""
+
+    units: int = 0
+    records: int = 0
+    rejects: int = 0
+    seconds: tuple[tuple[str, float], ...] = ()
+    failure: str = ""
+
+    def __add__(self, other: "Totals") -> "Totals":
+        seconds: Counter[str] = Counter(dict(self.seconds))
+        seconds.update(dict(other.seconds))
+        failure = min(filter(None, (self.failure, other.failure)), default="")
+        return Totals(
+            self.units + other.units,
+            self.records + other.records,
+            self.rejects + other.rejects,
+            tuple(sorted(seconds.items())),
+            failure,
+        )
+
+
+class Configured(Protocol):
+    """What every kind of build says of itself: `Configuration`, or `rewrite.Rewrite` of finished shards."""
+
+    @property
+    def output(self) -> str: ...
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def annotators(self) -> tuple[tuple[str, Any], ...]: ...
+    @property
+    def skip(self) -> tuple[str, ...]: ...
+    @property
+    def digests(self) -> tuple[tuple[str, str], ...]: ...
+    def identity(self) -> dict[str, Any]: ...
+
+
+class Inputs(Protocol):
+    """What the records of a unit are read from, and the schema of the shard that they go to."""
+
+    @property
+    def root(self) -> InputFolder: ...
+    @property
+    def schema(self) -> pa.Schema: ...
+    def read(self, item: Planned) -> Reading:
+        """Raises Rejection."""
+
+
+class Files:
+    """The files of a dataset folder as inputs."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.root = open_input(configuration.input)
+        self.schema = shard_schema(configuration)
+
+    def read(self, item: Planned) -> Reading:
+        return read(item, self.root, self.configuration, self._parse)
+
+    def _parse(self, photo: np.ndarray) -> np.ndarray | None:
+        """CIHP ids of a photo that is nobody's person_image; None where the build has no parser or it fails."""
+        made = self.configuration.configs().get("parsing")
+        if made is None or "parse" in self.configuration.skip or unready("parsing", made):
+            return None
+        (output,) = batching.run(shared("parsing", made), [{"person_image": photo}], 1)
+        return None if isinstance(output, Exception) else output["parse"]
+
+
+failures: list[str] = []  # of units that this process could not write
+
+
+@dataclass(frozen=True)
+class Job:
+    """Unit number → Totals: all that travels to a worker, once. A failure to write is a result, not an exception."""
+
+    configuration: Configuration
+
+    def __call__(self, number: int) -> Totals:
+        return attempt(number, self.configuration, lambda planned: Files(self.configuration))
+
+
+def attempt(number: int, configuration: Configured, inputs: Callable[[list[Planned]], Inputs]) -> Totals:
+    """Builds the unit of a written plan; `inputs` opens what its records are read from."""
+    _quiet_threads()
+    output = open_folder(configuration.output)
+    plan = _plan(str(output), output.entry("_plan.parquet").token)
+    unit = plan.units[number]
+    try:
+        planned, fingerprint = plan.of(unit)
+        receipt = build_unit(unit, planned, fingerprint, output, inputs(planned), configuration)
+    except (OSError, Unusable) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        failures.append(f"unit {unit.stem}: {reason}")
+        return Totals(failure=failures[-1])
+    return Totals(1, receipt.rows, len(receipt.rejects), tuple(sorted(receipt.seconds.items())))
+
+
+@lru_cache(maxsize=2)
+def _plan(output: str, token: str) -> PlanReader:
+    """Cached by the plan's token: a worker reads its footer and cuts its units once."""
+    return PlanReader(open_folder(output))
+
+
+def build_unit(
+    unit: Unit, planned: list[Planned], fingerprint: str, output: Folder, inputs: Inputs, configuration: Configured
+) -> receipts.Receipt:
+    """Writes the unit's shard, then its receipt. Raises OSError when the output can't be written."""
+    tokens = unit_tokens(planned, inputs.root)
+    work = _Work(configuration, inputs)
+    with output.create(f"{unit.stem}.{configuration.format}") as file:
+        writer = shards.ShardWriter(file, inputs.schema, configuration.format)
+        for row in work.rows(planned):
+            writer.write(row)
+        size, digest = writer.close()
+    receipt = receipts.Receipt(
+        rows=writer.rows,
+        size=size,
+        sha256=digest,
+        inputs=dict(sorted(work.inputs.items())),
+        rejects=work.rejects,
+        origins={column: dict(sorted(found.items())) for column, found in sorted(work.origins.items())},
+        seconds={name: round(spent, 3) for name, spent in sorted(work.seconds.items())},
+    )
+    output.write(str(receipts.Name(unit.stem, fingerprint, tokens, size)), receipt.to_json())
+    return receipt
+
+
+@lru_cache(maxsize=4)
+def shard_schema(configuration: Configuration) -> pa.Schema:
+    extra = [field for name, made in configuration.annotators for field in registry.written(name, made)]
+    return record.schema(configuration.columns, extra)
+
+
+def unit_tokens(planned: list[Planned], root: InputFolder) -> str:
+    """The digest of the tokens of a unit's inputs as they are now; a missing file has an empty token."""
+    paths = {path for item in planned for path, _ in item.references.values()}
+    return token_digest((path, _token(root, path)) for path in paths)
+
+
+def _token(root: InputFolder, path: str) -> str:
+    try:
+        return root.entry(path).token
+    except OSError:
+        return ""
+
+
+class _Work:
+    """The records of one unit passing through; what it leaves is in its attributes."""
+
+    def __init__(self, configuration: Configured, source: Inputs) -> None:
+        self.configuration, self.source = configuration, source
+        self.inputs: dict[str, str] = {}
+        self.rejects: list[dict[str, str]] = []
+        self.origins: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        sizes = [getattr(made, "batch_size", 0) for _, made in configuration.annotators]
+        self.chunk = max(CHUNK, *sizes) if sizes else CHUNK
+
+    def rows(self, planned: list[Planned]) -> Iterator[dict[str, Any]]:
+        """Encoded rows in order; records that fail on the way are in `rejects`."""
+        for start in range(0, len(planned), self.chunk):
+            chunk = planned[start : start + self.chunk]
+            readings = self._read(chunk)
+            for name, made in self.configuration.annotators:
+                readings = self._annotate(name, made, readings)
+            for reading in readings:
+                if not self._still_unreadable(reading):
+                    yield self._encode(reading)
+            count(len(chunk))
+        self.rejects.sort(key=lambda row: tuple(row.values()))
+
+    def _read(self, chunk: list[Planned]) -> list[Reading]:
+        readings = []
+        with self._timed("read"):
+            for item in chunk:
+                try:
+                    reading = self.source.read(item)
+                    self.inputs |= reading.digests
+                    readings.append(reading)
+                except Rejection as rejection:
+                    self._reject(rejection)
+                    self.inputs |= _digests(item, self.source.root, self.inputs)
+        return readings
+
+    def _annotate(self, name: str, made: Any, readings: list[Reading]) -> list[Reading]:
+        """Runs one annotator on the records that lack a column of it and have its inputs."""
+        able = [reading for reading in readings if self._wants(name, made, reading)]
+        if not able or unready(name, made):
+            return readings
+        with self._timed(name):
+            batch_size = getattr(made, "batch_size", registry.DEFAULT_BATCH_SIZE)
+            outputs = batching.run(shared(name, made), [reading.columns for reading in able], batch_size)
+        failed = set()
+        for reading, output in zip(able, outputs, strict=True):
+            if isinstance(output, Exception):
+                failed.add(id(reading))
+                message = clean(str(output)) or type(output).__name__
+                source = reading.planned.references.get("person_image", (reading.planned.source,))[0]
+                self._reject(reading.reject(name, type(output).__name__, message, source))
+            else:
+                self._fill(name, made, reading, output)
+        return [reading for reading in readings if id(reading) not in failed]
+
+    def _wants(self, name: str, made: Any, reading: Reading) -> bool:
+        lacking = [column for column in self._lacking(name, made, reading) if column not in NEVER_A_REASON]
+        return bool(lacking) and all(reading.columns.get(column) is not None for column in registry.inputs(name, made))
+
+    def _lacking(self, name: str, made: Any, reading: Reading) -> list[str]:
+        written = [field.name for field in registry.written(name, made)]
+        return [c for c in written if reading.columns.get(c) is None and c not in self.configuration.skip]
+
+    def _fill(self, name: str, made: Any, reading: Reading, output: dict[str, Any]) -> None:
+        """Takes the columns that were lacking; shipped ones stay. What isn't a column is for later annotators only."""
+        settings = "; ".join(f"{key}={value}" for key, value in options.settings(made).items())
+        digest = dict(self.configuration.digests).get(name)
+        written = {field.name for field in registry.written(name, made)}
+        reading.columns |= {key: value for key, value in output.items() if key not in written}
+        for column in self._lacking(name, made, reading):
+            value = output.get(column)
+            if value is None:
+                reading.columns.setdefault(column, None)  # looked for, and not there
+                continue
+            reading.columns[column] = value
+            bad = reading.unreadable.pop(column, None)
+            listed = reading.provenance.get(column, {}).get("note")  # by the source: what it could not read
+            notes = [f"{record.SHIPPED_UNREADABLE}: {bad[0]}" if bad else listed, settings]
+            reading.came_from(column, "annotator", name, digest, "; ".join(filter(None, notes)))
+
+    def _still_unreadable(self, reading: Reading) -> bool:
+        for column, (message, path) in sorted(reading.unreadable.items()):
+            if reading.columns.get(column) is None:
+                self._reject(reading.reject("read", "unreadable", f"{column}: {message}", path))
+                return True
+        return False
+
+    def _encode(self, reading: Reading) -> dict[str, Any]:
+        with self._timed("encode"):
+            provenance = [reading.provenance[column] for column in sorted(reading.provenance)]
+            reading.columns["provenance"] = provenance
+            for row in provenance:
+                self.origins[str(row["column"])][str(row["origin"])] += 1
+            name = reading.planned.record_id.rsplit("/", 1)[-1]
+            return {
+                field.name: reading.kept[field.name]
+                if field.name in reading.kept
+                else record.encode(field, reading.columns.get(field.name), f"{name}.{field.name}.png")
+                for field in self.source.schema
+            }
+
+    def _reject(self, rejection: Rejection) -> None:
+        row = {name: getattr(rejection, name) for name in ("record_id", "stage", "error", "message", "source")}
+        self.rejects.append(row)
+
+    def _timed(self, name: str) -> "_Timer":
+        return _Timer(self.seconds, name)
+
+
+class _Timer:
+    def __init__(self, seconds: defaultdict[str, float], name: str) -> None:
+        self.seconds, self.name = seconds, name
+
+    def __enter__(self) -> None:
+        self.start = time.perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        self.seconds[self.name] += time.perf_counter() - self.start
+
+
+def _digests(item: Planned, root: InputFolder, known: dict[str, str]) -> dict[str, str]:
+    """Digests of all inputs of a record not read to the end, so that a later run can tell a touch from a change."""
+    found = {}
+    for path in sorted({path for path, _ in item.references.values()} - set(known)):
+        try:
+            found[path] = root.sha256(path)
+        except OSError:
+            continue
+    return found
+
+
+class Unusable(Exception):
+    """An annotator that can't be built: its weights are damaged, or its device isn't there. No record is to blame."""
+
+
+_building = threading.Lock()
+_built: dict[Any, batching.Annotator | Unusable] = {}
+
+
+def shared(name: str, made: Any) -> batching.Annotator:
+    """The annotator of a Config, built once per process. Raises Unusable."""
+    with _building:
+        if made not in _built:
+            _built[made] = _build(name, made)
+        built = _built[made]
+    if isinstance(built, Unusable):
+        raise built
+    return built
+
+
+def _build(name: str, made: Any) -> batching.Annotator | Unusable:
+    try:
+        if registry.needs_weights(made):
+            import torch
+
+            torch.set_num_threads(1)  # workers are the parallelism; sums must not depend on how many cores there are
+        return made.build()
+    except ValueError as error:
+        return Unusable(f"annotator {name}: {error}")
+    except ImportError as error:
+        return Unusable(f"annotator {name}: {error}; `pip install 'vton-pipelines[annotators]'` brings what it needs")
+
+
+@lru_cache(maxsize=1)
+def _quiet_threads() -> None:
+    """One thread per worker in OpenCV: workers are the parallelism, and results don't depend on the machine."""
+    import cv2
+
+    cv2.setNumThreads(1)

@@ -1,0 +1,1 @@
+"""What is said about records and builds: findings, health, published counts, the card."""

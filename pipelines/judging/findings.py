@@ -1,0 +1,189 @@
+"""What is worth a look: images that are nearly equal, stand in two splits or repeat, and what is odd about one record.
+
+`health` judges a record's pictures, `consistency` what it says of itself.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.judging import consistency, health
+from schemas import shards
+from schemas.folders import Folder
+
+SCHEMA = pa.schema(
+    [
+        ("record_id", pa.string()),
+        ("kind", pa.string()),
+        ("group", pa.string()),
+        ("severity", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+# Of 256 bits. Encoding a photo again moves the hash by at most 22; different garments on white are 84 apart or more.
+NEAR = 32
+# Of paired records. VITON-HD and Dress Code use a photo once, IGPair a garment for 2 to 5 people; one of IGPair's is
+# listed 144 times (muzishen/IMAGDressing#38).
+MOST_USES = 20
+KINDS = ("near_duplicate", "split_leak", "repeated_photo", *health.KINDS, *consistency.KINDS)
+COLUMNS = ("record_id", "split", "person_id", "garment_id", "tags", *health.COLUMNS, *consistency.COLUMNS)
+IMAGES = {"person_image": "person_hash", "garment_image": "garment_hash"}
+_BLOCK = 2_048
+
+
+@dataclass(frozen=True)
+class Use:
+    """One record's use of an image."""
+
+    record_id: str
+    split: str
+    identity: str
+    paired: bool = False
+
+
+@dataclass(frozen=True)
+class Image:
+    """A distinct file (by digest) and everyone who uses it."""
+
+    digest: str
+    hash: str
+    uses: tuple[Use, ...]
+
+
+def find(output: Folder, done: Iterable[Any], extension: str) -> list[dict[str, Any]]:
+    """Rows of findings.parquet, sorted. Records that share one file are no duplicates of each other."""
+    uses: dict[str, dict[str, list[Use]]] = {column: defaultdict(list) for column in IMAGES}
+    hashes: dict[str, dict[str, str]] = {column: {} for column in IMAGES}
+    rows: list[dict[str, Any]] = []
+    for item in done:
+        name = f"{item.unit.stem}.{extension}"
+        for row in _small_columns(output, name):
+            _note(row, uses, hashes)
+            rows += health.findings(row)
+            rows += consistency.findings(row)
+    for column in IMAGES:
+        images = [
+            Image(digest, hashes[column].get(digest, ""), tuple(sorted(users, key=lambda u: u.record_id)))
+            for digest, users in sorted(uses[column].items())
+        ]
+        rows += _image_findings(column, sorted(images, key=lambda image: image.uses[0].record_id))
+    return sorted(rows, key=lambda row: (row["record_id"], row["kind"], row["group"], row["detail"]))
+
+
+def _small_columns(output: Folder, name: str) -> Iterator[dict[str, Any]]:
+    """Of `tags`, only whether they are set."""
+    with output.open(name) as file:
+        table = shards.ShardReader(file, name).table(list(dict.fromkeys(COLUMNS)))
+    if "tags" in table.column_names:
+        table = table.append_column("has_tags", table["tags"].is_valid()).drop_columns(["tags"])
+    for batch in table.to_batches(_BLOCK):
+        yield from batch.to_pylist()
+
+
+def _note(row: dict[str, Any], uses: dict[str, dict[str, list[Use]]], hashes: dict[str, dict[str, str]]) -> None:
+    digests = {entry["column"]: entry["digest"] for entry in row["provenance"] or ()}
+    for column, hash_name in IMAGES.items():
+        digest = digests.get(column)
+        if digest is None:
+            continue
+        identity = row["person_id"] if column == "person_image" else row["garment_id"]
+        uses[column][digest].append(Use(row["record_id"], row["split"], identity, bool(row["paired"])))
+        hashes[column][digest] = (row.get("quality") or {}).get(hash_name) or ""
+
+
+def _image_findings(column: str, images: list[Image]) -> Iterator[dict[str, Any]]:
+    for group in _groups(images):
+        members = [images[index] for index in group]
+        splits = sorted({use.split for image in members for use in image.uses})
+        identities = {use.identity for image in members for use in image.uses}
+        key = members[0].digest[:16]
+        if len(members) > 1 or len(identities) > 1:
+            yield from _near_duplicates(column, members, key)
+        if len(splits) > 1:
+            for image in members:
+                for use in image.uses:
+                    others = ", ".join(split for split in splits if split != use.split)
+                    detail = f"{column} of {use.identity} is also in {others}"
+                    yield _row(use, "split_leak", key, "error", detail)
+        for image in members:
+            yield from _repeated(column, image)
+
+
+def _repeated(column: str, image: Image) -> Iterator[dict[str, Any]]:
+    """The uses of one file beyond the first MOST_USES, in the order of their records."""
+    paired = [use for use in image.uses if use.paired]
+    for number, use in enumerate(paired[MOST_USES:], start=MOST_USES + 1):
+        detail = f"{column} of {use.identity} is in {len(paired)} paired records; this is number {number}"
+        yield _row(use, "repeated_photo", image.digest[:16], "warning", detail)
+
+
+def _near_duplicates(column: str, members: list[Image], key: str) -> Iterator[dict[str, Any]]:
+    """The first image of a group is kept as its representative ("info"), the others are what to drop ("warning")."""
+    first = members[0].uses[0].identity
+    for position, image in enumerate(members):
+        distance = hamming(members[0].hash, image.hash) if position else 0
+        for use in image.uses:
+            if position == 0 and use.identity == first:
+                detail = f"{column} of {use.identity} stands for {len(members)} near-duplicates"
+                yield _row(use, "near_duplicate", key, "info", detail)
+            else:
+                detail = f"{column} of {use.identity} is like that of {first}: {distance} of 256 bits differ"
+                yield _row(use, "near_duplicate", key, "warning", detail)
+
+
+def _row(use: Use, kind: str, group: str, severity: str, detail: str) -> dict[str, Any]:
+    return {"record_id": use.record_id, "kind": kind, "group": group, "severity": severity, "detail": detail}
+
+
+def hamming(a: str, b: str) -> int:
+    """Bits that differ between two hashes in hexadecimal; 0 where either is unknown."""
+    return (int(a, 16) ^ int(b, 16)).bit_count() if a and b else 0
+
+
+def _groups(images: list[Image]) -> list[list[int]]:
+    """Indices of images joined by near hashes (single linkage); images of their own group included."""
+    parent = list(range(len(images)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    known = [index for index, image in enumerate(images) if image.hash]
+    words = np.array([_words(images[index].hash) for index in known], np.uint64).reshape(-1, 4)
+    for a, b in near_pairs(words, NEAR):
+        low, high = sorted((root(known[a]), root(known[b])))
+        parent[high] = low
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for index in range(len(images)):
+        groups[root(index)].append(index)
+    return [groups[key] for key in sorted(groups)]
+
+
+def near_pairs(words: np.ndarray, limit: int) -> Iterator[tuple[int, int]]:
+    """Pairs (i < j) of 256-bit hashes uint64 [n 4] at most `limit` bits apart; blocks keep memory small."""
+    for start in range(0, len(words), _BLOCK):
+        block = words[start : start + _BLOCK]
+        for other in range(start, len(words), _BLOCK):
+            candidates = words[other : other + _BLOCK]
+            distance = np.zeros((len(block), len(candidates)), np.uint16)
+            for word in range(4):
+                distance += np.bitwise_count(block[:, None, word] ^ candidates[None, :, word])
+            for i, j in np.argwhere(distance <= limit):
+                if start + i < other + j:
+                    yield int(start + i), int(other + j)
+
+
+def _words(text: str) -> list[int]:
+    return [int(text[i : i + 16], 16) for i in range(0, 64, 16)]
+
+
+def digest(texts: Iterable[str]) -> str:
+    """sha256 over texts, one a line."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Layouts of try-on datasets, one file each; helpers begin with an underscore."""

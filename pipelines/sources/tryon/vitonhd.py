@@ -1,0 +1,239 @@
+"""VITON-HD's layout (Choi et al., CVPR 2021), in every variant of folder names that is in circulation.
+
+ROOT/{train,test}/image, cloth and any subset of annotation folders; ROOT/{train,test}_pairs.txt names the pairs.
+Files are found through folder listings only, so a name in a list can't reach outside the dataset.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pipelines.sources import Listed, Listing, Refused
+from pipelines.sources.tryon import _captions
+from pipelines.sources.tryon._files import Files, list_names, no_list, text_of
+from pipelines.sources.tryon._names import contents, is_unicode, leads_elsewhere, normal, printable, split_pair, stem_of
+from schemas.cli.flags import UsageError
+from schemas.folders import InputFolder
+from schemas.labels import Category
+from schemas.record import SHIPPED_UNREADABLE
+
+DATASET = "vitonhd"
+EXPECTED = "train/ or test/ with image/ and cloth/ inside, and train_pairs.txt or test_pairs.txt beside them"
+SPLITS = ("test", "train")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+Folders = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+
+# Column → folder names, newest first, and how the file is named after the photo's stem. GP-VTON's `parse-bytedance`
+# has classes of its own, not CIHP's, and isn't read; its `densepose` has part ids in one channel.
+PERSON_FOLDERS: Folders = {
+    "parse": (("image-parse-v3", "image-parse"), (".png",)),
+    "parse_agnostic": (("image-parse-agnostic-v3.2", "image-parse-agnostic"), (".png",)),
+    "keypoints": (("openpose_json", "openpose-json"), ("_keypoints.json",)),
+    "pose_image": (("openpose_img", "openpose-img"), ("_rendered.png", ".png")),
+    "densepose_image": (("image-densepose", "densepose"), PICTURES),
+    "agnostic_image": (("agnostic-v3.2", "agnostic"), PICTURES),
+    "agnostic_mask": (("agnostic-mask", "agnostic_mask"), ("_mask.png", "_mask.jpg", *PICTURES)),
+    "worn_garment_mask": (("gt_cloth_warped_mask",), PICTURES),
+}
+GARMENT_FOLDERS: Folders = {"garment_mask": (("cloth-mask", "cloth_mask", "cloth_mask-bytedance"), PICTURES)}
+# Of this garment on this person, named after the person (DCI-VTON, MV-VTON): own garment, or the test list's other one.
+WARPED_FOLDERS: Folders = {
+    "warped_garment_image": (("cloth-warp",), PICTURES),
+    "warped_garment_mask": (("cloth-warp-mask",), PICTURES),
+}
+UNPAIRED_FOLDERS: Folders = {
+    "warped_garment_image": (("unpaired-cloth-warp",), PICTURES),
+    "warped_garment_mask": (("unpaired-cloth-warp-mask",), PICTURES),
+}
+
+CATEGORIES = {
+    "TOPS": Category.UPPER_BODY,
+    "OUTWEARS": Category.UPPER_BODY,
+    "BOTTOMS": Category.LOWER_BODY,
+    "PANTS": Category.LOWER_BODY,
+    "SKIRTS": Category.LOWER_BODY,
+    "DRESSES": Category.DRESSES,
+    "WHOLEBODIES": Category.DRESSES,
+}
+
+
+def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET, pair_list: str = "") -> Listing:
+    """The records of `split` ("train", "test" or "all" that are present), pairs as design.md §2 lays down.
+
+    `pairing` ("paired" or "unpaired") chooses the test garment. With a `pair_list` only the lists that end with it
+    count, and splits without such a list are left out. Raises UsageError when layout or list aren't there.
+    """
+    found = Listing()
+    present = [name for name in SPLITS if root.is_folder(f"{name}/image") and root.is_folder(f"{name}/cloth")]
+    wanted = present if split == "all" else [name for name in present if name == split]
+    if not wanted:
+        missing = "layout not found" if not present else f"split {split!r} not found; there is {', '.join(present)}"
+        raise UsageError(f"{missing} in {root}: expected {EXPECTED}; found {contents(root)}")
+    if pair_list:
+        wanted = [name for name in wanted if set(list_names(name, pairing, pair_list)) & set(root.files())]
+    if not wanted:
+        raise no_list(root, pair_list)
+    for name in wanted:
+        _Split(root, name, pairing, dataset, found, pair_list).read()
+    if not found.records and not found.refused:
+        raise UsageError(f"no pair in {root}: no pair list, and no file name is both in image/ and in cloth/")
+    return found
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """What a line names: file names, and the line itself as written."""
+
+    person: str
+    garment: str
+    source: str
+
+
+class _Split:
+    """One split being listed."""
+
+    def __init__(
+        self, root: InputFolder, split: str, pairing: str, dataset: str, found: Listing, pair_list: str
+    ) -> None:
+        self.root, self.split, self.pairing, self.dataset, self.found = root, split, pairing, dataset, found
+        self.list_names = list_names(split, pairing, pair_list)
+        tables = (PERSON_FOLDERS, GARMENT_FOLDERS, WARPED_FOLDERS, UNPAIRED_FOLDERS)
+        folders = {name for table in tables for names, _ in table.values() for name in names}
+        self.files = Files(root, split, folders | {"image", "cloth"}, found)
+        self.ids: set[str] = set()
+        self.tags, self.tags_error = _read_tags(root, split)
+        self.captions, self.captions_error = _captions.read(root, split)
+
+    def read(self) -> None:
+        seen: set[tuple[str, str]] = set()
+        for item in self._pairs():
+            if isinstance(item, Refused):
+                self.found.refused.append(item)
+            elif (item.person, item.garment) in seen:
+                self.found.repeated_lines += 1
+            else:
+                seen.add((item.person, item.garment))
+                self._add(item)
+
+    def _pairs(self) -> Iterator[_Pair | Refused]:
+        name, text = self._list()
+        if text is None:
+            for person in self.files.names("image"):
+                if self.files.has("cloth", person) and person.lower().endswith(PICTURES):
+                    yield self._own(person)
+            return
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.strip():
+                yield self._parse(line, f"{name}:{number}: {printable(line.strip())}", number)
+
+    def _own(self, person: str) -> _Pair | Refused:
+        shown = printable(person)
+        if is_unicode(person):
+            return _Pair(person, person, shown)
+        return self._refuse(stem_of(shown), "unreadable_name", f"{shown}: the name is not valid Unicode", shown)
+
+    def _list(self) -> tuple[str, str | None]:
+        """The split's pair list: its name and text; None where there is none."""
+        for name in self.list_names:
+            if name in self.root.files():
+                return name, text_of(self.root, name)
+        return "", None
+
+    def _parse(self, line: str, source: str, number: int) -> _Pair | Refused:
+        person, garment = split_pair(line)
+        if self.split == "train" or self.pairing == "paired":
+            return _Pair(person, person, source)  # the second column of train_pairs.txt is noise
+        if garment is None and not leads_elsewhere(person):
+            return self._refuse(f"line-{number:06d}", "malformed_line", "no garment in this line", source)
+        return _Pair(person, garment or "", source)
+
+    def _refuse(self, key: str, error: str, message: str, source: str) -> Refused:
+        return Refused(f"{self.dataset}/{self.split}/{key}", self.split, error, message, source)
+
+    def _add(self, pair: _Pair) -> None:
+        key = f"{printable(stem_of(pair.person))}+{printable(stem_of(pair.garment))}"
+        refuse = partial(self._refuse, key, source=pair.source)
+        for name, folder in ((pair.person, "image"), (pair.garment, "cloth")):
+            if leads_elsewhere(name):
+                self.found.refused.append(refuse("outside_root", f"{printable(name)} is no plain file name"))
+                return
+            if not self.files.has(folder, name):
+                self.found.refused.append(refuse("missing_file", f"{self.split}/{folder}/{printable(name)} is missing"))
+                return
+        references = self._references(pair)
+        link = self.files.leading_out(references.values())
+        if link:
+            self.found.refused.append(refuse("outside_root", f"{link} is a link out of the dataset"))
+            return
+        record_id = f"{self.dataset}/{self.split}/{key}"
+        if record_id in self.ids:
+            self.found.refused.append(refuse("repeated_id", "another line's files have the same names but for endings"))
+            return
+        self.ids.add(record_id)
+        values = self._values(pair)
+        self.found.records.append(Listed(record_id, self.split, values, references, pair.source))
+
+    def _references(self, pair: _Pair) -> dict[str, str]:
+        person, garment = stem_of(pair.person), stem_of(pair.garment)
+        warped = WARPED_FOLDERS if printable(person) == printable(garment) else UNPAIRED_FOLDERS
+        references = {
+            "person_image": self.files.path("image", pair.person),
+            "garment_image": self.files.path("cloth", pair.garment),
+        }
+        for stem, table in ((person, PERSON_FOLDERS | warped), (garment, GARMENT_FOLDERS)):
+            for column, (folders, endings) in table.items():
+                path = self.files.first(folders, (stem + ending for ending in endings))
+                if path:
+                    references[column] = path
+        return references
+
+    def _values(self, pair: _Pair) -> dict[str, Any]:
+        person, garment = printable(stem_of(pair.person)), printable(stem_of(pair.garment))
+        values: dict[str, Any] = {
+            "person_id": person,
+            "garment_id": garment,
+            "paired": person == garment,
+            "garment_view": "flat",
+            "category": str(Category.UPPER_BODY),
+        }
+        item = self.tags.get(normal(pair.garment))
+        if item:
+            values["category"] = str(CATEGORIES.get(str(item.get("category_name")), Category.UPPER_BODY))
+            tags = _tags(item)
+            values |= {"tags": tags} if tags else {}
+        values |= self.captions.get((normal(pair.person), normal(pair.garment)), {})
+        notes = {"tags": self.tags_error, "caption": self.captions_error}
+        if any(notes.values()):
+            values["notes"] = {column: note for column, note in notes.items() if note}
+        return values
+
+
+def _read_tags(root: InputFolder, split: str) -> tuple[dict[str, dict[str, Any]], str]:
+    """Garment file name → its entry in IDM-VTON's tags JSON; the second value says why the file was unreadable."""
+    name = f"vitonhd_{split}_tagged.json"
+    for folder in (f"{split}/", ""):
+        if name in root.files(folder.rstrip("/")):
+            try:
+                return _entries(json.loads(root.read(f"{folder}{name}"))), ""
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                return {}, f"{SHIPPED_UNREADABLE}: {name} ({type(error).__name__})"
+    return {}, ""
+
+
+def _entries(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    lists = [value for value in document.values() if isinstance(value, list)]
+    items = [item for each in lists for item in each if isinstance(item, dict)]
+    return {normal(item["file_name"]): item for item in items if isinstance(item.get("file_name"), str)}
+
+
+def _tags(item: dict[str, Any]) -> list[dict[str, str | None]]:
+    """[{"name", "value"}] in the file's order; values that are no text become null."""
+    rows = [row for row in item.get("tag_info") or [] if isinstance(row, dict) and isinstance(row.get("tag_name"), str)]
+    return [{"name": row["tag_name"], "value": _text(row.get("tag_category"))} for row in rows]
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,1 @@
+"""Command lines of every package: flags from dataclasses, one-line errors, tables."""

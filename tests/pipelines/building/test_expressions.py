@@ -1,0 +1,121 @@
+"""`--where`: means what it says, and says what is wrong."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.building import expressions
+from schemas.cli.flags import UsageError
+
+TABLE = pa.table(
+    {
+        "row": pa.array(range(5), pa.int32()),
+        "category": ["dresses", "upper_body", None, "dresses", "lower_body"],
+        "caption": ["a red dress", "it's blue", "", None, 'a "logo"'],
+        "paired": [True, False, None, True, False],
+        "quality.person_sharpness": pa.array([10.5, 200, None, 80, 79], pa.float32()),
+    }
+)
+COLUMNS = {field.name: field.type for field in TABLE.schema}
+
+
+def rows(text: str) -> list[int]:
+    return TABLE.filter(expressions.parse(text, COLUMNS))["row"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('category == "dresses"', [0, 3]),
+        ("category != 'dresses'", [1, 4]),
+        ('category in ("dresses", "lower_body")', [0, 3, 4]),
+        ('category not in ("dresses")', [1, 4]),
+        ("category is null", [2]),
+        ("caption is not null and not category is null", [0, 1, 4]),
+        ("quality.person_sharpness >= 80", [1, 3]),
+        ("row in (1, 2.5, 4)", [1, 4]),
+        ("row > -1 and row < 2e0", [0, 1]),
+        ("row < 3000000000 and row > -99999999999999999999999", [0, 1, 2, 3, 4]),
+        ("row in (3000000000, 99999999999999999999999, 3)", [3]),
+        ("paired", [0, 3]),
+        ("not paired", [1, 4]),
+        ("paired == false", [1, 4]),
+        ('caption contains "red"', [0]),
+        ('caption not contains "red"', [1, 2, 4]),
+        (r'caption contains "it\'s"', [1]),
+        (r'caption contains "\"logo\""', [4]),
+        ('caption matches "^a .*s$"', [0]),
+        ('row == 0 or row == 1 and category == "dresses"', [0]),
+        ('(row == 0 or row == 1) and category == "upper_body"', [1]),
+        ("NOT (row < 4 OR paired)", [4]),
+    ],
+)
+def test_meaning(text: str, kept: list[int]) -> None:
+    assert rows(text) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "empty"),
+        ("  ", "empty"),
+        ("sharpness > 3", "'sharpness'; these shards have row, category"),
+        ('__import__("os").system("true")', ".system"),
+        ('category = "x"', "'= \"x\"'"),
+        ("category == 3", "'3' after '=='; allowed there: a text in quotes, since category is a text"),
+        ('row == "3"', "a number"),
+        ("row == true", "a number"),
+        ("paired == 1", "true or false"),
+        ("category == dresses", "'dresses' after '=='"),
+        ("row", "'the end' after 'row'"),
+        ("row > 1 and", "'the end' after 'and'"),
+        ("row > 1 row < 2", "'row' after '1'; allowed there: and, or, or the end"),
+        ("(row > 1", "allowed there: )"),
+        ("row in 3", "allowed there: ("),
+        ("row in ()", "a number"),
+        ("row contains 'x'", "'contains' after 'row'"),
+        ("caption matches '('", "RE2"),
+        ("category is 'x'", "null"),
+        ("and row > 1", "a column"),
+        ("caption == 'open", "'open"),
+        ("row > 1; row < 2", "';"),
+        ("(" * 60 + "row > 1" + ")" * 60, "deeper"),
+    ],
+)
+def test_a_wrong_part_is_named(text: str, named: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        expressions.parse(text, COLUMNS)
+    assert named in str(caught.value)
+
+
+@given(
+    st.text(max_size=40)
+    | st.lists(st.sampled_from([*expressions._WORDS, "row", "(", ")", "1", "==", '"x"'])).map(" ".join)
+)
+def test_anything_is_an_expression_or_a_usage_error(text: str) -> None:
+    try:
+        made = expressions.parse(text, COLUMNS)
+    except UsageError:
+        return
+    assert TABLE.filter(made).num_rows <= TABLE.num_rows
+
+
+CONDITIONS = st.recursive(
+    st.tuples(st.sampled_from(["<", ">=", "==", "!="]), st.integers(-1, 5)).map(lambda c: (f"row {c[0]} {c[1]}",)),
+    lambda inner: st.tuples(st.sampled_from(["and", "or"]), inner, inner) | st.tuples(st.just("not"), inner),
+    max_leaves=8,
+)
+
+
+def written(tree: tuple) -> str:
+    """The tree as text: every branch in parentheses."""
+    if len(tree) == 1:
+        return str(tree[0])
+    return f"not ({written(tree[1])})" if len(tree) == 2 else f"({written(tree[1])}) {tree[0]} ({written(tree[2])})"
+
+
+@given(CONDITIONS)
+def test_agrees_with_python(tree: tuple) -> None:
+    text = written(tree)
+    assert rows(text) == [row for row in range(5) if eval(text, {"row": row})]

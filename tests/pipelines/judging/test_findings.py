@@ -1,0 +1,113 @@
+"""Near-duplicates by hash, in blocks or not, and their wording."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import shard_rows
+
+from pipelines.judging import findings
+from pipelines.judging.findings import Image, Use
+from schemas.folders import open_folder
+
+
+def image(number: int, hash_: str, split: str = "test", identity: str | None = None) -> Image:
+    return Image(f"digest{number}", hash_, (Use(f"r{number}", split, identity or f"id{number}"),))
+
+
+def hexed(bits: int) -> str:
+    return f"{bits:064x}"
+
+
+@given(st.lists(st.integers(0, 2**256 - 1), min_size=2, max_size=40), st.integers(1, 7))
+def test_blocks_change_nothing(values: list[int], block: int) -> None:
+    words = np.array([findings._words(hexed(value)) for value in values], np.uint64)
+    brute = {
+        (i, j)
+        for i in range(len(values))
+        for j in range(i + 1, len(values))
+        if (values[i] ^ values[j]).bit_count() <= 100
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(findings, "_BLOCK", block)
+        assert set(findings.near_pairs(words, 100)) == brute
+
+
+def test_near_images_are_grouped_and_the_first_stands_for_them() -> None:
+    images = [image(0, hexed(0)), image(1, hexed(2**10 - 1)), image(2, hexed(2**200 - 1)), image(3, "")]
+    rows = list(findings._image_findings("garment_image", images))
+    assert [(row["record_id"], row["severity"]) for row in rows] == [("r0", "info"), ("r1", "warning")]
+    assert "10 of 256 bits differ" in rows[1]["detail"]
+    assert {row["group"] for row in rows} == {rows[0]["group"]}
+
+
+def test_one_file_used_by_many_records_is_no_duplicate() -> None:
+    shared = Image("d", hexed(5), (Use("r1", "test", "a"), Use("r2", "test", "a")))
+    assert list(findings._image_findings("person_image", [shared])) == []
+
+
+def test_a_near_duplicate_in_two_splits_leaks() -> None:
+    rows = list(findings._image_findings("person_image", [image(0, hexed(0)), image(1, hexed(1), split="train")]))
+    leaks = [row for row in rows if row["kind"] == "split_leak"]
+    assert [(row["record_id"], row["severity"]) for row in leaks] == [("r0", "error"), ("r1", "error")]
+    assert "also in train" in leaks[0]["detail"]
+
+
+def test_a_file_of_very_many_paired_records() -> None:
+    def used(paired: bool, count: int) -> list[dict[str, Any]]:
+        uses = tuple(Use(f"r{number:03d}", "train", "cloth", paired) for number in range(count))
+        return list(findings._image_findings("garment_image", [Image("d" * 64, "", uses)]))
+
+    assert used(True, findings.MOST_USES) == [] and used(False, 144) == [], "IGPair's use, and all pairs of a folder"
+    found = used(True, 144)
+    assert len(found) == 144 - findings.MOST_USES and {row["kind"] for row in found} == {"repeated_photo"}
+    assert found[0]["record_id"] == "r020" and "in 144 paired records; this is number 21" in found[0]["detail"]
+
+
+def find(folder: Path, *names: str) -> list[dict[str, Any]]:
+    done = [SimpleNamespace(unit=SimpleNamespace(stem=Path(name).stem)) for name in names]
+    return findings.find(open_folder(str(folder)), done, Path(names[0]).suffix[1:])
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "arrow"])
+def test_the_same_bytes_in_two_splits_and_two_datasets(tmp_path: Path, file_format: str) -> None:
+    def rows(split: str, dataset: str, first: int) -> list[dict[str, Any]]:
+        """A photo of its own, and one that is byte-identical everywhere, under another name."""
+        return [
+            shard_rows.row(
+                first + index,
+                record_id=f"{dataset}/{split}/{first + index}",
+                dataset=dataset,
+                split=split,
+                provenance=[shard_rows.note("person_image", None, digest)],
+            )
+            for index, digest in enumerate((f"{first:064d}", "a" * 64))
+        ]
+
+    names = [f"{split}-00000-of-00001.{file_format}" for split in ("train", "test")]
+    shard_rows.write(tmp_path, names[0], rows("train", "vitonhd", 10) + rows("train", "own", 20))
+    shard_rows.write(tmp_path, names[1], rows("test", "vitonhd", 30))
+    found = find(tmp_path, *names)
+    leaks = {row["record_id"]: row for row in found if row["kind"] == "split_leak"}
+    assert set(leaks) == {"vitonhd/train/11", "own/train/21", "vitonhd/test/31"}
+    assert all(row["severity"] == "error" for row in leaks.values())
+    assert len({row["group"] for row in leaks.values()}) == 1
+    assert {row["kind"] for row in found} == {"split_leak", "near_duplicate"}, "without quality, too"
+
+
+def test_tags_are_missed_where_others_have_them(tmp_path: Path) -> None:
+    name = "train-00000-of-00001.parquet"
+    tagged = shard_rows.row(1, tags=[{"name": "item", "value": "dress"}])
+    shard_rows.write(tmp_path / "a", name, [tagged, shard_rows.row(2)], ("quality", "tags"))
+    (found,) = find(tmp_path / "a", name)
+    assert (found["kind"], found["severity"]) == ("garment_without_tags", "info") and "00002" in found["record_id"]
+    shard_rows.write(tmp_path / "b", name, [shard_rows.row(2)])
+    assert find(tmp_path / "b", name) == []
+
+
+def test_kinds_are_told_apart() -> None:
+    assert len(set(findings.KINDS)) == len(findings.KINDS) > 20

@@ -1,0 +1,54 @@
+"""Whole or absent: files appear complete or not at all, locally and on a store."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.folders import TEMPORARY, Folder, open_folder
+
+
+@pytest.fixture(params=["local", "memory"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
+    made = open_folder(str(tmp_path / "root") if request.param == "local" else f"memory://{tmp_path.name}")
+    made.make("sub")
+    return made
+
+
+def test_write_read_list_rename_remove(folder: Folder) -> None:
+    folder.write("sub/a.txt", b"one")
+    with folder.create("sub/b.txt") as file:
+        file.write(b"three")
+    assert {name: entry.size for name, entry in folder.files("sub").items()} == {"a.txt": 3, "b.txt": 5}
+    assert folder.read("sub/b.txt") == b"three" and folder.entry("sub/a.txt").size == 3
+    folder.rename("sub/a.txt", "sub/c.txt")
+    folder.remove("sub/b.txt")
+    folder.remove("sub/never.txt")
+    assert list(folder.files("sub")) == ["c.txt"] and folder.files("nowhere") == {}
+    assert folder.is_folder("sub") and not folder.is_folder("nowhere") and folder.folders() == ["sub"]
+
+
+def test_an_exception_leaves_nothing_and_keeps_the_old(folder: Folder) -> None:
+    folder.write("sub/a.txt", b"old")
+    with pytest.raises(RuntimeError), folder.create("sub/a.txt") as file:
+        file.write(b"new")
+        raise RuntimeError
+    assert folder.read("sub/a.txt") == b"old" and list(folder.files("sub")) == ["a.txt"]
+
+
+def test_an_unfinished_file_has_a_temporary_name(tmp_path: Path) -> None:
+    folder = open_folder(str(tmp_path))
+    with folder.create("a.txt") as file:
+        file.write(b"half")
+        assert all(name.startswith(TEMPORARY) for name in folder.files())
+    assert list(folder.files()) == ["a.txt"]
+
+
+def test_names_that_lead_out(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "out.txt").write_text("x")
+    (tmp_path / "root/link").symlink_to(tmp_path / "out.txt")
+    folder = open_folder(str(tmp_path / "root"))
+    assert folder.escapes("../out.txt") and folder.escapes("link") and not folder.escapes("inside.txt")
+    assert folder.files()["link"].link
+    remote = open_folder("memory://root")
+    assert remote.escapes("../x") and remote.escapes("/x") and not remote.escapes("x")

@@ -1,0 +1,376 @@
+"""`train`, `preview` and `list` with the stand-in model: what they refuse, write and go on with."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from PIL import Image
+from support import small_shards, stand_in
+
+import vton_models
+from schemas.cli.flags import UsageError
+from vton_models.__main__ import main
+from vton_models.training import checkpoints, loading
+
+ROOT = Path(__file__).resolve().parents[3]
+FEW = ("--steps", "6", "--log-every", "1", "--workers", "0", "--checkpoint-every", "2", "--learning-rate", "0.01")
+Train = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Here and in started processes: these networks are too small to share."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_shards.write(tmp_path_factory.mktemp("data") / "shards", 12)
+
+
+@pytest.fixture(autouse=True)
+def stand_in_is_a_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    known = vton_models.names
+    stand_in.register()
+    yield
+    vton_models.names = known
+    stand_in.POISON.clear()
+    AcceleratorState._reset_state(True)
+
+
+@pytest.fixture
+def train(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Train:
+    """Runs the command in this process; the JSON of its last line, or what it raised."""
+
+    def run(*words: object, output: str = "run", code: int = 0) -> dict[str, Any]:
+        given = ["train", "stand_in", "--shards", shards, "--output", tmp_path / output, "--tiny", *FEW, *words]
+        assert main([str(word) for word in given]) == code
+        lines = capsys.readouterr().out.strip().splitlines()
+        return json.loads(lines[-1]) if lines else {}
+
+    return run
+
+
+def log(folder: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "log.jsonl")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_two_runs_are_the_same_files(train: Train, tmp_path: Path) -> None:
+    result = train("--validate-every", 3, "--validation-records", 2, "--validation-inference-steps", 1, output="a")
+    assert {k: result[k] for k in ("model", "steps", "records_seen")} == {
+        "model": "stand_in",
+        "steps": 6,
+        "records_seen": 12,
+    }
+    train(
+        "--validate-every", 3, "--validation-records", 2, "--validation-inference-steps", 1, "--workers", 2, output="b"
+    )
+    assert contents(tmp_path / "a") == contents(tmp_path / "b") and log(tmp_path / "a") == log(tmp_path / "b")
+    names = set(contents(tmp_path / "a"))
+    assert {"config.json", "README.md", "model/w.safetensors", "model/README.md", "base/b.safetensors"} <= names
+    assert {"validation/step-00000003.png", "validation/step-00000006.png"} <= names
+    assert not any(str(tmp_path).encode() in content for content in contents(tmp_path / "a").values())
+
+
+def test_lineage_is_told(train: Train, tmp_path: Path, shards: Path) -> None:
+    train("--preset", "paper", "--where", "category == dresses")
+    described = json.loads((tmp_path / "run/config.json").read_text())
+    manifest = __import__("hashlib").sha256((shards / "manifest.json").read_bytes()).hexdigest()
+    assert described["data"][0] | {"weight": None} == {
+        "dataset": "small",
+        "licence": "CC0-1.0",
+        "manifest_sha256": manifest,
+        "weight": None,
+    }
+    assert described["counts"]["records"] == 4 and described["config"]["gain"] == 2.0
+    assert described["training"]["lr_schedule"] == "cosine" and described["config"]["height"] == 8
+    card = (tmp_path / "run/README.md").read_text()
+    assert manifest in card and "CC0-1.0" in card and described["base"]["digest"] in card
+    saved = json.loads((tmp_path / "run/model/config.json").read_text())
+    assert saved["package"] == described["package"] and saved["data"] == described["data"]
+
+
+def test_going_on_finished_and_another_configuration(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(output="whole")
+    train("--steps", "3")
+    before = contents(tmp_path / "run")
+    assert train("--steps", "3")["steps"] == 3 and contents(tmp_path / "run") == before
+    assert train()["steps"] == 6
+    assert (tmp_path / "run/model/w.safetensors").read_bytes() == (tmp_path / "whole/model/w.safetensors").read_bytes()
+    assert log(tmp_path / "run") == log(tmp_path / "whole")
+    with pytest.raises(
+        UsageError, match=r"holds a run with training.learning_rate 0.01, this one has 0.5; .*--overwrite"
+    ):
+        train("--learning-rate", "0.5")
+    with pytest.raises(UsageError, match=r"config.gain 1.0, this one has 3.0"):
+        train("--gain", "3")
+    assert train("--learning-rate", "0.5", "--overwrite")["steps"] == 6
+    assert json.loads((tmp_path / "run/config.json").read_text())["training"]["learning_rate"] == 0.5
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("mine")
+    for extra in ((), ("--overwrite",)):
+        with pytest.raises(UsageError, match="not empty and no training run"):
+            train(*extra, output="mine")
+
+
+def here_first() -> dict[str, str]:
+    """A script in tests/ would take the folder tests/vton_models for the package, where that is installed editable."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
+
+
+def test_processes_can_be_exchanged_for_accumulation(train: Train, tmp_path: Path, shards: Path) -> None:
+    """Two processes do three steps, one goes on with the rest; the curve is that of one process alone.
+
+    One record has no finite loss: with two processes it is in the micro-batch of one of them, and both skip the step.
+    """
+    poisoned = "small/train/00004"
+    stand_in.POISON.add(poisoned)
+    words = ["--global-batch-size", "4", "--batch-size", "2", "--ema", "0.5", "--mode", "poison"]
+    train(*words, output="alone")
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launch += ["--main_process_port", "0", "tests/support/stand_in_main.py", "train", "stand_in", "--shards", str(shards)]
+    launch += ["--output", str(tmp_path / "two"), "--tiny", *FEW, *words, "--steps", "3"]
+    environment = here_first() | {"STAND_IN_POISON": poisoned}
+    done = subprocess.run(launch, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.strip().splitlines()) == 1 and json.loads(done.stdout)["records_seen"] == 12
+    assert train(*words, output="two")["steps"] == 6
+    alone, two = log(tmp_path / "alone"), log(tmp_path / "two")
+    assert [line["step"] for line in two] == list(range(1, 7))
+    for one, other in zip(alone, two, strict=True):
+        assert one == {key: None if value is None else pytest.approx(value, rel=1e-5) for key, value in other.items()}
+    assert [line["loss"] for line in two[:3]].count(None) == 1
+    with pytest.raises(UsageError, match="3 is not a multiple of --batch-size 2 × 1 process; nearest are 2 and 4"):
+        train("--global-batch-size", "3", "--batch-size", "2", output="three")
+
+
+def test_killed_with_sigkill(train: Train, tmp_path: Path, shards: Path) -> None:
+    long = ("--steps", "40", "--checkpoint-every", "5")
+    train(*long, output="whole")
+    command = [sys.executable, "tests/support/stand_in_main.py", "train", "stand_in", "--shards", str(shards)]
+    command += ["--output", str(tmp_path / "run"), "--tiny", *FEW, *long]
+    process = subprocess.Popen(command, cwd=ROOT, env=here_first(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for _ in range(6000):
+        if checkpoints.existing(tmp_path / "run/checkpoints"):
+            break
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    if checkpoints.step_of(checkpoints.existing(tmp_path / "run/checkpoints")[-1]) == 40:
+        pytest.skip("the run was faster than its killer")
+    assert not (tmp_path / "run/model").exists()
+    (tmp_path / "run/checkpoints/.tmp-step-00000010").mkdir(exist_ok=True)
+    assert train(*long)["steps"] == 40
+    assert contents(tmp_path / "run") == contents(tmp_path / "whole") and log(tmp_path / "run") == log(
+        tmp_path / "whole"
+    )
+
+
+def test_ten_bad_steps_end_with_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stand_in.POISON.update(small_shards.row(number)["record_id"] for number in range(12))
+    given = ["train", "stand_in", "--tiny", "--mode", "poison", *FEW, "--steps", "30", "--checkpoint-every", "0"]
+    folder = small_shards.write(tmp_path / "shards", 4)
+    assert main([*given, "--shards", str(folder), "--output", str(tmp_path / "run")]) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "not finite in steps 1 to 10; records" in error
+    assert all(f"small/train/{number:05d}" in error for number in range(4))
+    assert not (tmp_path / "run/model").exists() and not checkpoints.existing(tmp_path / "run/checkpoints")
+
+
+def test_a_run_and_its_checkpoints_load_without_further_flags(train: Train, tmp_path: Path) -> None:
+    train("--ema", "0.9", "--keep", "3")
+    _, model, description = loading.load(tmp_path / "run")
+    assert description["training"]["ema"] == 0.9 and model.base["path"] == "random"
+    _, last, _ = loading.load(tmp_path / "run/checkpoints/step-00000006")
+    _, earlier, _ = loading.load(tmp_path / "run/checkpoints/step-00000002")
+    for name, value in model.trainable().items():
+        assert torch.equal(value, last.trainable()[name])
+    assert not torch.equal(model.head.weight, earlier.head.weight)
+    # Starting another run from it takes the averaged weights, on the same base.
+    result = train("--init", tmp_path / "run", "--learning-rate", "0", output="next")
+    _, following, _ = loading.load(tmp_path / "next")
+    assert result["steps"] == 6 and torch.equal(following.head.weight, model.head.weight)
+    assert following.base["digest"] == model.base["digest"]
+    with pytest.raises(UsageError, match="is no training run"):
+        loading.load(tmp_path)
+
+
+def test_another_base_is_another_run(train: Train, tmp_path: Path) -> None:
+    train(output="first")
+    base = tmp_path / "first/base"
+    described = train("--init", f"base:{base}", output="second")
+    assert described["steps"] == 6 and not (tmp_path / "second/base").exists()
+    _, model, description = loading.load(tmp_path / "second")
+    assert description["base"]["path"] == str(base) == model.base["path"]
+    changed = stand_in.build(stand_in.Config.tiny())
+    changed.frozen.weight.data += 1
+    changed.save_base(base)
+    with pytest.raises(UsageError, match="was started from base .*; allowed are the same base"):
+        train("--init", f"base:{base}", "--steps", "8", output="second")
+    base.rename(tmp_path / "moved")
+    with pytest.raises(UsageError, match=r"was trained from base .* which isn't there \(digest"):
+        loading.load(tmp_path / "second")
+    assert loading.load(tmp_path / "second", base=str(tmp_path / "moved"))[2]["model"] == "stand_in"
+
+
+def test_records_without_the_mask_are_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from vton_models.training import records
+
+    def change(number: int, row: dict[str, Any]) -> None:
+        if number in (2, 5):
+            row["agnostic_mask"] = None
+        row["paired"] = number != 7
+
+    folder = small_shards.write(tmp_path / "shards", 10, change)
+    found = records.find([str(folder)], "train", ["person_id != 00000"])
+
+    class Needs:
+        COLUMNS, OPTIONAL_COLUMNS = ("person_image", "agnostic_mask"), ("caption", "densepose")
+
+    chosen = records.choose(found, Needs, 2, seed=0)
+    assert found.count == 8 and chosen.count == 4
+    assert chosen.incomplete == ("small/train/00002", "small/train/00005")
+    assert len(chosen.held_out) == 2 and not set(chosen.held_out) & {"small/train/00000", "small/train/00007"}
+    assert records.choose(found, Needs, 2, seed=1).held_out != chosen.held_out
+    assert chosen.columns == ("person_image", "agnostic_mask")
+    with pytest.raises(UsageError, match="lacks densepose, which the model reads"):
+        records.choose(found, type("Other", (), {"COLUMNS": ("densepose",), "OPTIONAL_COLUMNS": ()}), 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("category == dresses", ("category", "==", "dresses")),
+        ("category=='dresses'", ("category", "==", "dresses")),
+        ("person_id != 00012", ("person_id", "!=", "00012")),
+        ("height >= 1024", ("height", ">=", 1024)),
+        ("quality.person_sharpness > 1.5", ("quality.person_sharpness", ">", 1.5)),
+        ("category in upper_body, dresses", ("category", "in", ["upper_body", "dresses"])),
+        ("height not in (1024, 512)", ("height", "not in", [1024, 512])),
+        ("paired == true", ("paired", "==", True)),
+    ],
+)
+def test_conditions(text: str, parsed: Any) -> None:
+    from schemas.record import TRYON
+    from vton_models.training import records
+
+    assert records.condition(text, TRYON) == parsed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--preset", "papre"], "--preset 'papre'; allowed are paper"),
+        (["--height", "12"], "size 12x8; the nearest is 8x8"),
+        (["--mode", "fast"], "invalid choice: 'fast'"),
+        (["--nonsense", "1"], "unrecognized arguments: --nonsense"),
+        (["--steps", "0"], "--steps 0; allowed is at least 1"),
+        (["--ema", "1"], "--ema 1.0; allowed is from 0 to below 1"),
+        (["--keep", "0"], "--keep 0; allowed is at least 1"),
+        (["--global-batch-size", "0"], "must be at least 1"),
+        (["--global-batch-size", "16"], "--global-batch-size 16 of 12 usable paired records; allowed is at most 12"),
+        (["--mixed-precision", "fp16"], "--mixed-precision fp16 needs a GPU; allowed here are no, bf16"),
+        (["--device", "cuda"], "--device cuda, but there is no GPU here; allowed are auto, cpu"),
+        (["--tracker", "wandb"], "--tracker wandb needs the package wandb"),
+        (["--init", "base:nowhere"], "--init 'base:nowhere': nowhere doesn't exist; allowed are base:PATH"),
+        (["--init", "random", "--init", "random"], "after 'random'; allowed is one base"),
+        (["--where", "category is nice"], "--where 'category is nice'; allowed is COLUMN OPERATOR VALUE"),
+        (["--where", "color == red"], "unknown column 'color'"),
+        (["--where", "category == hats"], "has paired = true and category == hats"),
+        (["--output", "s3://bucket/run"], "--output s3://bucket/run; allowed is a local folder"),
+        (["--split", "test"], "has no split 'test'; it has train"),
+        (["--validate-every", "2", "--validation-records", "12"], "allowed are at least 13"),
+    ],
+)
+def test_wrong_usage_is_one_line(train: Train, tmp_path: Path, words: list[str], message: str) -> None:
+    if torch.cuda.is_available() and ("fp16" in words or "cuda" in words):
+        pytest.skip("there is a GPU here")
+    with pytest.raises(UsageError) as caught:
+        train(*words)
+    assert message in str(caught.value) and not (tmp_path / "run").exists()
+
+
+def test_validation_on_other_shards_holds_nothing_out(train: Train, tmp_path: Path) -> None:
+    other = small_shards.write(tmp_path / "other", 5, lambda n, row: row.update(record_id=f"other/{n}", paired=n != 0))
+    words = ("--validate-every", "6", "--validation-shards", other, "--validation-pictures", "0")
+    train(*words, "--where", "category in dresses, lower_body")
+    counts = json.loads((tmp_path / "run/config.json").read_text())["counts"]
+    assert counts == {"records": 4, "held_out": [], "incomplete": []}
+    assert [line["step"] for line in log(tmp_path / "run") if "validation_loss" in line] == [6]
+    assert not (tmp_path / "run/validation").exists()
+    unpaired = small_shards.write(tmp_path / "unpaired", 2, lambda _, row: row.update(paired=False))
+    with pytest.raises(UsageError, match="no record of --validation-shards .* has paired = true"):
+        train("--validate-every", "6", "--validation-shards", unpaired, output="next")
+
+
+def test_losses_go_to_a_tracker(train: Train, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    train("--tracker", "tensorboard")
+    assert list((tmp_path / "run/trackers").rglob("events.out.tfevents.*"))
+
+
+def test_shards_without_paired_records_are_refused(train: Train, tmp_path: Path) -> None:
+    folder = small_shards.write(tmp_path / "unpaired", 3, lambda _, row: row.update(paired=False))
+    with pytest.raises(UsageError, match="no record of split 'train' of .* has paired = true; allowed are"):
+        main(["train", "stand_in", "--tiny", "--shards", str(folder), "--output", str(tmp_path / "run")])
+    with pytest.raises(UsageError, match="unknown model 'standing'; there are .*stand_in"):
+        main(["train", "standing"])
+    with pytest.raises(UsageError, match="--init is missing; allowed are .* or --tiny"):
+        main(["train", "stand_in", "--shards", str(folder), "--output", str(tmp_path / "run")])
+    with pytest.raises(
+        UsageError, match="unknown command 'trian'; there are convert, list, preview, sample, synthesize, train"
+    ):
+        main(["trian"])
+
+
+def test_preview_and_list(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "preview",
+        "stand_in",
+        "--shards",
+        str(shards),
+        "--output",
+        str(tmp_path / "seen"),
+        "--limit",
+        "3",
+        "--tiny",
+    ]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out.strip().splitlines()[-1])["records"] == 3
+    made = sorted((tmp_path / "seen").iterdir())
+    assert [path.name for path in made] == [f"0000{n}-small_train_0000{n}.png" for n in range(3)]
+    assert Image.open(made[0]).size == (2 * (8 + 4), 16 + 8 + 4)
+    assert main(["list", "--table"]) == 0
+    table = capsys.readouterr().out
+    assert table.startswith("| model |") and "| stand_in | Stand-in | arXiv:0000.00000 |" in table
+    assert main(["list", "--presets"]) == 0
+    assert "paper" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["train", "catvton", "--help"], ["list"]])
+def test_help_is_quick(words: list[str]) -> None:
+    code = "import sys, vton_models.__main__ as m\ntry: m.main(sys.argv[1:])\nexcept SystemExit: pass\n"
+    code += "print([name for name in ('torch', 'diffusers', 'accelerate', 'fsspec') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]" and len(done.stdout.splitlines()) > 2

@@ -1,0 +1,132 @@
+"""Processors on a stock U-Net against the plain meaning of each."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+from diffusers import UNet2DConditionModel  # noqa: E402
+
+from vton_models.networks import attention, stable_diffusion, weights  # noqa: E402
+
+
+def unet():
+    return weights.random(UNet2DConditionModel, stable_diffusion.TINY_UNET)
+
+
+@pytest.fixture
+def inputs():
+    generator = torch.Generator().manual_seed(0)
+    states = torch.randn(1, 5, 16, generator=generator)
+    return torch.randn(1, 4, 16, 12, generator=generator), torch.tensor(500), states
+
+
+def run(network, inputs, **options):
+    with torch.no_grad():
+        return network(*inputs, **options).sample
+
+
+def test_blocks_go_down_up_mid():
+    found = attention.blocks(unet())
+    assert [name.split("_")[0] for name in found] == ["down"] + ["up"] * 2 + ["mid"]
+    assert found[0] == "down_blocks.0.attentions.0.transformer_blocks.0"
+
+
+def test_skip_gives_norm2_to_the_residual(inputs):
+    """h ← h + norm2(h): what a stock U-Net computes whose attn2 outputs are replaced by their inputs."""
+    plain, skipped = unet(), unet()
+    for name, module in plain.named_modules():
+        if name.endswith(".attn2"):
+            module.register_forward_hook(lambda module, entering, output: entering[0])
+    attention.skip_cross_attention(skipped)
+    found = run(skipped, (*inputs[:2], None))
+    assert torch.equal(found, run(plain, inputs)) and not torch.equal(found, run(unet(), inputs))
+
+
+def test_skip_makes_attn2_inert(inputs):
+    network = unet()
+    attention.skip_cross_attention(network)
+    before = run(network, (*inputs[:2], None))
+    for name, parameter in network.named_parameters():
+        if ".attn2." in name:
+            parameter.data.add_(1)
+    assert torch.equal(run(network, (*inputs[:2], None)), before)
+
+
+def test_remember_keeps_what_norm1_gives_and_changes_nothing(inputs):
+    network, store, norms = unet(), {}, {}
+    plain = run(network, inputs)
+    attention.remember(network, store)
+    for block in attention.blocks(network):
+        module = network.get_submodule(f"{block}.norm1")
+        module.register_forward_hook(lambda module, entering, output, block=block: norms.update({block: output}))
+    assert torch.allclose(run(network, inputs), plain, atol=1e-6)
+    assert set(store) == set(attention.blocks(network))
+    assert all(torch.equal(store[block], norms[block]) for block in store)
+
+
+def test_the_first_pass_counts_until_cleared(inputs):
+    network, store = unet(), {}
+    attention.remember(network, store)
+    run(network, inputs)
+    first = dict(store)
+    other = (inputs[0] + 1, *inputs[1:])
+    run(network, other)
+    assert all(store[block] is first[block] for block in store)
+    store.clear()
+    run(network, other)
+    assert not torch.equal(store[attention.blocks(network)[0]], first[attention.blocks(network)[0]])
+
+
+def test_an_empty_store_leaves_the_stock_network(inputs):
+    network = unet()
+    plain = run(network, inputs)
+    attention.recall(network, {})
+    assert torch.allclose(run(network, inputs), plain, atol=1e-6)
+
+
+def test_recall_equals_attention_over_the_joined_sequence(inputs):
+    """Queries of both halves, the second half thrown away, as the published code does it; counts may differ."""
+    network = unet()
+    block = attention.blocks(network)[0]
+    attn = network.get_submodule(f"{block}.attn1")
+    own, garment = torch.randn(2, 9, attn.query_dim), torch.randn(2, 4, attn.query_dim)
+    joined = torch.cat([own, garment], dim=1)
+    with torch.no_grad():
+        found = attention.Recall({block: garment}, block)(attn, own)
+        assert torch.allclose(found, attn(joined)[:, :9], atol=1e-6)
+        zeros = attention.Recall({block: torch.zeros_like(garment)}, block)(attn, own)
+    assert not torch.allclose(zeros, attention.attend(attn, own, own), atol=1e-4), "zeros keep softmax mass"
+
+
+def test_recall_normalises_with_the_readers_own_norm(inputs):
+    """OOTDiffusion: tokens from before norm1, normalised where they are read."""
+    garment_network, network, store = unet(), unet(), {}
+    handles = attention.remember_before_norm(garment_network, store)
+    run(garment_network, inputs)
+    for block in attention.blocks(network):
+        network.get_submodule(f"{block}.norm1").weight.data.mul_(3)
+    attention.recall(network, store, own_norm=True)
+    found = run(network, inputs)
+    normed = {block: network.get_submodule(f"{block}.norm1")(tokens) for block, tokens in store.items()}
+    attention.recall(network, normed)
+    assert torch.allclose(run(network, inputs), found, atol=1e-6)
+    assert len(handles) == len(store) == 4
+
+
+def gradients(inputs, checkpointed):
+    garment_network, network, store = unet(), unet(), {}
+    attention.remember(garment_network, store)
+    attention.recall(network, store)
+    if checkpointed:
+        garment_network.enable_gradient_checkpointing()
+        network.enable_gradient_checkpointing()
+    garment_network(*inputs)
+    network(*inputs).sample.square().mean().backward()
+    return {name: parameter.grad for name, parameter in garment_network.named_parameters()}
+
+
+def test_gradients_pass_through_what_is_remembered_checkpointed_or_not(inputs):
+    plain, checkpointed = gradients(inputs, False), gradients(inputs, True)
+    assert plain["conv_in.weight"].abs().sum() > 0
+    assert plain["conv_out.weight"] is None, "nothing after the last remembered tokens is needed"
+    assert torch.allclose(plain["conv_in.weight"], checkpointed["conv_in.weight"], atol=1e-6)

@@ -1,0 +1,131 @@
+"""Noise, targets, guidance and DDIM against their formulas, worked here in float64 where it matters."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+
+from vton_models.networks import diffusion, stable_diffusion  # noqa: E402
+
+ALPHAS = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def randn(seed, *shape):
+    return torch.randn(shape, generator=seeded(seed))
+
+
+def test_schedule():
+    found = diffusion.alphas_cumprod(stable_diffusion.SCHEDULER)
+    assert torch.allclose(found.double(), ALPHAS, rtol=1e-4)
+
+
+def test_fifty_steps_of_the_published_sampler():
+    scheduler = diffusion.ddim(stable_diffusion.SCHEDULER)
+    scheduler.set_timesteps(50)
+    assert scheduler.timesteps.tolist() == list(range(981, 0, -20))
+
+
+def test_add_noise():
+    timesteps = torch.tensor([0, 999])
+    latents, noise = randn(0, 2, 4, 3, 3), randn(1, 2, 4, 3, 3)
+    found = diffusion.add_noise(ALPHAS.float(), latents, noise, timesteps)
+    for item, step in enumerate(timesteps):
+        wanted = ALPHAS[step] ** 0.5 * latents[item] + (1 - ALPHAS[step]) ** 0.5 * noise[item]
+        assert torch.allclose(found[item], wanted.float(), atol=1e-5)
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0, 10.0, 20.0])
+def test_dream(p):
+    """d = (ε − ε̂) (√(1−ᾱ))^p; z_t + √(1−ᾱ) d; target ε + d."""
+    noise, model_pred, noisy = randn(0, 1, 4, 2, 2), randn(1, 1, 4, 2, 2), randn(2, 1, 4, 2, 2)
+    sigma = (1 - ALPHAS[600].float()).sqrt().view(1, 1, 1, 1)
+    latents, target = diffusion.dream(model_pred, noise, noisy, sigma, p)
+    d = (noise - model_pred) * float(sigma) ** p
+    assert torch.allclose(latents, noisy + float(sigma) * d) and torch.allclose(target, noise + d)
+    if p == 0:
+        assert torch.allclose(target, 2 * noise - model_pred)
+
+
+def test_guidance():
+    uncond, garment, both = (randn(seed, 1, 4, 2, 2) for seed in range(3))
+    assert torch.equal(diffusion.guide(uncond, both, 1.0), uncond + (both - uncond))
+    found = diffusion.guide_jointly(uncond, garment, both, 7.5, 2.5)
+    assert torch.allclose(found, 7.5 * both - 5.0 * garment - 1.5 * uncond, atol=1e-5)
+
+
+def test_ddim_with_eta_one_draws_in_the_last_step_too():
+    """σ_1 = √((1−ᾱ_0)/(1−ᾱ_1) (1−ᾱ_1/ᾱ_0)) of a 50-step run is about 0.0206, not 0: the final ᾱ is ᾱ_0."""
+    scheduler = diffusion.ddim(stable_diffusion.SCHEDULER)
+    scheduler.set_timesteps(50)
+    zeros, noise = torch.zeros(1, 4, 2, 2), randn(0, 1, 4, 2, 2)
+    step = diffusion.ddim_step(scheduler, diffusion.Noises(seeded(0), {"step.49": noise}), 1.0)
+    sigma = ((1 - ALPHAS[0]) / (1 - ALPHAS[1]) * (1 - ALPHAS[1] / ALPHAS[0])) ** 0.5
+    found = step(49, scheduler.timesteps[49], zeros, zeros)
+    assert torch.allclose(found, float(sigma) * noise, rtol=1e-3) and abs(float(sigma) - 0.0206) < 1e-4
+
+
+@pytest.mark.parametrize("eta, draws", [(0.0, 0), (1.0, 5)])
+def test_one_draw_per_step(eta, draws):
+    asked = []
+
+    class Counting(diffusion.Noises):
+        def __call__(self, name, shape, device):
+            asked.append(name)
+            return super().__call__(name, shape, device)
+
+    scheduler = diffusion.ddim(stable_diffusion.SCHEDULER)
+    scheduler.set_timesteps(5)
+    step = diffusion.ddim_step(scheduler, Counting(seeded(0)), eta)
+    after = list(diffusion.denoise(scheduler, randn(0, 1, 4, 2, 2), lambda latents, t: latents / 2, step))
+    assert len(after) == 5 and asked == [f"step.{index}" for index in range(draws)]
+
+
+def test_noises_are_given_or_drawn_in_order():
+    device = torch.device("cpu")
+    noises = diffusion.Noises(seeded(3), {"b": torch.ones(1, 2)})
+    generator = seeded(3)
+    assert torch.equal(noises("a", (1, 2), device), torch.randn(1, 2, generator=generator))
+    assert torch.equal(noises("b", (1, 2), device), torch.ones(1, 2))
+    assert torch.equal(noises("c", (1, 2), device), torch.randn(1, 2, generator=generator))
+    with pytest.raises(ValueError, match=r"'b' is \[1, 2\]; allowed is \[2, 2\]"):
+        noises("b", (2, 2), device)
+
+
+def test_a_generator_per_item_frees_items_from_their_batch():
+    together = diffusion.draw((3, 4, 2, 2), [seeded(seed) for seed in (5, 6, 7)])
+    assert torch.equal(together[1:2], diffusion.draw((1, 4, 2, 2), [seeded(6)]))
+    with pytest.raises(ValueError, match="2 generators; allowed are 3"):
+        diffusion.draw((3, 1), [seeded(0), seeded(1)])
+
+
+def test_dropout_keeps_about_its_share():
+    kept = diffusion.keep_mask(10_000, 0.1, seeded(0))
+    assert set(kept.unique().tolist()) == {0.0, 1.0} and abs(float(kept.mean()) - 0.9) < 0.01
+    assert diffusion.keep_mask(100, 0.0, seeded(0)).all() and not diffusion.keep_mask(100, 1.0, seeded(0)).any()
+
+
+def test_timesteps_are_uniform_over_the_schedule():
+    steps = diffusion.uniform_timesteps(20_000, 1000, seeded(0))
+    assert steps.min() == 0 and steps.max() == 999 and abs(float(steps.double().mean()) - 499.5) < 10
+
+
+@pytest.mark.parametrize("sequential, sizes", [(False, [6]), (True, [2, 2, 2])])
+def test_branches_share_a_pass_or_take_turns(sequential, sizes):
+    seen = []
+
+    def predict(latents, timestep, condition):
+        seen.append(len(latents))
+        return latents * condition["scale"]
+
+    conditions = [{"scale": torch.full((2, 1), float(k)), "none": None} for k in (1, 2, 3)]
+    branches = diffusion.Branches(predict, conditions, sequential)
+    latents = randn(0, 2, 3)
+    for scale, found in zip((1, 2, 3), branches(latents, 0), strict=True):
+        assert torch.equal(found, latents * scale)
+    assert seen == sizes
+    with pytest.raises(ValueError, match="None in some branches"):
+        diffusion.Branches(predict, [conditions[0] | {"none": latents}, conditions[1]])

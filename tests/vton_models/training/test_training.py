@@ -1,0 +1,214 @@
+"""The training loop with a model of a few parameters: same again, resumed, skipped, averaged, rotated."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file
+from support import stand_in
+from support.stand_in_data import MemoryDataset
+
+from vton_models.training import checkpoints, loop
+from vton_models.training.run_folder import Run
+from vton_models.training.settings import Cadence, Settings
+from vton_models.training.validation import Validation
+
+SETTINGS = Settings(steps=12, global_batch_size=4, batch_size=2, shares=2, learning_rate=0.05, seed=3)
+CADENCE = Cadence(log_every=1, checkpoint_every=5, keep=2)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Here and in started processes: these networks are too small to share."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def model(**options: Any) -> stand_in.StandIn:
+    torch.manual_seed(0)
+    return stand_in.build(replace(stand_in.Config.tiny(), **options))
+
+
+def go(folder: Path, settings: Settings = SETTINGS, cadence: Cadence = CADENCE, **options: Any) -> checkpoints.Progress:
+    """Trains in `folder`; the run's model ends in `folder/model`."""
+    made, run = options.pop("model", None) or model(), Run(folder)
+    done = checkpoints.newest(run.checkpoints)
+    run.start({"model": "stand_in"}, checkpoints.step_of(done) if done else 0)
+    dataset = MemoryDataset(22, settings.batch_size, settings.shares)
+    progress = loop.train(Accelerator(cpu=True), made, dataset, settings, cadence, run, **options)
+    made.save(run.model)
+    return progress
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model/w.safetensors").read_bytes()
+
+
+def losses(folder: Path) -> list[Any]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
+    assert go(tmp_path / "a").step == 12 and go(tmp_path / "b").skipped == 0
+    assert weights(tmp_path / "a") == weights(tmp_path / "b") and losses(tmp_path / "a") == losses(tmp_path / "b")
+    assert [line["step"] for line in losses(tmp_path / "a")] == list(range(1, 13))
+    first, last = (losses(tmp_path / "a")[at]["loss"] for at in (0, -1))
+    assert last < first / 2
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_killed_run_goes_on_as_an_unbroken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ema: float, workers: int
+) -> None:
+    settings = replace(SETTINGS, ema=ema, lr_schedule="cosine", lr_warmup_steps=3)
+    go(tmp_path / "whole", settings)
+    unpatched = loop.mean_loss
+    calls = []
+
+    def killer(*arguments: Any) -> float:
+        calls.append(1)
+        if len(calls) == 9:  # in step 9, four steps after the checkpoint of step 5
+            raise Killed
+        return unpatched(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(loop, "mean_loss", killer)
+        go(tmp_path / "broken", settings, workers=workers)
+    assert [path.name for path in checkpoints.existing(tmp_path / "broken/checkpoints")] == ["step-00000005"]
+    go(tmp_path / "broken", settings, workers=workers)
+    assert weights(tmp_path / "broken") == weights(tmp_path / "whole")
+    assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
+    kept = checkpoints.existing(tmp_path / "broken/checkpoints")
+    for path in kept:
+        for name in (checkpoints.WEIGHTS, checkpoints.OPTIMIZER, checkpoints.STATE):
+            assert (path / name).read_bytes() == (tmp_path / "whole/checkpoints" / path.name / name).read_bytes()
+
+
+def test_more_steps_go_on(tmp_path: Path) -> None:
+    go(tmp_path / "whole")
+    go(tmp_path / "parts", replace(SETTINGS, steps=7))
+    assert go(tmp_path / "parts").step == 12
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+
+
+def test_rotation_keeps_the_newest(tmp_path: Path) -> None:
+    go(tmp_path, cadence=Cadence(log_every=5, checkpoint_every=2, keep=3))
+    names = [path.name for path in sorted((tmp_path / "checkpoints").iterdir())]
+    assert names == ["step-00000008", "step-00000010", "step-00000012"]
+    assert [line["step"] for line in losses(tmp_path)] == [5, 10, 12]
+
+
+def test_frozen_parameters_stay_and_those_without_gradient_have_no_state(tmp_path: Path) -> None:
+    made = model()
+    before = made.frozen.weight.clone()
+    go(tmp_path, model=made)
+    assert torch.equal(made.frozen.weight, before) and not made.skipped.any()
+    stored = load_file(checkpoints.newest(tmp_path / "checkpoints") / checkpoints.OPTIMIZER)
+    assert set(stored) == {
+        f"{part}/head.{kind}" for part in ("exp_avg", "exp_avg_sq", "step") for kind in ("weight", "bias")
+    }
+
+
+def test_a_step_without_finite_loss_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stand_in, "POISON", {"r004"})
+    progress = go(tmp_path, replace(SETTINGS, steps=15), model=model(mode="poison"))
+    skipped = [line["step"] for line in losses(tmp_path) if line["loss"] is None]
+    # 22 records are 5 steps an epoch; in each of the three epochs one step at most has the poisoned record.
+    assert progress.skipped == len(skipped) and 1 <= len(skipped) <= 3 and progress.streak == []
+    assert math.isfinite(progress.loss or math.nan)
+    for path in checkpoints.existing(tmp_path / "checkpoints"):
+        for name in (checkpoints.WEIGHTS, checkpoints.OPTIMIZER):
+            assert all(torch.isfinite(value).all() for value in load_file(path / name).values())
+
+
+def test_a_gradient_that_is_not_finite_is_skipped_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "accumulate", _with_bad_gradient(loop.accumulate, at=3))
+    assert go(tmp_path).skipped == 1
+    assert [line["step"] for line in losses(tmp_path) if line["grad_norm"] is None] == [3]
+    assert all(line["loss"] is not None for line in losses(tmp_path))
+
+
+def test_ten_in_a_row_stop_the_run_and_name_the_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = {f"r{number:03d}" for number in range(22)}
+    calls: list[int] = []
+    unpatched = loop.accumulate
+
+    def poisoned_later(*arguments: Any) -> Any:
+        calls.append(1)
+        monkeypatch.setattr(stand_in, "POISON", everything if len(calls) > 6 else set())
+        return unpatched(*arguments)
+
+    monkeypatch.setattr(loop, "accumulate", poisoned_later)
+    with pytest.raises(loop.TrainingError, match=r"steps 7 to 16; records r\d\d\d, r\d\d\d.* and \d more"):
+        go(tmp_path, replace(SETTINGS, steps=40), model=model(mode="poison"))
+    assert len(calls) == 16
+    newest = checkpoints.newest(tmp_path / "checkpoints")
+    assert newest is not None and checkpoints.step_of(newest) == 15
+    clean = load_file(newest / checkpoints.WEIGHTS)
+    # The weights of step 6: nothing after it was taken.
+    go(tmp_path / "six", replace(SETTINGS, steps=6), model=_unpoisoned(monkeypatch))
+    six = load_file(checkpoints.newest(tmp_path / "six/checkpoints") / checkpoints.WEIGHTS)
+    assert all(torch.equal(clean[name], six[name]) for name in six)
+
+
+def test_weights_that_left_the_finite_range_enter_no_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = model()
+    monkeypatch.setattr(checkpoints.Progress, "took", lambda *_: made.head.weight.data.fill_(math.inf))
+    monkeypatch.setattr(loop, "due", lambda step, every: True)
+    with pytest.raises(loop.TrainingError, match="parameter head.weight is not finite"):
+        go(tmp_path, model=made)
+    assert checkpoints.newest(tmp_path / "checkpoints") is None
+
+
+def test_validation_measures_quarters_and_draws_pictures_without_changing_the_run(tmp_path: Path) -> None:
+    go(tmp_path / "plain")
+    batches = [batch for _, batch in zip(range(3), MemoryDataset(22, 2, 1, seed=9), strict=False)]
+    watch = Validation(batches, tmp_path / "watched/validation", seed=1, pictures=3, inference_steps=2)
+    go(tmp_path / "watched", cadence=replace(CADENCE, validate_every=4), validation=watch)
+    assert weights(tmp_path / "watched") == weights(tmp_path / "plain")
+    measured = [line for line in losses(tmp_path / "watched") if "validation_loss" in line]
+    assert [line["step"] for line in measured] == [4, 8, 12]
+    for line in measured:
+        quarters = [line[f"validation_loss_q{number}"] for number in (1, 2, 3, 4)]
+        assert line["validation_loss"] == pytest.approx(sum(quarters) / 4) and len(set(quarters)) == 4
+    assert measured[-1]["validation_loss"] < measured[0]["validation_loss"]
+    assert len(list((tmp_path / "watched/validation").glob("step-*.png"))) == 3
+    again = Validation(batches, tmp_path / "again", seed=1, pictures=0)
+    made = model()
+    accelerator = Accelerator(cpu=True)
+    assert again(accelerator, made, 0) == again(accelerator, made, 0)
+
+
+def _unpoisoned(monkeypatch: pytest.MonkeyPatch) -> stand_in.StandIn:
+    monkeypatch.undo()
+    return model()
+
+
+def _with_bad_gradient(accumulate: Any, at: int) -> Any:
+    calls: list[int] = []
+
+    def changed(accelerator: Any, losses: Any, *rest: Any) -> Any:
+        calls.append(1)
+        parts = accumulate(accelerator, losses, *rest)
+        if len(calls) == at:
+            next(iter(losses.parameters())).grad[0] = math.inf
+        return parts
+
+    return changed

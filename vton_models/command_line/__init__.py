@@ -1,0 +1,1 @@
+"""What the subcommands share: a model's own flags, and the weights that a command line names."""

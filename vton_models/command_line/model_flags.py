@@ -1,0 +1,88 @@
+"""Which model, in which configuration: a preset, `--tiny`, and the model's own options as flags."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from types import ModuleType
+from typing import Any
+
+import vton_models
+from schemas.cli import flags
+from schemas.cli.flags import UsageError
+from vton_models.system import Preset
+
+
+def named(arguments: Sequence[str]) -> ModuleType:
+    """The model module that a command's first word names. Raises UsageError."""
+    word = arguments[0] if arguments else ""
+    if word not in vton_models.names():
+        there = ", ".join(vton_models.names())
+        raise UsageError(f"{f'unknown model {word!r}' if word else 'a model is missing'}; there are {there}")
+    return vton_models.load(word)
+
+
+def add_options(parser: argparse.ArgumentParser, config: Any) -> None:
+    """A flag for every option of a model's Config that isn't the command's own; absent ones leave no trace."""
+    taken = {action.dest for action in parser._actions}
+    before = len(parser._actions)
+    flags.add_flags(parser, config, only=lambda item: not item.metadata.get("runtime") and item.name not in taken)
+    for action in parser._actions[before:]:
+        action.default = argparse.SUPPRESS
+
+
+def given_options(values: argparse.Namespace, config: Any) -> dict[str, Any]:
+    """Options of the Config that the command line names."""
+    return {item.name: getattr(values, item.name) for item in fields(config) if hasattr(values, item.name)}
+
+
+def preset(module: ModuleType, name: str) -> Preset | None:
+    """Raises UsageError for an unknown name."""
+    if name and name not in module.PRESETS:
+        raise UsageError(f"--preset {name!r}; allowed are {', '.join(module.PRESETS)}")
+    return module.PRESETS[name] if name else None
+
+
+def configure(
+    module: ModuleType, chosen: Preset | None, tiny: bool, given: Mapping[str, Any], begun_from: Any = None
+) -> Any:
+    """The model's Config: flags before preset before defaults; a tiny one keeps its size whatever the preset says.
+
+    `begun_from`, the Config of the run that this one starts from, takes the place of the defaults. Raises UsageError
+    for a value or a size that the network can't hold.
+    """
+    values: dict[str, Any] = dict(chosen.model) if chosen else {}
+    if chosen and not tiny:
+        values |= {"height": chosen.height, "width": chosen.width}
+    try:
+        values |= given
+        if begun_from is not None:
+            config = replace(begun_from, **values)
+        else:
+            config = (module.Config.tiny if tiny else module.Config)(**values)
+        config.check_size()
+    except ValueError as error:
+        raise UsageError(flags.one_line(error)) from None
+    return config
+
+
+def presets_table(module: ModuleType) -> list[tuple[str, ...]]:
+    """A head and a row per preset: name, data, size, steps, batch, learning rate, changed options."""
+    rows: list[tuple[str, ...]] = [("preset", "data", "size", "steps", "batch", "lr", "options", "source")]
+    for name, item in module.PRESETS.items():
+        options = " ".join(f"{key}={value}" for key, value in item.model.items()) or "-"
+        size, rate = f"{item.height}x{item.width}", f"{item.learning_rate:g} {item.lr_schedule}"
+        rows.append((name, item.data, size, str(item.steps), str(item.global_batch_size), rate, options, item.source))
+    return rows
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    """Columns of equal width, two blanks between."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines)
+
+
+def markdown(rows: Sequence[tuple[str, ...]]) -> str:
+    head, *body = rows
+    lines = [head, ("---",) * len(head), *body]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in lines)

@@ -1,0 +1,98 @@
+"""What all models share: their networks, where they lie, what is trained, and their own files.
+
+A folder written by `save` holds `model.safetensors`, the trained parameters, and `config.json`: model, Config, the base
+that the frozen ones come from, and what the caller adds.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from schemas.cli.flags import UsageError
+from vton_models.networks import weights
+
+
+class Model:
+    """Holds named networks, all frozen and in eval mode but for what `train_only` names."""
+
+    name: str
+    COLUMNS: tuple[str, ...]
+    OPTIONAL_COLUMNS: tuple[str, ...] = ()
+
+    def __init__(self, config: Any, networks: Mapping[str, Any]) -> None:
+        self.config = config
+        self.networks: dict[str, Any] = dict(networks)
+        self.device = torch.device("cpu")
+        self.sequential_guidance = False  # the three are set by `memory.apply_memory`
+        self.offload = False
+        self.half: frozenset[str] = frozenset()  # networks that are bfloat16 on an accelerator
+        self.note_base("random")
+
+    def note_base(self, path: str) -> None:
+        """Remembers where the networks, as they are now, come from, and their digest."""
+        self.base = {"path": path, "digest": weights.digest(self.networks)}
+
+    def train_only(self, names: Iterable[str]) -> None:
+        """Freezes everything but the parameters of these names ("unet.conv_in.weight")."""
+        wanted = set(names)
+        for name, parameter in self.parameters().items():
+            parameter.requires_grad_(name in wanted)
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """All parameters by "NETWORK.NAME"."""
+        return {
+            f"{prefix}.{name}": parameter
+            for prefix, network in self.networks.items()
+            for name, parameter in network.named_parameters()
+        }
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The parameters that are trained, by "NETWORK.NAME"."""
+        return {name: parameter for name, parameter in self.parameters().items() if parameter.requires_grad}
+
+    def unused(self) -> frozenset[str]:
+        """Names in `trainable` that never receive a gradient; DistributedDataParallel must be told of them."""
+        return frozenset()
+
+    def to(self, device: str | torch.device, dtype: torch.dtype | None = None) -> "Model":
+        """Moves the networks, unless they are offloaded, and casts them to `dtype` if given, or as `half` says."""
+        self.device = torch.device(device)
+        for name, network in self.networks.items():
+            if name in self.half and self.device.type != "cpu":
+                network.to(dtype=torch.bfloat16)
+            elif dtype is not None:
+                network.to(dtype=dtype)
+            if not self.offload:
+                network.to(self.device)
+        return self
+
+    def save(self, path: str | Path, extra: Mapping[str, Any] | None = None) -> None:
+        """Writes the trained parameters and config.json, to which `extra` adds keys."""
+        own = {"model": self.name, "config": weights.config_to_json(self.config), "base": self.base}
+        weights.write(Path(path) / "model.safetensors", self.trainable())
+        weights.write_json(Path(path) / "config.json", own | dict(extra or {}))
+
+    def load(self, path: str | Path) -> None:
+        """Reads what `save` wrote into the same networks.
+
+        Raises UsageError when the folder is another model's or belongs to another base, ValueError when keys differ.
+        """
+        noted = weights.read_json(Path(path) / "config.json")
+        if noted.get("model") != self.name:
+            raise UsageError(f"{path} holds model {noted.get('model')!r}; allowed is {self.name!r}")
+        wanted = (noted.get("base") or {}).get("digest", "")
+        if wanted and self.base["digest"] and wanted != self.base["digest"]:
+            raise UsageError(f"{path} was trained from base {wanted}; the base given is {self.base['digest']}")
+        file = Path(path) / "model.safetensors"
+        weights.assign(self.trainable(), weights.read(file), file)
+
+    def save_base(self, path: str | Path) -> None:
+        """Writes all networks in diffusers' layout, as `load_base` reads them."""
+        weights.save_folder(self.networks, path)
+
+    def on_device(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The tensors of a batch on the model's device."""
+        return {name: value.to(self.device) for name, value in batch.items() if isinstance(value, Tensor)}

@@ -1,0 +1,19 @@
+"""Which picture sizes a network can hold without resizing its skip connections."""
+
+from schemas.cli.flags import UsageError
+
+
+def check(name: str, height: int, width: int, units: tuple[int, int]) -> None:
+    """Raises UsageError, naming the nearest legal size, unless height and width are multiples of `units`."""
+    if height > 0 and width > 0 and height % units[0] == 0 and width % units[1] == 0:
+        return
+    best = f"{nearest(height, units[0])}x{nearest(width, units[1])}"
+    raise UsageError(
+        f"size {height}x{width} (height x width); {name} holds heights that are multiples of {units[0]} "
+        f"and widths that are multiples of {units[1]}; the nearest is {best}"
+    )
+
+
+def nearest(side: int, unit: int) -> int:
+    """The multiple of `unit`, at least one, that is closest to `side`; of two, the larger."""
+    return max(1, (side + unit // 2) // unit) * unit

@@ -1,0 +1,83 @@
+"""Captions to token ids and CLIP states."""
+
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from schemas.cli.flags import UsageError, one_line
+from vton_models.networks import weights
+
+WORDS = "words.json"
+
+
+class Tokenizer(Protocol):
+    """A text → as many ids as the encoder takes; picklable, as readers' workers call it."""
+
+    def __call__(self, text: str) -> list[int]: ...
+
+    def save_pretrained(self, folder: Path) -> None: ...
+
+
+@dataclass(frozen=True)
+class WordTokenizer:
+    """Stands in for CLIP's tokenizer beside random weights: a word's id is its CRC-32 within the vocabulary."""
+
+    vocabulary: int
+    length: int
+
+    def __call__(self, text: str) -> list[int]:
+        """`length` ids: start, words, end, and the end again as padding; the two highest ids are start and end."""
+        start, end = self.vocabulary - 2, self.vocabulary - 1
+        words = [zlib.crc32(word.encode()) % start for word in text.lower().split()]
+        return [start, *words[: self.length - 2], *[end] * max(1, self.length - 1 - len(words))]
+
+    def save_pretrained(self, folder: Path) -> None:
+        weights.write_json(folder / WORDS, asdict(self))
+
+
+@dataclass(frozen=True)
+class ClipTokenizer:
+    """CLIP's own, cut and padded to `length` ids."""
+
+    tokenizer: Any
+    length: int
+
+    def __call__(self, text: str) -> list[int]:
+        return self.tokenizer(text, padding="max_length", max_length=self.length, truncation=True).input_ids
+
+    def save_pretrained(self, folder: Path) -> None:
+        self.tokenizer.save_pretrained(folder)
+
+
+def load_tokenizer(folder: Path, length: int) -> Tokenizer:
+    """From a base's `tokenizer` folder, CLIP's or a stand-in's; raises UsageError when it isn't one."""
+    from transformers import CLIPTokenizer
+
+    if (folder / WORDS).is_file():
+        return WordTokenizer(**weights.read_json(folder / WORDS))
+    try:
+        return ClipTokenizer(CLIPTokenizer.from_pretrained(str(folder), local_files_only=True), length)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder}: can't be loaded as a CLIP tokenizer: {one_line(error)}") from error
+
+
+def random_encoder(arguments: dict[str, Any]) -> Any:
+    """A CLIPTextModel with random weights, in eval mode: the same ones every time."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    state = torch.get_rng_state()
+    try:
+        torch.default_generator.manual_seed(0)
+        return CLIPTextModel(CLIPTextConfig(**arguments)).eval()
+    finally:
+        torch.set_rng_state(state)
+
+
+@torch.no_grad()
+def encode(text_encoder: Any, input_ids: Tensor) -> Tensor:
+    """int64 [b n] → float32 states [b n c] after the last normalisation."""
+    return text_encoder(input_ids=input_ids).last_hidden_state.float()

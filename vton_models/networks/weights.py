@@ -1,0 +1,212 @@
+"""Weights on disk: safetensors and JSON written atomically, base networks in diffusers' layout, and digests."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from schemas.cli.flags import UsageError, one_line
+
+Built = TypeVar("Built")
+PathLike = str | os.PathLike[str]
+
+
+def read(path: PathLike) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, or of a .bin, .pt or .ckpt one, of which nothing but tensors is unpickled.
+
+    Raises ValueError for a damaged file and UsageError for one that isn't there.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file of weights")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # safetensors, pickle and zip each have their own
+        raise ValueError(f"{path}: can't be read as weights: {one_line(error)}") from error
+    loaded = loaded.get("state_dict", loaded)
+    return {name: tensor for name, tensor in loaded.items() if isinstance(tensor, Tensor)}
+
+
+def metadata(path: PathLike) -> dict[str, str]:
+    """The strings in a safetensors file's header."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        return file.metadata() or {}
+
+
+def write(path: PathLike, tensors: Mapping[str, Tensor]) -> None:
+    """Safetensors with metadata {"format": "pt"}; the same tensors give the same bytes."""
+    from safetensors.torch import save_file
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    replace_file(path, lambda temporary: save_file(plain, temporary, metadata={"format": "pt"}))
+
+
+def write_json(path: PathLike, value: Any) -> None:
+    """Indented JSON with a newline at its end; NaN and infinity are refused with ValueError."""
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def read_json(path: PathLike) -> dict[str, Any]:
+    """Raises UsageError when the file is absent or holds no JSON object."""
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: can't be read as JSON: {one_line(error)}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{path} holds no JSON object")
+    return value
+
+
+def replace_file(path: PathLike, produce: Callable[[Path], Any]) -> None:
+    """`produce` writes a temporary file beside `path`, which then takes its place: a crash leaves the old one whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        produce(temporary)
+        sync(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """fsync of a file or folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def assign(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: object) -> None:
+    """Copies tensors into parameters of the same names and shapes, in the parameters' dtype.
+
+    Raises ValueError, before anything changes, when a name is missing or unexpected or a shape differs.
+    """
+    missing, unexpected = sorted(set(targets) - set(tensors)), sorted(set(tensors) - set(targets))
+    if missing or unexpected:
+        example = f"missing {missing[0]!r}" if missing else f"unexpected {unexpected[0]!r}"
+        raise ValueError(f"{source}: {len(missing)} keys missing, {len(unexpected)} unexpected, as {example}")
+    for name, target in targets.items():
+        if target.shape != tensors[name].shape:
+            found, wanted = list(tensors[name].shape), list(target.shape)
+            raise ValueError(f"{source}: {name} is {found}; allowed is {wanted}")
+    with torch.no_grad():
+        for name, target in targets.items():
+            target.copy_(tensors[name])
+
+
+def random(cls: Any, arguments: Mapping[str, Any]) -> Any:
+    """A diffusers network with random weights, in eval mode: on a CPU the same ones every time.
+
+    Under `torch.device("meta")` it has shapes only, until a base is loaded.
+    """
+    state = torch.get_rng_state()
+    try:
+        torch.default_generator.manual_seed(0)
+        return cls.from_config(dict(arguments)).eval()
+    finally:
+        torch.set_rng_state(state)
+
+
+def component(cls: Any, folder: PathLike) -> Any:
+    """A network in float32 from its folder in diffusers' or transformers' layout: config.json and .safetensors or .bin.
+
+    Nothing is looked up on a hub. Raises UsageError for a folder that isn't one, and for missing or left-over keys.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise UsageError(f"{folder} holds no config.json: not a network in diffusers' layout")
+    dtype = "torch_dtype" if hasattr(cls, "from_config") else "dtype"
+    names = [path.name for path in folder.iterdir() if path.suffix in (".safetensors", ".bin")]
+    half = bool(names) and all(".fp16." in name for name in names)
+    options = {dtype: torch.float32, "local_files_only": True, "output_loading_info": True}
+    try:
+        network, info = cls.from_pretrained(str(folder), **options, **({"variant": "fp16"} if half else {}))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UsageError(f"{folder}: can't be loaded as {cls.__name__}: {one_line(error)}") from error
+    for kind in ("missing_keys", "unexpected_keys"):
+        left = sorted(key for key in info.get(kind, ()) if not key.endswith("position_ids"))
+        if left:
+            raise UsageError(f"{folder}: {len(left)} {kind.replace('_', ' ')}, as {left[0]!r}")
+    return network.eval()
+
+
+def arguments(network: Any) -> dict[str, Any]:
+    """What a diffusers or transformers network was built with, without the library's own notes."""
+    config = network.config
+    values = config.to_diff_dict() if hasattr(config, "to_diff_dict") else dict(config)
+    notes = ("architectures", "dtype", "torch_dtype", "transformers_version", "model_type")
+    return {name: tuples(value) for name, value in values.items() if not name.startswith("_") and name not in notes}
+
+
+def save_folder(networks: Mapping[str, Any], path: PathLike) -> None:
+    """Networks as sub-folders of `path` in diffusers' layout; the folder appears whole."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    for name, network in networks.items():
+        network.save_pretrained(temporary / name)
+    for file in sorted(temporary.rglob("*")):
+        sync(file)
+    if path.exists():
+        shutil.rmtree(path)
+    os.replace(temporary, path)
+
+
+def digest(networks: Mapping[str, nn.Module]) -> str:
+    """sha256 over names, shapes, dtypes and bytes of all tensors, in sorted order; "" for networks without values."""
+    found = hashlib.sha256()
+    for prefix, network in sorted(networks.items()):
+        for name, tensor in sorted(network.state_dict().items()):
+            if tensor.is_meta:
+                return ""
+            found.update(f"{prefix}.{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+            found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return f"sha256:{found.hexdigest()}"
+
+
+def config_to_json(config: Any) -> dict[str, Any]:
+    """The fields of a Config as JSON values; infinity becomes "inf"."""
+    return {item.name: _to_json(getattr(config, item.name)) for item in fields(config)}
+
+
+def config_from_json(cls: type[Built], values: Mapping[str, Any]) -> Built:
+    """The Config that `config_to_json` described; absent fields take their defaults. Raises ValueError for others."""
+    assert is_dataclass(cls)
+    known = {item.name for item in fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"unknown setting {unknown[0]!r}; there are {', '.join(sorted(known))}")
+    return cls(**{name: float("inf") if value == "inf" else tuples(value) for name, value in values.items()})
+
+
+def tuples(value: Any) -> Any:
+    """Lists inside as tuples, mappings as dicts, so that a configuration equals itself read back from JSON."""
+    if isinstance(value, Mapping):
+        return {name: tuples(item) for name, item in value.items()}
+    return tuple(map(tuples, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _to_json(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_json(item) for item in value]
+    return "inf" if value == float("inf") else value

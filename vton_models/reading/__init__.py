@@ -1,0 +1,1 @@
+"""Shards as batches: which files, in which order, decoded and collated."""

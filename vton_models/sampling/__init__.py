@@ -1,0 +1,1 @@
+"""Sampling: tasks from records or photos, the loop over them, the files that it leaves."""

@@ -1,0 +1,222 @@
+"""The sampling loop: tasks in batches → pictures, each on its own noise, each written once."""
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from annotators.functional import boxes
+from schemas import files
+from schemas.codecs import CodecError
+from vton_models.networks import pictures
+from vton_models.sampling import paste, photos
+
+Record = Mapping[str, Any]
+
+
+@dataclass
+class Rejection(Exception):
+    """Why a task can't be sampled: stage, kind of error, message without paths."""
+
+    stage: str
+    error: str
+    message: str
+
+
+class SamplingError(Exception):
+    """Sampling can't go on; the message is one line. Exit code 1."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What changes a result beside weights and pictures; `eta` is None for models that have none."""
+
+    seed: int
+    num_inference_steps: int
+    guidance_scale: float
+    eta: float | None
+
+    def arguments(self) -> dict[str, Any]:
+        """For `Model.sample`."""
+        given = {"num_inference_steps": self.num_inference_steps, "guidance_scale": self.guidance_scale}
+        return given | ({} if self.eta is None else {"eta": self.eta})
+
+
+@dataclass(frozen=True)
+class Task:
+    """One result to make. `read` returns the decoded columns of its record, or raises Rejection or CodecError."""
+
+    record_id: str
+    person_id: str
+    garment_id: str | None
+    file: str
+    read: Callable[[], Record]
+    crop: bool = False  # the sides of the photo are cut to the network's aspect, and not stretched to it
+    mask_type: str | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a run left: which tasks have a file, how many had one before, and the rest with the reasons."""
+
+    done: tuple[Task, ...]
+    skipped: int
+    rejects: tuple[dict[str, str], ...]
+
+
+def settings(model: Any, seed: int, steps: int | None, guidance_scale: float | None, eta: float | None) -> Settings:
+    """None takes the model's own default. Raises ValueError for an eta that the model doesn't know."""
+    known = inspect.signature(model.sample).parameters
+    if eta is not None and "eta" not in known:
+        raise ValueError(f"--eta {eta}; this model's sampler has none")
+    own = {name: item.default for name, item in known.items()}
+    return Settings(
+        seed,
+        own["num_inference_steps"] if steps is None else steps,
+        own["guidance_scale"] if guidance_scale is None else guidance_scale,
+        own.get("eta") if eta is None else eta,
+    )
+
+
+def generator(seed: int, record_id: str) -> torch.Generator:
+    """A record's own noise: neither batch nor order nor device changes it."""
+    digest = hashlib.sha256(repr((seed, record_id)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+class Sampler:
+    """A model with its settings: records → pictures at the model's size."""
+
+    def __init__(self, model: Any, wanted: Settings) -> None:
+        self.model, self.settings = model, wanted
+        self.size: tuple[int, int] = (model.config.height, model.config.width)
+
+    def __call__(self, tasks: Sequence[Task], records: Sequence[Record]) -> list[np.ndarray | None]:
+        """uint8 [h w 3] each; None where the network gave NaN or infinity. Raises SamplingError without memory."""
+        prepared = [self.prepare(task)(record, None) for task, record in zip(tasks, records, strict=True)]
+        batch = {name: torch.stack([one[name] for one in prepared]) for name in prepared[0]}
+        noises = [generator(self.settings.seed, task.record_id) for task in tasks]
+        try:
+            made = self.model.sample(batch, generator=noises, **self.settings.arguments())
+        except torch.OutOfMemoryError as error:
+            where = f"a batch of {len(records)} at {self.size[0]}x{self.size[1]}"
+            raise SamplingError(f"{where} is out of memory; try a smaller --batch-size or --memory low") from error
+        return [pictures.to_array(one) if bool(torch.isfinite(one).all()) else None for one in made]
+
+    def prepare(self, task: Task) -> Callable[[Record, Any], dict[str, torch.Tensor]]:
+        prepare = self.model.prepare
+        return replace(prepare, crop=True) if task.crop else prepare
+
+    def box(self, task: Task, photo: np.ndarray) -> boxes.Box:
+        """The part of the photo that the network sees."""
+        height, width = photo.shape[:2]
+        return photos.visible_box((height, width), self.size) if task.crop else (0, 0, width, height)
+
+
+class Finish:
+    """What becomes of a network's picture: itself, CatVTON's composite with the person, or the photo with it inside."""
+
+    def __init__(self, sampler: Sampler, how: str) -> None:
+        if how not in ("", "repaint", "paste_back"):
+            raise ValueError(f"finish {how!r}; allowed are '', repaint, paste_back")
+        self.sampler, self.how = sampler, how
+
+    def __call__(self, task: Task, record: Record, result: np.ndarray) -> np.ndarray:
+        if not self.how:
+            return result
+        person, mask = record["person_image"], record["agnostic_mask"]
+        if self.how == "paste_back":
+            return paste.into_photo(person, mask, result, self.sampler.box(task, person))
+        person, mask = (np.ascontiguousarray(boxes.crop(one, self.sampler.box(task, one))) for one in (person, mask))
+        return pictures.repaint(person, mask, result)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What makes files of tasks: a sampler, what becomes of its pictures, and the bytes of a file."""
+
+    sample: Callable[[Sequence[Task], Sequence[Record]], list[np.ndarray | None]]
+    finish: Callable[[Task, Record, np.ndarray], np.ndarray]
+    encode: Callable[[Task, np.ndarray], bytes]
+
+    def batch(self, batch: Sequence[Task], folder: Path) -> list[dict[str, str]]:
+        """Writes the files that a batch lacks; returns rows of rejects.parquet for the tasks that give none."""
+        missing = [task for task in batch if not (folder / task.file).is_file()]
+        readable, rejects = _read(missing)
+        if not readable:
+            return rejects
+        wanted = {task.file for task, _ in readable}
+        together = readable if len(missing) == len(batch) else _read(batch)[0]
+        results = self.sample([task for task, _ in together], [record for _, record in together])
+        for (task, record), result in zip(together, results, strict=True):
+            if task.file in wanted and result is None:
+                rejects.append(_reject(task, "sample", "not_finite", "the network gave NaN or infinity"))
+            elif task.file in wanted and result is not None:
+                files.write(folder / task.file, self.encode(task, self.finish(task, record, result)))
+        return rejects
+
+
+def run(tasks: Sequence[Task], folder: Path, batch_size: int, work: Work) -> Made:
+    """Writes `folder/FILE` of every task that has none yet; a task that can't be read is set aside and stops nothing.
+
+    Batches are cut from all tasks, not from those left over, since a batch's size may change the last bit of a result:
+    a run that was killed and started again then ends with the bytes of an unbroken one.
+    """
+    skipped = sum((folder / task.file).is_file() for task in tasks)
+    rejects: list[dict[str, str]] = []
+    with tqdm(total=len(tasks), desc="sampling", file=sys.stderr, disable=None) as bar:
+        for start in range(0, len(tasks), batch_size):
+            batch = tasks[start : start + batch_size]
+            rejects += work.batch(batch, folder)
+            bar.update(len(batch))
+    done = tuple(task for task in tasks if (folder / task.file).is_file())
+    return Made(done, skipped, tuple(rejects))
+
+
+def _read(tasks: Sequence[Task]) -> tuple[list[tuple[Task, Record]], list[dict[str, str]]]:
+    """Records that could be read, and rows of rejects.parquet for the others."""
+    readable: list[tuple[Task, Record]] = []
+    rejects = []
+    for task in tasks:
+        try:
+            readable.append((task, task.read()))
+        except Rejection as error:
+            rejects.append(_reject(task, error.stage, error.error, error.message))
+        except CodecError as error:
+            rejects.append(_reject(task, "read", "undecodable", str(error)))
+    return readable, rejects
+
+
+def _reject(task: Task, stage: str, error: str, message: str) -> dict[str, str]:
+    return {"record_id": task.record_id, "stage": stage, "error": error, "message": message, "source": task.source}
+
+
+def rows(
+    made: Made, wanted: Settings, digest: str, folder: Path, size: Callable[[Path], tuple[int, int]]
+) -> Iterator[dict[str, Any]]:
+    """Of samples.parquet."""
+    for task in made.done:
+        width, height = size(folder / task.file)
+        yield {
+            "record_id": task.record_id,
+            "person_id": task.person_id,
+            "garment_id": task.garment_id,
+            "prompt": None,
+            "seed": wanted.seed,
+            "num_inference_steps": wanted.num_inference_steps,
+            "guidance_scale": wanted.guidance_scale,
+            "eta": wanted.eta,
+            "mask_type": task.mask_type,
+            "weights_digest": digest,
+            "file": task.file,
+            "width": width,
+            "height": height,
+        }

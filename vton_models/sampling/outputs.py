@@ -1,0 +1,109 @@
+"""What `sample` leaves: PNG files that say a model made them, and the table of them.
+
+OUT/NAME.png          the results
+OUT/samples.parquet   a row per result, sorted by record
+OUT/rejects.parquet   what could not be sampled, and why
+OUT/config.json       what they were made with
+"""
+
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image, PngImagePlugin
+
+from schemas import files
+from schemas.cli.flags import UsageError
+
+SAMPLES_FILE, REJECTS_FILE, CONFIG_FILE = "samples.parquet", "rejects.parquet", "config.json"
+SAMPLES = pa.schema(
+    [
+        *((name, pa.string()) for name in ("record_id", "person_id", "garment_id", "prompt")),
+        *(("seed", pa.int64()), ("num_inference_steps", pa.int32())),
+        *(("guidance_scale", pa.float64()), ("eta", pa.float64())),
+        *((name, pa.string()) for name in ("mask_type", "weights_digest", "file")),
+        *(("width", pa.int32()), ("height", pa.int32())),
+    ]
+)
+REJECTS = pa.schema([(name, pa.string()) for name in ("record_id", "stage", "error", "message", "source")])
+BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_XMP = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
+    ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+    f' Iptc4xmpExt:DigitalSourceType="{BY_A_MODEL}"/></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
+)
+
+
+def marked_png(picture: np.ndarray, notes: Mapping[str, str]) -> bytes:
+    """uint8 [h w 3] as PNG that says, in text and in IPTC's XMP, that a model made it; `notes` are further texts."""
+    info, buffer = PngImagePlugin.PngInfo(), io.BytesIO()
+    for key, text in {"DigitalSourceType": BY_A_MODEL, **notes}.items():
+        info.add_itxt(key, text) if not text.isascii() else info.add_text(key, text)
+    info.add_itxt("XML:com.adobe.xmp", _XMP)
+    Image.fromarray(picture).save(buffer, "PNG", pnginfo=info, compress_level=6)
+    return buffer.getvalue()
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """(width, height) from the file's header."""
+    with Image.open(path) as image:
+        return image.size
+
+
+def file_name(record_id: str, number: int | None = None) -> str:
+    """Letters, digits and ._+- as they are, an underscore for all else; never a path, never hidden."""
+    name = re.sub(r"[^A-Za-z0-9._+-]+", "_", record_id)[:120].lstrip(".") or "_"
+    return f"{name}.png" if number is None else f"{number:05d}-{name}.png"
+
+
+def write_table(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
+    """Sorted by the schema's columns in order; the same rows give the same bytes."""
+    sink = io.BytesIO()
+    ordered = sorted(rows, key=lambda row: tuple(str(row[name]) for name in schema.names))
+    pq.write_table(pa.Table.from_pylist([dict(row) for row in ordered], schema), sink, compression="zstd")
+    files.write(path, sink.getvalue())
+
+
+def begin(folder: Path, config: Mapping[str, Any], overwrite: bool, ours: Sequence[str]) -> None:
+    """An output folder to begin or to go on in. `ours` are patterns of what `overwrite` may delete there.
+
+    Raises UsageError for one that holds something else, or results of other settings: naming the first that differs.
+    """
+    held = _held(folder)
+    if held is None and folder.is_dir() and any(path.name not in (".DS_Store",) for path in folder.iterdir()):
+        raise UsageError(f"--output {folder} is not empty and holds no results of this command; allowed is another")
+    if held is not None and overwrite:
+        _clear(folder, ours)
+    elif held is not None:
+        for key in sorted({*held, *config}):
+            if held.get(key) != config.get(key):
+                raise UsageError(
+                    f"{folder} holds results with {key} {held.get(key)!r}, these would have {config.get(key)!r};"
+                    " allowed are the same flags, another --output, or --overwrite"
+                )
+    folder.mkdir(parents=True, exist_ok=True)
+    files.sweep(folder)
+    files.write_json(folder / CONFIG_FILE, dict(config))
+
+
+def _held(folder: Path) -> dict[str, Any] | None:
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        return None
+    try:
+        return dict(files.read_json(path))
+    except (OSError, ValueError, TypeError):
+        raise UsageError(f"{path} is unreadable; allowed is another --output") from None
+
+
+def _clear(folder: Path, ours: Sequence[str]) -> None:
+    for pattern in ours:
+        for path in sorted(folder.glob(pattern)):
+            files.remove_folder(path) if path.is_dir() else path.unlink()
+    (folder / CONFIG_FILE).unlink()

@@ -1,0 +1,1 @@
+"""A model's own results as new training shards."""

@@ -1,0 +1,83 @@
+"""Where a trained model comes from: its data, its base, its settings, and the card that says so."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from typing import Any
+
+import fsspec
+
+from vton_models.reading.catalogue import weighted_folders
+from vton_models.system import About
+
+PACKAGE = "vton-pipelines"
+_UNKNOWN = "not stated in the manifest: that of the source dataset"
+
+
+def package() -> dict[str, str]:
+    return {"name": PACKAGE, "version": metadata.version(PACKAGE)}
+
+
+def data(shards: Sequence[str]) -> list[dict[str, Any]]:
+    """Of each folder: dataset, weight, sha256 of its manifest, licence where that states one; paths aren't among it."""
+    return [_facts(folder, weight) for folder, weight in weighted_folders(list(shards))]
+
+
+def card(description: dict[str, Any], about: About, steps: int, loss: float | None) -> str:
+    """README.md of a run."""
+    return "\n".join(_lines(description, about, steps, loss)) + "\n"
+
+
+def _facts(folder: str, weight: float | None) -> dict[str, Any]:
+    try:
+        with fsspec.open(f"{folder.rstrip('/')}/manifest.json", "rb") as file:
+            content = file.read()
+    except FileNotFoundError:
+        return {"dataset": None, "weight": weight, "manifest_sha256": None, "licence": None}
+    manifest = json.loads(content)
+    return {
+        "dataset": manifest.get("dataset"),
+        "weight": weight,
+        "manifest_sha256": hashlib.sha256(content).hexdigest(),
+        "licence": manifest.get("licence"),
+    }
+
+
+def _lines(description: dict[str, Any], about: About, steps: int, loss: float | None) -> Iterator[str]:
+    training, base, start = description["training"], description["base"], description["start"]
+    yield f"# {description['model']}, trained with {description['package']['name']}"
+    yield ""
+    yield f"{about.title} ({about.paper}, {about.repository})."
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    yield f"| package | {description['package']['name']} {description['package']['version']} |"
+    yield f"| preset | {description['preset'] or '-'} |"
+    yield f"| size | {description['config']['height']}x{description['config']['width']} |"
+    yield f"| steps | {steps} of {training['global_batch_size']} records |"
+    yield f"| loss of the last step | {'-' if loss is None else f'{loss:.6f}'} |"
+    yield f"| learning rate | {training['learning_rate']:g}, {training['lr_schedule']} |"
+    yield f"| precision | {training['mixed_precision']}, float32 master weights |"
+    yield f"| base | {base['path']}, digest `{base['digest']}` |"
+    for kind in ("official", "run"):
+        if start[kind]:
+            yield f"| began from | {kind} {start[kind]} |"
+    yield ""
+    yield "## Data"
+    yield ""
+    yield f"{description['counts']['records']} paired records of split {description['records']['split']}."
+    yield ""
+    yield "| dataset | weight | manifest sha256 | licence |"
+    yield "|---|---|---|---|"
+    for item in description["data"]:
+        weight, licence = item["weight"] if item["weight"] is not None else "-", item["licence"] or _UNKNOWN
+        yield f"| {item['dataset'] or '-'} | {weight} | `{item['manifest_sha256'] or '-'}` | {licence} |"
+    yield ""
+    yield "## Licences"
+    yield ""
+    yield f"- published code and weights of the system: {about.licence}"
+    yield f"- base: {about.base}; its own licence applies"
+    yield "- data: as in the table above; a model trained on pictures may be bound by their licence"
+    yield ""
+    yield "`config.json` holds every setting, `log.jsonl` the losses, `model/` the weights."

@@ -1,0 +1,190 @@
+"""Which records a run trains on and which it holds out, before any picture is read."""
+
+import ast
+import contextlib
+import hashlib
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.cli.flags import UsageError
+from vton_models.reading import completeness
+from vton_models.reading.catalogue import Catalogue, catalogue, weighted_folders
+from vton_models.reading.dataset import ShardDataset
+
+Condition = tuple[str, str, Any]
+PAIRED: Condition = ("paired", "==", True)
+_CONDITION = re.compile(r"\s*([\w.]+)\s*(==|!=|<=|>=|<|>|\bnot in\b|\bin\b)\s*(.+?)\s*")
+
+
+@dataclass(frozen=True)
+class Records:
+    """Paired records of one split of some folders."""
+
+    shards: tuple[str, ...]  # as given: FOLDER or FOLDER:WEIGHT
+    split: str
+    conditions: tuple[Condition, ...]
+    found: Catalogue
+
+    @property
+    def count(self) -> int:
+        return int(self.found.rows.sum())
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a model trains on: the records that have all that it reads, without the `held_out` ids."""
+
+    columns: tuple[str, ...]  # to read
+    filters: tuple[Condition, ...]
+    count: int
+    incomplete: tuple[str, ...]  # ids of records that lack something
+    held_out: tuple[str, ...]
+
+
+def condition(text: str, fields: Mapping[str, pa.Field]) -> Condition:
+    """ "quality.person_sharpness > 100" → a filter; of `in` and `not in` the value is a comma list.
+
+    What is compared with a text column is text, with or without quotes. Raises UsageError.
+    """
+    matched = _CONDITION.fullmatch(text)
+    if not matched:
+        raise UsageError(f"--where {text!r}; allowed is COLUMN OPERATOR VALUE with == != < <= > >= in, not in")
+    column, operator, value = matched.groups()
+    is_text = column in fields and (pa.types.is_dictionary(t := fields[column].type) or pa.types.is_string(t))
+    if operator in ("in", "not in"):
+        return column, operator, [_value(word.strip(), is_text) for word in value.strip("()[]").split(",")]
+    return column, operator, _value(value, is_text)
+
+
+def _value(word: str, is_text: bool) -> Any:
+    try:
+        value = ast.literal_eval({"true": "True", "false": "False"}.get(word, word))
+    except (ValueError, SyntaxError):
+        return word
+    return word if is_text and not isinstance(value, str) else value
+
+
+def find(shards: Sequence[str], split: str, where: Sequence[str]) -> Records:
+    """Raises UsageError for shards without paired records."""
+    fields = _catalogue(shards, split).fields if where else {}
+    conditions = (PAIRED, *(condition(text, fields) for text in where))
+    records = Records(tuple(shards), split, conditions, _catalogue(shards, split, conditions))
+    if not records.count:
+        also = f" and {' and '.join(where)}" if where else ""
+        raise UsageError(
+            f"no record of split {split!r} of {' '.join(shards)} has paired = true{also}; allowed are shards in which"
+            " persons wear the garment of their record"
+        )
+    return records
+
+
+def choose(records: Records, model: Any, hold_out: int, seed: int) -> Chosen:
+    """Raises UsageError for a column that the model needs and no shard has, and when too many are to be held out."""
+    columns = _columns(records.shards, records.found, model)
+    incomplete = completeness.incomplete(records.found, model.COLUMNS)
+    names = [name for name in _names(records.found) if name not in incomplete]
+    if hold_out >= max(1, len(names)):
+        raise UsageError(
+            f"{len(names)} of {records.count} paired records have {', '.join(model.COLUMNS)};"
+            f" allowed are at least {hold_out + 1} ({hold_out} for validation)"
+        )
+    held_out = _first_by_digest(names, hold_out, seed)
+    left_out = sorted({*incomplete, *held_out})
+    return Chosen(
+        columns=columns,
+        filters=(*records.conditions, *_without(left_out)),
+        count=len(names) - len(held_out),
+        incomplete=tuple(sorted(incomplete)),
+        held_out=held_out,
+    )
+
+
+def columns_of(shards: str, split: str | None, model: Any) -> tuple[str, ...]:
+    """What the model reads of a folder. Raises UsageError for a column that it lacks."""
+    return _columns((shards,), _catalogue([shards], split), model)
+
+
+def held_out_batches(records: Records, chosen: Chosen, model: Any, batch_size: int) -> list[dict[str, Any]]:
+    """The held-out records, prepared, in shard order."""
+    filters = [*records.conditions, ("record_id", "in", list(chosen.held_out))]
+    return list(_batches(records.shards, records.split, filters, chosen.columns, model, batch_size))
+
+
+def other_batches(shards: Sequence[str], model: Any, count: int, batch_size: int) -> list[dict[str, Any]]:
+    """The first `count` paired records of other folders, any split, prepared. Raises UsageError where there is none."""
+    conditions = (PAIRED,)
+    found = _catalogue(_folders(shards), None, conditions)
+    records = Records(tuple(shards), "", conditions, found)
+    if not records.count:
+        raise UsageError(f"no record of --validation-shards {' '.join(shards)} has paired = true")
+    chosen = choose(records, model, 0, 0)
+    batches: list[dict[str, Any]] = []
+    for batch in _batches(shards, None, chosen.filters, chosen.columns, model, batch_size):
+        batches.append(batch)
+        if sum(len(one["record_id"]) for one in batches) >= count:
+            break
+    return batches
+
+
+def _batches(
+    shards: Sequence[str],
+    split: str | None,
+    filters: Sequence[Condition],
+    columns: Sequence[str],
+    model: Any,
+    batch_size: int,
+) -> Iterator[dict[str, Any]]:
+    dataset = ShardDataset(
+        _folders(shards),
+        columns,
+        split,
+        list(filters),
+        shuffle=False,
+        batch_size=batch_size,
+        rank=0,
+        world_size=1,
+        prepare=model.prepare,
+        decode_size=(model.config.height, model.config.width),
+    )
+    return iter(dataset)
+
+
+def _catalogue(shards: Sequence[str], split: str | None, conditions: Sequence[Condition] = ()) -> Catalogue:
+    """All columns; which folder lacks which is the dataset's to say, of those that it reads."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        return catalogue(list(shards), None, split, list(conditions) or None)
+
+
+def _columns(shards: Sequence[str], found: Catalogue, model: Any) -> tuple[str, ...]:
+    lacking = [name for name in model.COLUMNS if name not in found.fields]
+    if lacking:
+        makes = (
+            "vton_models synthesize` makes it" if "source_person_image" in lacking else "pipelines.annotate` may add it"
+        )
+        raise UsageError(f"{' '.join(shards)} lacks {', '.join(lacking)}, which the model reads; `python -m {makes}")
+    return (*model.COLUMNS, *(name for name in model.OPTIONAL_COLUMNS if name in found.fields))
+
+
+def _folders(shards: Sequence[str]) -> list[str]:
+    """Without weights: each record once."""
+    return [folder for folder, _ in weighted_folders(list(shards))]
+
+
+def _without(names: Sequence[str]) -> list[Condition]:
+    return [("record_id", "not in", list(names))] if names else []
+
+
+def _names(found: Catalogue) -> list[str]:
+    groups = (found.read(group, ["record_id"])["record_id"] for group in range(len(found.rows)) if found.rows[group])
+    return [str(name) for column in groups for name in column.to_pylist()]
+
+
+def _first_by_digest(names: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
+    """Another choice for each seed, whatever the shards' cut; sorted."""
+    ranked = sorted(set(names), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
+    return tuple(sorted(ranked[:count]))

@@ -1,0 +1,111 @@
+"""The flags of `train`, and the settings that they, a preset and the defaults add up to."""
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.cli.flags import UsageError, flag
+from vton_models.system import Preset
+from vton_models.training.schedules import SCHEDULES
+from vton_models.training.settings import MEMORY, PRECISIONS, TRACKERS, Settings, micro_batch
+
+# What neither flag nor preset says.
+_DEFAULTS = {"steps": 1000, "global_batch_size": 8, "learning_rate": 1e-5, "lr_schedule": "constant"}
+_DEFAULTS |= {"lr_warmup_steps": 0, "weight_decay": 0.01}
+_TINY = {"steps": 20, "global_batch_size": 2, "learning_rate": 1e-3}
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Flags of this command; None: the preset's value, or a default."""
+
+    output: str | None = flag(None, help="folder of the run (default output/train/MODEL)", metavar="RUN")
+    preset: str = flag("", help="a published recipe; every flag overrides its value", metavar="NAME")
+    tiny: bool = flag(False, help="random networks of a few hundred kB on small pictures, to try the command")
+    init: tuple[str, ...] = flag(
+        (),
+        help="what to start from: base:PATH, official:PATH (beside a base), a RUN, or random; may be repeated",
+        metavar="START",
+        repeated=True,
+    )
+    overwrite: bool = flag(False, help="begin anew in a folder that holds a run")
+    split: str = flag("train", help="split of the shards")
+    where: tuple[str, ...] = flag(
+        (), help="only records for which this is true, as 'category == dresses'", metavar="COND", repeated=True
+    )
+    steps: int | None = flag(None, help="optimizer steps (default 1000, tiny 20)")
+    global_batch_size: int | None = flag(None, help="records per optimizer step, over all GPUs (default 8, tiny 2)")
+    batch_size: int | None = flag(None, help="records per micro-batch of a process (default up to 4)")
+    learning_rate: float | None = flag(None, help="of AdamW (default 1e-05, tiny 1e-03)")
+    lr_schedule: str | None = flag(None, help="its course (default constant)", choices=tuple(SCHEDULES))
+    lr_warmup_steps: int | None = flag(None, help="steps until it is reached (default 0)")
+    weight_decay: float | None = flag(None, help="of AdamW (default 0.01)")
+    max_grad_norm: float = flag(1.0, help="gradients are clipped to this norm; 0: never")
+    ema: float = flag(0.0, help="decay of averaged weights, which are then the result; 0: none", metavar="DECAY")
+    seed: int = flag(0, help="of order, noise and held-out records")
+    mixed_precision: str | None = flag(
+        None, help="of the computation; weights stay float32 (default no, or accelerate's)", choices=PRECISIONS
+    )
+    gradient_checkpointing: bool = flag(False, help="compute activations again in the backward pass: less memory")
+    memory: str = flag("full", help="low and medium need less and are slower", choices=MEMORY)
+    device: str = flag("auto", help="where to compute", choices=("auto", "cpu", "cuda"))
+    workers: int = flag(2, help="reading processes per GPU")
+    window: int = flag(1024, help="records per share that are shuffled together")
+    checkpoint_every: int = flag(500, help="steps; 0: only at the end")
+    keep: int = flag(2, help="newest checkpoints that are kept")
+    log_every: int = flag(10, help="steps")
+    tracker: str = flag("none", help="where else losses go", choices=TRACKERS)
+    validate_every: int = flag(0, help="steps; 0: never, and nothing is held out")
+    validation_records: int = flag(16, help="paired records that are held out of training for validation")
+    validation_shards: tuple[str, ...] = flag((), help="take them from here instead", metavar="DIR,…")
+    validation_pictures: int = flag(4, help="of them also sampled, in validation/")
+    validation_inference_steps: int = flag(20, help="denoising steps of these pictures")
+
+
+def resolve(
+    given: Flags, preset: Preset | None, held: dict[str, Any] | None, processes: int, launched_precision: str
+) -> Settings:
+    """Flags before tiny values before the preset before the defaults; `held` is the config.json of a run to go on with.
+
+    Raises UsageError for batches that the processes can't share evenly.
+    """
+    global_batch = _value(given, preset, "global_batch_size")
+    asked = given.batch_size
+    if asked is None and held and held["training"]["global_batch_size"] == global_batch:
+        asked = held["training"]["batch_size"]
+    batch_size = micro_batch(global_batch, processes, asked)
+    return Settings(
+        steps=_value(given, preset, "steps"),
+        global_batch_size=global_batch,
+        batch_size=batch_size,
+        shares=global_batch // batch_size,
+        learning_rate=_value(given, preset, "learning_rate"),
+        lr_schedule=_value(given, preset, "lr_schedule"),
+        lr_warmup_steps=_value(given, preset, "lr_warmup_steps"),
+        weight_decay=_value(given, preset, "weight_decay"),
+        max_grad_norm=given.max_grad_norm,
+        ema=given.ema,
+        seed=given.seed,
+        window=given.window,
+        mixed_precision=given.mixed_precision or launched_precision,
+    )
+
+
+def check_tools(given: Flags) -> None:
+    """Raises UsageError for a tracker whose package isn't installed."""
+    if given.tracker != "none" and importlib.util.find_spec(given.tracker) is None:
+        raise UsageError(f"--tracker {given.tracker} needs the package {given.tracker}, which isn't installed")
+
+
+def hold_out(given: Flags) -> int:
+    """How many training records are kept for validation."""
+    return given.validation_records if given.validate_every and not given.validation_shards else 0
+
+
+def _value(given: Flags, preset: Preset | None, name: str) -> Any:
+    flagged = getattr(given, name)
+    if flagged is not None:
+        return flagged
+    if given.tiny and name in _TINY:
+        return _TINY[name]
+    return getattr(preset, name) if preset else _DEFAULTS[name]
