@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from annotators.common import registry, weights
+from annotators.common import fetching, registry, weights
 
 _EXAMPLES = """examples:
   python -m annotators list
@@ -77,7 +77,7 @@ def _fetch(names: Sequence[str], folder: str) -> int:
     failed = False
     for name in dict.fromkeys(wanted):
         try:
-            print(weights.fetch(name, folder))
+            print(fetching.fetch(name, folder))
         except weights.FetchError as error:
             print(error, file=sys.stderr)
             failed = True

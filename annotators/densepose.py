@@ -81,11 +81,11 @@ class DensePoseEstimator:
 def _torch(config: Config) -> Estimate:
     from annotators.common import weights
     from annotators.networks import transformers_models
-    from annotators.networks.densepose_rcnn import decode, network
+    from annotators.networks.densepose_rcnn import checkpoint, decode
 
     device = transformers_models.torch_device(config.device)
     path = weights.locate("densepose_r50_fpn_s1x", config.weights_dir)
-    model = network.DensePoseRcnn.from_checkpoint(path, config.score_threshold).to(device)
+    model = checkpoint.network(path, config.score_threshold).to(device)
 
     def estimate(photos: Sequence[np.ndarray], choose: Choose) -> list[np.ndarray | None]:
         found = model(photos, choose)

@@ -203,7 +203,7 @@ class Mark:
         self.folder = folder
 
     def __call__(self, number: int) -> "object":
-        from pipelines.building.unit import Totals
+        from pipelines.runners._totals import Totals
 
         folder = Path(self.folder) / str(number // 1000)
         folder.mkdir(exist_ok=True)

@@ -112,7 +112,7 @@ def _check(asked: Rewrite, present: Sequence[str]) -> None:
     """Raises UsageError for an annotator that can't run on these shards."""
     have = set(present) | {column for column, _ in asked.imports}
     for name, made in asked.annotators:
-        reason = preflight.unready(name, made)
+        reason = registry.unready(name, made)
         if reason:
             raise UsageError(
                 f"annotator {name}: {reason}; way on: `python -m annotators fetch {name}`, or --weights DIR"

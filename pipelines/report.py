@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from pipelines.validate import shard_names
 from schemas import codecs, fields, labels, shards
 from schemas.cli import flags
+from schemas.finished import shard_names
 from schemas.folders import Folder, open_folder
 
 EXAMPLES = """\

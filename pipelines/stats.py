@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.validate import shard_names
 from schemas import fields, record, shards
 from schemas.cli import flags
 from schemas.cli import tables as markup
 from schemas.cli.tables import Cell, Share, Table
+from schemas.finished import shard_names
 from schemas.folders import Folder, open_folder
 from schemas.labels import Category
 

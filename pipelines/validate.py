@@ -17,6 +17,7 @@ import pyarrow as pa
 from pipelines.judging import expected
 from schemas import fields, record, shards
 from schemas.cli import flags
+from schemas.finished import shard_names
 from schemas.folders import Folder, open_folder
 
 EXAMPLES = """\
@@ -65,17 +66,6 @@ def validate(folder: Folder) -> Verdict:
     configuration = manifest.get("configuration")
     built_split = configuration.get("split") or "all" if isinstance(configuration, dict) else "all"
     return Verdict(sum(len(item.ids) for item in checked), len(names), problems, counted, str(built_split))
-
-
-def shard_names(folder: Folder) -> list[str]:
-    """Shards of a finished folder in order. Raises UsageError when there is none."""
-    if not folder.is_folder():
-        raise flags.UsageError(f"{folder} is no folder; allowed is the output of a build")
-    endings = tuple(f".{name}" for name in shards.FORMATS)
-    names = [name for name in folder.files() if "-of-" in name and name.endswith(endings)]
-    if not names:
-        raise flags.UsageError(f"no shards in {folder}; expected files such as train-00000-of-00001.parquet")
-    return names
 
 
 def _manifest(folder: Folder) -> tuple[dict[str, Any], list[str]]:

@@ -21,6 +21,17 @@ import importlib
 import pkgutil
 from functools import cache
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vton_models.reading.dataset import ShardDataset as ShardDataset
+
+
+def __getattr__(name: str) -> Any:
+    """`ShardDataset`, the reader; torch comes with it, so it waits until it is asked for."""
+    if name != "ShardDataset":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module("vton_models.reading.dataset").ShardDataset
 
 
 @cache

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 from annotators.common.weights import (
     HUB,
     FetchError,
+    Folder,
     Source,
     Weights,
     candidates,
     file_digest,
+    find,
     search_path,
     single_files_home,
     usable,
@@ -24,8 +27,19 @@ _CHUNK = 1 << 20
 _SECONDS = 60  # without a byte
 
 
-def fetch(entry: Weights, home: Path | None, say: Callable[[str], None]) -> Path:
-    """Into `home`, or into the Hugging Face cache; see `weights.fetch`. Tries the sources in order."""
+def fetch(name: str, target_dir: Folder = "", say: Callable[[str], None] | None = None) -> Path:
+    """Downloads what is missing and returns where it lies, as `weights.locate` would.
+
+    Without `target_dir`: `$VTON_WEIGHTS`, else the Hugging Face cache. An interrupted download goes on where it
+    stopped; a file appears under its name only when it is whole and its digest, where one is known, agrees. `say`
+    gets a line before the first download, with the licence (default: standard error). Raises FetchError.
+    """
+    home = target_dir or os.environ.get("VTON_WEIGHTS")
+    return _fetch(find(name), Path(home).expanduser() if home else None, say or _say)
+
+
+def _fetch(entry: Weights, home: Path | None, say: Callable[[str], None]) -> Path:
+    """Into `home`, or into the Hugging Face cache. Tries the sources in order."""
     for place in [home] if home else search_path():
         for candidate in candidates(entry, place):
             if usable(entry, candidate):
@@ -209,3 +223,7 @@ def _tag_of(partial: Path) -> Path:
 def _one_line(error: BaseException) -> str:
     words = " ".join(str(error).split())
     return f"{type(error).__name__}{': ' if words else ''}{words[:200]}"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,7 +1,6 @@
 """Finds annotators by file name, orders them by what they read and write, and runs them on records in memory."""
 
 import importlib
-import pkgutil
 from collections.abc import Iterable, Sequence
 from dataclasses import fields as dataclass_fields
 from functools import cache
@@ -11,9 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
-import annotators
-from annotators.common import batching
+from annotators.common import batching, weights
 from schemas.cli import options
+from schemas.cli.modules import modules_of
 
 DEFAULT_BATCH_SIZE = 16
 
@@ -21,8 +20,7 @@ DEFAULT_BATCH_SIZE = 16
 @cache
 def names() -> tuple[str, ...]:
     """The modules of the package, not imported; `__main__` and sub-packages are not annotators."""
-    found = pkgutil.iter_modules(annotators.__path__)
-    return tuple(sorted(item.name for item in found if not item.ispkg and not item.name.startswith("_")))
+    return modules_of("annotators")
 
 
 def load(name: str) -> ModuleType:
@@ -118,6 +116,13 @@ def asked(name: str, columns: Iterable[str]) -> dict[str, Any]:
 def needs_weights(made: Any) -> tuple[str, ...]:
     """Names in the table of weights that this Config loads; empty for one that needs none."""
     return tuple(made.weights()) if hasattr(made, "weights") else ()
+
+
+def unready(name: str, made: Any) -> str:
+    """Why an annotator can't run here: the weights it lacks; empty when it can."""
+    folder = getattr(made, "weights_dir", None) or ""
+    absent = [item for item in needs_weights(made) if not weights.available(item, folder)]
+    return f"weights {', '.join(absent)} not found" if absent else ""
 
 
 def _wanted(want: Iterable[str] | None, every: dict[str, Any]) -> set[str]:

@@ -10,8 +10,7 @@ import importlib.util
 import json
 import os
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -209,19 +208,6 @@ def digest(path: Folder) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def fetch(name: str, target_dir: Folder = "", say: Callable[[str], None] | None = None) -> Path:
-    """Downloads what is missing and returns where it lies, as `locate` would.
-
-    Without `target_dir`: `$VTON_WEIGHTS`, else the Hugging Face cache. An interrupted download goes on where it
-    stopped; a file appears under its name only when it is whole and its digest, where one is known, agrees. `say`
-    gets a line before the first download, with the licence (default: standard error). Raises FetchError.
-    """
-    from annotators.common import fetching
-
-    home = target_dir or os.environ.get("VTON_WEIGHTS")
-    return fetching.fetch(find(name), Path(home).expanduser() if home else None, say or _say)
-
-
 def _own_folder(path: str) -> Path:
     folder = Path(path)
     if not folder.exists():
@@ -300,7 +286,3 @@ def _digest_of(path: str, size: int, modified: int) -> str:
     """Cached by path, size and time, since some files take seconds to read."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -9,15 +9,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from annotators.common import registry, weights
-from pipelines import finish, runners, sources
+from pipelines import runners, sources
 from pipelines.building import configuration as configurations
-from pipelines.building import plan, preflight, receipts
+from pipelines.building import finishing, plan, preflight, receipts
 from pipelines.building.configuration import Configuration, Flags, RunFlags
 from pipelines.building.progress import Bar, Finished, clock
 from pipelines.building.receipts import Expected
-from pipelines.building.unit import Configured, Job, Totals, failures
+from pipelines.building.unit import Configured, Job, failures
+from pipelines.runners._totals import Totals
+from schemas import package
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import Entry, Folder, InputFolder, open_folder, open_input
+from schemas.json_text import canonical
 from schemas.record import SCHEMA_VERSION
 
 RUN = "_run.json"
@@ -118,7 +121,7 @@ def _execute(
     _say(f"{len(made.records)} records in {len(made.units)} shards, {len(resume.done)} already done; {output}")
     if resume.todo:
         _engine(prepared, flags.runner, engine, engine_options, resume.todo)
-    summary = finish.finish(output)
+    summary = finishing.finish(output)
     seconds = round(time.perf_counter() - started, 3)
     output.write(RUN, _json(run | {"complete": True, "seconds": seconds, "skipped_shards": len(resume.done)}))
     _report_seconds(summary.seconds)
@@ -154,7 +157,7 @@ def weight_digests(annotators: Iterable[tuple[str, Any]]) -> tuple[tuple[str, st
     found = []
     for name, made in annotators:
         needed = registry.needs_weights(made)
-        if needed and not preflight.unready(name, made):
+        if needed and not registry.unready(name, made):
             folder = getattr(made, "weights_dir", None) or ""
             found.append((name, "+".join(weights.digest(weights.locate(item, folder)) for item in needed)))
     return tuple(found)
@@ -175,7 +178,7 @@ def _prepare(output: Folder, run: dict[str, Any], overwrite: bool) -> None:
 
 def _check_same_build(output: Folder, run: dict[str, Any], overwrite: bool) -> None:
     present = output.files()
-    ours = [name for name in present if finish.belongs(name)]
+    ours = [name for name in present if finishing.belongs(name)]
     if RUN not in present:
         if ours:
             raise UsageError(f"--output {output} holds {ours[0]}, which no build made; allowed is an empty folder")
@@ -226,11 +229,11 @@ def fingerprint_words(configured: Configuration) -> list[str]:
     }
     return [
         SCHEMA_VERSION,
-        finish.package_version(),
+        package.version(),
         configured.dataset,
-        plan.canonical(identity),
+        canonical(identity),
         ",".join(configured.columns),
-        plan.canonical(dict(configured.digests)),
+        canonical(dict(configured.digests)),
     ]
 
 
@@ -246,7 +249,7 @@ def _engine(prepared: Prepared, runner: str, engine: Any, engine_options: Sequen
         raise BuildError(min(failures))
 
 
-def _exit_code(summary: finish.Summary, max_reject_rate: float) -> int:
+def _exit_code(summary: finishing.Summary, max_reject_rate: float) -> int:
     if not summary.records:
         _say(f"no record at all: {summary.rejects} rejected; see rejects.parquet")
         return 3

@@ -54,7 +54,7 @@ def run(request: Any) -> int:
 def guarded(command: str, work: Callable[[], int]) -> int:
     """The exit code; a build that can't go on ends as one line on stderr and exit code 1."""
     from pipelines.building.build import BuildError
-    from pipelines.finish import Incomplete
+    from pipelines.building.finishing import Incomplete
 
     try:
         return work()

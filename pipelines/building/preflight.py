@@ -2,17 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
-from annotators.common import registry, weights
+from annotators.common import registry
+from pipelines.building.columns import DERIVED, HALVES, columns_of, promised
 from pipelines.building.configuration import NEVER_A_REASON, Configuration
-from pipelines.building.plan import DERIVED, columns_of, promised
 from pipelines.sources import Listed
 from schemas import record
 from schemas.cli.flags import UsageError
-
-# A shipped half of a pair decides the other.
-HALVES = {"agnostic_image": "agnostic_mask", "agnostic_mask": "agnostic_image"}
 
 
 def shipped(item: Listed, configuration: Configuration) -> frozenset[str]:
@@ -113,20 +109,13 @@ class _Makeable:
         if column in self.configuration.skip:
             return {column: "skipped"}
         name = writers[0]
-        reason = unready(name, self.configs[name])
+        reason = registry.unready(name, self.configs[name])
         if reason:
             return {column: reason}
         found: dict[str, str] = {}
         for needed in registry.inputs(name, self.configs[name]):
             found |= self.missing(needed, (*above, column))
         return found
-
-
-def unready(name: str, made: Any) -> str:
-    """Why an annotator can't run here: the weights it lacks; empty when it can."""
-    folder = getattr(made, "weights_dir", None) or ""
-    absent = [item for item in registry.needs_weights(made) if not weights.available(item, folder)]
-    return f"weights {', '.join(absent)} not found" if absent else ""
 
 
 def _who(column: str) -> str:

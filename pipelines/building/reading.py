@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import PurePosixPath
@@ -13,11 +12,12 @@ import numpy as np
 from annotators.functional import canvas, densepose
 from annotators.functional import geometry as shapes
 from pipelines.building import garments, shipped
+from pipelines.building.columns import DERIVED, HALVES
 from pipelines.building.configuration import Configuration
-from pipelines.building.plan import DERIVED, Planned
-from pipelines.building.preflight import HALVES
+from pipelines.building.plan import Planned
 from schemas import codecs, record
 from schemas.folders import InputFolder
+from schemas.messages import clean
 
 PHOTOS = ("person_image", "garment_image")
 HEIF_ENDINGS = (".heic", ".heif")
@@ -320,13 +320,3 @@ def _png(path: str) -> str:
 
 def _reason(error: Exception) -> str:
     return clean(str(error)) if isinstance(error, codecs.CodecError) else type(error).__name__
-
-
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
-_PATH = re.compile(r"(?:[A-Za-z]:)?(?:/[^\s/'\"]+)+/([^\s/'\"]+)")
-
-
-def clean(message: str) -> str:
-    """One line of at most 300 characters without addresses and without the folders of absolute paths."""
-    text = _PATH.sub(r"\1", _ADDRESS.sub("0x", message))
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]

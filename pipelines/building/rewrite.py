@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,16 @@ from PIL import Image
 
 import annotators
 from annotators.common import registry
-from pipelines.building.plan import Planned, canonical
+from pipelines.building.plan import Planned
 from pipelines.building.reading import Reading
-from pipelines.building.unit import Totals, attempt
-from pipelines.validate import shard_names
-from schemas import codecs, fields, record, shards
+from pipelines.building.unit import attempt
+from pipelines.runners._totals import Totals
+from schemas import codecs, fields, package, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError
+from schemas.finished import shard_names
 from schemas.folders import Entry, Folder, InputFolder, JoinedFolder, open_folder
+from schemas.json_text import canonical
 
 SHARDS = "shards"  # where the finished folder is mounted; folders of imported columns are mounted by the column
 WORDS = ("record_id", "dataset", "split", "category")
@@ -103,7 +104,7 @@ def fingerprint_words(rewrite: Rewrite) -> list[str]:
     """Everything but the records that a new shard's bytes depend on."""
     settings = [[name, options.settings(made)] for name, made in rewrite.annotators]
     parts = [settings, rewrite.skip, rewrite.columns, dict(rewrite.digests), rewrite.format]
-    words = ["rewrite", record.SCHEMA_VERSION, metadata.version("vton-pipelines"), rewrite.dataset]
+    words = ["rewrite", record.SCHEMA_VERSION, package.version(), rewrite.dataset]
     return [*words, *(canonical(part) for part in parts)]
 
 

@@ -18,37 +18,15 @@ from annotators.common import batching, registry
 from pipelines.building import receipts
 from pipelines.building.configuration import NEVER_A_REASON, Configuration
 from pipelines.building.plan import Planned, PlanReader, Unit, token_digest
-from pipelines.building.preflight import unready
 from pipelines.building.progress import count
-from pipelines.building.reading import Reading, Rejection, clean, read
+from pipelines.building.reading import Reading, Rejection, read
+from pipelines.runners._totals import Totals
 from schemas import record, shards
 from schemas.cli import options
 from schemas.folders import Folder, InputFolder, open_folder, open_input
+from schemas.messages import clean
 
 CHUNK = 8  # decoded records in memory; more where an annotator takes larger batches
-
-
-@dataclass(frozen=True)
-class Totals:
-    """What units did, summed; `failure` names the first unit that could not be written, and why."""
-
-    units: int = 0
-    records: int = 0
-    rejects: int = 0
-    seconds: tuple[tuple[str, float], ...] = ()
-    failure: str = ""
-
-    def __add__(self, other: "Totals") -> "Totals":
-        seconds: Counter[str] = Counter(dict(self.seconds))
-        seconds.update(dict(other.seconds))
-        failure = min(filter(None, (self.failure, other.failure)), default="")
-        return Totals(
-            self.units + other.units,
-            self.records + other.records,
-            self.rejects + other.rejects,
-            tuple(sorted(seconds.items())),
-            failure,
-        )
 
 
 class Configured(Protocol):
@@ -94,7 +72,7 @@ class Files:
     def _parse(self, photo: np.ndarray) -> np.ndarray | None:
         """CIHP ids of a photo that is nobody's person_image; None where the build has no parser or it fails."""
         made = self.configuration.configs().get("parsing")
-        if made is None or "parse" in self.configuration.skip or unready("parsing", made):
+        if made is None or "parse" in self.configuration.skip or registry.unready("parsing", made):
             return None
         (output,) = batching.run(shared("parsing", made), [{"person_image": photo}], 1)
         return None if isinstance(output, Exception) else output["parse"]
@@ -219,7 +197,7 @@ class _Work:
     def _annotate(self, name: str, made: Any, readings: list[Reading]) -> list[Reading]:
         """Runs one annotator on the records that lack a column of it and have its inputs."""
         able = [reading for reading in readings if self._wants(name, made, reading)]
-        if not able or unready(name, made):
+        if not able or registry.unready(name, made):
             return readings
         with self._timed(name):
             batch_size = getattr(made, "batch_size", registry.DEFAULT_BATCH_SIZE)

@@ -8,7 +8,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.building.unit import Totals
+from pipelines.runners._totals import Totals
 from schemas.cli.flags import UsageError
 
 UnitFunction = Callable[[int], Totals]

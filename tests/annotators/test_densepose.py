@@ -14,7 +14,7 @@ import annotators
 from annotators import densepose
 from annotators.common import weights
 from annotators.networks import transformers_models
-from annotators.networks.densepose_rcnn import network
+from annotators.networks.densepose_rcnn import checkpoint
 from schemas.labels import DENSEPOSE_COLOURS
 
 
@@ -26,14 +26,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Photos of a test's size instead of 800 pixels."""
-    whole = network.DensePoseRcnn.from_checkpoint.__func__
+    whole = checkpoint.network
 
-    def from_checkpoint(cls: Any, *arguments: Any) -> Any:
-        model = whole(cls, *arguments)
+    def small_network(*arguments: Any) -> Any:
+        model = whole(*arguments)
         model.min_size, model.max_size = 96, 160
         return model
 
-    monkeypatch.setattr(network.DensePoseRcnn, "from_checkpoint", classmethod(from_checkpoint))
+    monkeypatch.setattr(checkpoint, "network", small_network)
 
 
 @pytest.mark.usefixtures("small")

@@ -279,7 +279,7 @@ def test_official_pickle_and_its_conversion(network, tmp_path):
     assert loaded.keys() == state.keys()
     assert all(torch.equal(loaded[key], value.half().float()) for key, value in state.items())
     checkpoint.convert(tmp_path / "model.pkl", tmp_path / "model.safetensors")
-    again = DensePoseRcnn.from_checkpoint(tmp_path / "model.safetensors", 0.3, 2)
+    again = checkpoint.network(tmp_path / "model.safetensors", 0.3, 2)
     assert (again.score_threshold, again.detections) == (0.3, 2)
     assert all(torch.equal(again.state_dict()[key], value) for key, value in loaded.items())
 

@@ -325,7 +325,7 @@ def hub(server, monkeypatch):
 
 
 def test_a_repository_comes_from_the_hub_endpoint(hub, tmp_path):
-    path = weights.fetch("some/model", tmp_path / "w", lambda line: None)
+    path = fetching.fetch("some/model", tmp_path / "w", lambda line: None)
     assert path == tmp_path / "w" / "some" / "model"
     assert sorted(item.name for item in path.iterdir()) == [
         "config.json",
@@ -339,22 +339,22 @@ def test_a_repository_comes_from_the_hub_endpoint(hub, tmp_path):
 
 def test_without_a_folder_a_repository_goes_to_the_cache_and_is_found_there(hub, tmp_path, monkeypatch):
     said = []
-    path = weights.fetch("some/model", "", said.append)
+    path = fetching.fetch("some/model", "", said.append)
     assert weights.locate("some/model") == path
     monkeypatch.setenv("VTON_WEIGHTS", str(tmp_path / "v"))
-    assert weights.fetch("some/model", "", said.append) == tmp_path / "v" / "some" / "model"
+    assert fetching.fetch("some/model", "", said.append) == tmp_path / "v" / "some" / "model"
 
 
 def test_the_hubs_own_digest_is_checked(hub, tmp_path):
     hub.lie = True
     with pytest.raises(weights.FetchError, match="sha256 is"):
-        weights.fetch("some/model", tmp_path / "w", lambda line: None)
+        fetching.fetch("some/model", tmp_path / "w", lambda line: None)
     assert not weights.available("some/model", tmp_path / "w")
 
 
 def test_a_gated_repository_gives_one_line_with_its_terms_page(hub, tmp_path):
     with pytest.raises(weights.FetchError) as caught:
-        weights.fetch("some/gated", tmp_path / "w", lambda line: None)
+        fetching.fetch("some/gated", tmp_path / "w", lambda line: None)
     assert str(caught.value) == (
         "some/gated is gated: accept its terms at https://huggingface.co/some/gated and set HF_TOKEN"
     )
@@ -362,7 +362,7 @@ def test_a_gated_repository_gives_one_line_with_its_terms_page(hub, tmp_path):
 
 def test_an_unknown_repository_gives_one_line(hub, tmp_path):
     with pytest.raises(weights.FetchError, match="nobody/nothing is not on the hub") as caught:
-        weights.fetch("nobody/nothing", tmp_path / "w", lambda line: None)
+        fetching.fetch("nobody/nothing", tmp_path / "w", lambda line: None)
     assert "\n" not in str(caught.value)
 
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from schemas.cli.flags import UsageError
-from vton_models.catvton import Config, official
+from vton_models.catvton import official
+from vton_models.catvton.config import Config
 from vton_models.networks import attention, diffusion, latents, memory, pictures, text, weights
 from vton_models.networks.model import Model
 

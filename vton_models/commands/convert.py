@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import vton_models
+from schemas import package
 from schemas.cli import flags
 from schemas.cli.flags import UsageError, flag, one_line
 from vton_models.command_line import model_flags
@@ -72,7 +73,6 @@ def to_run(name: str, module: ModuleType, config: Any, source: Path, target: Pat
     """A run without history, which `sample` and `synthesize` read."""
     from schemas import files
     from vton_models.networks import weights
-    from vton_models.training import lineage
 
     model = outline(module, config)
     try:
@@ -84,7 +84,7 @@ def to_run(name: str, module: ModuleType, config: Any, source: Path, target: Pat
         "model": name,
         "config": weights.config_to_json(config),
         "base": noted,
-        "package": lineage.package(),
+        "package": package.described(),
         "start": {"base": noted["path"], "official": source.name, "run": ""},
     }
     with files.new_folder(target) as folder:

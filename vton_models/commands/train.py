@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import vton_models
+from schemas import package
 from schemas.cli import flags
 from schemas.cli.flags import UsageError
 from vton_models.command_line import model_flags
@@ -121,7 +122,7 @@ def _begun_from(given: Flags, name: str, module: ModuleType) -> Any:
 def run(request: Request) -> int:
     """Trains; the last line on stdout says what came out."""
     started = time.perf_counter()
-    from vton_models.training import checkpoints, lineage, loading, loop, records
+    from vton_models.training import checkpoints, loading, loop, records
 
     given, folder = request.flags, Run(request.output)
     folder.check_ours()
@@ -146,7 +147,7 @@ def run(request: Request) -> int:
     accelerator = make_accelerator(given, wanted, model, folder)
     dataset = make_dataset(request, chosen, model, wanted, accelerator)
     validation = make_validation(request, found, chosen, model, wanted, folder)
-    description |= {"base": model.base, "package": lineage.package(), "counts": counts(chosen)}
+    description |= {"base": model.base, "package": package.described(), "counts": counts(chosen)}
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         folder.start(description, done, anew=given.overwrite)

@@ -12,14 +12,13 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 
-from schemas import files, record, shards
+from schemas import files, package, record, shards
 from schemas.cli.flags import UsageError
 from vton_models.reading.pairing import Index
 from vton_models.sampling import outputs
 from vton_models.synthesis import synthesis
 from vton_models.synthesis.synthesis import Receipt
 from vton_models.system import About
-from vton_models.training import lineage
 
 LIBRARIES = ("numpy", "pillow", "opencv-python", "pyarrow", "torch", "diffusers")
 _OF_A_SHARD = ("name", "split", "rows", "bytes", "sha256")
@@ -81,7 +80,7 @@ def _manifest(
     described = {key: read.manifest[key] for key in _DESCRIBED if key in read.manifest}
     return {
         "schema_version": record.SCHEMA_VERSION,
-        "package": lineage.package(),
+        "package": package.described(),
         "dataset": read.manifest.get("dataset"),
         **({"licence": read.manifest["licence"]} if "licence" in read.manifest else {}),
         "command": "synthesize",

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from importlib import metadata
 from typing import Any
 
 import fsspec
@@ -13,10 +12,6 @@ from vton_models.system import About
 
 PACKAGE = "vton-pipelines"
 _UNKNOWN = "not stated in the manifest: that of the source dataset"
-
-
-def package() -> dict[str, str]:
-    return {"name": PACKAGE, "version": metadata.version(PACKAGE)}
 
 
 def data(shards: Sequence[str]) -> list[dict[str, Any]]:

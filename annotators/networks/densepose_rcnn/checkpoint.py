@@ -10,10 +10,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from annotators.networks.densepose_rcnn import array_pickle
+from annotators.networks.densepose_rcnn.network import DensePoseRcnn
 
 # Older detectron2 releases stored these constants with the weights.
 CONSTANTS = ("pixel_mean", "pixel_std", "proposal_generator.anchor_generator.cell_anchors.")
 NAMED = 3  # names listed in an error
+
+
+def network(path: str | Path, score_threshold: float = 0.8, detections: int = 1) -> DensePoseRcnn:
+    """The network with the weights of a .pkl or .safetensors file; raises what `load` raises."""
+    with torch.device("meta"):  # no time spent on random weights
+        model = DensePoseRcnn(score_threshold, detections)
+    model.load_state_dict(load(path), assign=True)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
 
 
 def load(path: str | Path) -> dict[str, Tensor]:
@@ -38,8 +48,6 @@ def convert(pkl_path: str | Path, safetensors_path: str | Path) -> None:
 
 def check(state: Mapping[str, Tensor], name: str) -> None:
     """Raises ValueError naming the first keys that are missing, unexpected or of another shape."""
-    from annotators.networks.densepose_rcnn.network import DensePoseRcnn
-
     with torch.device("meta"):
         expected = {key: list(value.shape) for key, value in DensePoseRcnn().state_dict().items()}
     shaped = [

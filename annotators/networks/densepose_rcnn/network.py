@@ -3,8 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
@@ -40,7 +38,7 @@ class Detections:
 class DensePoseRcnn(nn.Module):
     """DensePose R_50_FPN_s1x (detectron2's densepose_rcnn_R_50_FPN_s1x.yaml), inference only.
 
-    Random weights until `load_state_dict(checkpoint.load(path))`; `from_checkpoint` does both at once.
+    Random weights until `load_state_dict(checkpoint.load(path))`; `checkpoint.network` does both at once.
     score_threshold: least probability of a person, 0-1. detections: at most so many people per photo.
     min_size, max_size: the photo is resized to this shortest, at most this longest edge, pixels.
     """
@@ -56,17 +54,6 @@ class DensePoseRcnn(nn.Module):
         self.roi_heads = RoiHeads()
         self.eval()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @classmethod
-    def from_checkpoint(cls, path: str | Path, score_threshold: float = 0.8, detections: int = 1) -> Self:
-        """The network with the weights of a .pkl or .safetensors file; raises what `checkpoint.load` raises."""
-        from annotators.networks.densepose_rcnn import checkpoint
-
-        with torch.device("meta"):  # no time spent on random weights
-            model = cls(score_threshold, detections)
-        model.load_state_dict(checkpoint.load(path), assign=True)
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return model
 
     @torch.inference_mode()
     def forward(self, images: Sequence[np.ndarray], choose: Choice | None = None) -> list[Detections]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipelines.building.plan import canonical
 from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.tryon import _cells, _tables
 from pipelines.sources.tryon._cells import Malformed
@@ -20,6 +19,7 @@ from pipelines.sources.tryon._paths import BadPath, Lookup, inside
 from schemas import fields, record
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
+from schemas.json_text import canonical
 
 DATASET = "table"
 EXPECTED = f"a table of rows, one of {', '.join(_tables.READERS)}, with columns person_image and garment_image"

@@ -11,8 +11,8 @@ from support.helpers import Dataset
 
 from pipelines import build_vitonhd
 from pipelines.building.plan import PlanReader
-from pipelines.building.unit import Totals
 from pipelines.runners import direct
+from pipelines.runners._totals import Totals
 from schemas.folders import open_folder
 
 Engine = Callable[[Callable[[int], Any], Sequence[int], Sequence[str]], None]

@@ -148,7 +148,15 @@ def test_processes_can_be_exchanged_for_accumulation(train: Train, tmp_path: Pat
     words = ["--global-batch-size", "4", "--batch-size", "2", "--ema", "0.5", "--mode", "poison"]
     train(*words, output="alone")
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += ["--main_process_port", "0", "tests/support/stand_in_main.py", "train", "stand_in", "--shards", str(shards)]
+    launch += [
+        "--main_process_port",
+        "0",
+        "tests/support/stand_in_main.py",
+        "train",
+        "stand_in",
+        "--shards",
+        str(shards),
+    ]
     launch += ["--output", str(tmp_path / "two"), "--tiny", *FEW, *words, "--steps", "3"]
     environment = here_first() | {"STAND_IN_POISON": poisoned}
     done = subprocess.run(launch, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)

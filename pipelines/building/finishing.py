@@ -1,0 +1,254 @@
+"""Plan and receipts → manifest, rejects, findings, card. Idempotent; shards are read by small columns, never rewritten.
+
+`python -m pipelines.finish OUT` runs it alone.
+"""
+
+import io
+import json
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from annotators.common import registry
+from pipelines.building import configuration, receipts, rewrite
+from pipelines.building.configuration import Configuration
+from pipelines.building.plan import PlanReader, Unit
+from pipelines.building.receipts import Name, Receipt
+from pipelines.building.unit import Configured, shard_schema
+from pipelines.judging import card, findings
+from schemas import package, record
+from schemas.cli import flags
+from schemas.folders import Folder
+
+LIBRARIES = ("numpy", "pillow", "opencv-python", "pyarrow")
+REJECTS = pa.schema([(name, pa.string()) for name in ("record_id", "stage", "error", "message", "source")])
+_OURS = re.compile(
+    r"(manifest\.json|rejects\.parquet|findings\.parquet|README\.md|_run\.json|_plan(-\d{5})?\.parquet"
+    r"|(train|test|all|val)-\d{5}-of-\d{5}\.(parquet|arrow))"
+)
+_SHARD = re.compile(r".+-\d{5}-of-\d{5}\.(parquet|arrow)")
+
+
+class Incomplete(Exception):
+    """Planned units without a shard: the engine lost them, or the build is still to be run again. Exit code 1."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Of the whole output, also after a resume."""
+
+    records: int
+    rejects: int
+    shards: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished unit."""
+
+    unit: Unit
+    name: Name
+    receipt: Receipt
+
+
+def belongs(name: str) -> bool:
+    """Whether a top-level file of this name is one that a build writes."""
+    return _OURS.fullmatch(name) is not None
+
+
+def finish(output: Folder) -> Summary:
+    """Raises Incomplete naming units without a shard, UsageError when the folder holds no build."""
+    run = _read_run(output)
+    configured = _configured(run)
+    plan = PlanReader(output)
+    receipts.sweep(output)
+    done = _collect(output, plan, configured.format)
+    _remove_stale(output, done, configured.format)
+    rejects = _rejects(plan, done)
+    found = findings.find(output, done, configured.format)
+    manifest = _manifest(run, configured, plan, done, rejects, found)
+    _write_table(output, "rejects.parquet", rejects, REJECTS)
+    _write_table(output, "findings.parquet", found, findings.SCHEMA)
+    _write_receipts(output, done)
+    output.write("README.md", card.render(manifest).encode())
+    output.write("manifest.json", (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+    seconds: Counter[str] = Counter()
+    for item in done:
+        seconds.update(item.receipt.seconds)
+    return Summary(sum(item.receipt.rows for item in done), len(rejects), len(done), dict(seconds))
+
+
+def _read_run(output: Folder) -> dict[str, Any]:
+    try:
+        run: dict[str, Any] = json.loads(output.read("_run.json"))
+        return run
+    except (OSError, ValueError):
+        raise flags.UsageError(f"{output} holds no build: _run.json is missing or damaged") from None
+
+
+def _configured(run: dict[str, Any]) -> Configured:
+    """Of a build, or of a rewrite of finished shards."""
+    made = rewrite.from_json if "source_build" in run else configuration.from_json
+    return made(run["configuration"])
+
+
+def _types(configured: Configured) -> dict[str, str]:
+    """Column → Arrow type, in the order of the shards."""
+    if isinstance(configured, Configuration):
+        return {field.name: str(field.type) for field in shard_schema(configured)}
+    assert isinstance(configured, rewrite.Rewrite)
+    return dict(configured.columns)
+
+
+def _collect(output: Folder, plan: PlanReader, extension: str) -> list[Done]:
+    """Planned units against finished ones: what is missing is named."""
+    prints = plan.fingerprints()
+    files = output.files()
+    by_unit = {(name.stem, name.fingerprint): name for name in receipts.names(output)}
+    found, missing = [], []
+    for unit in plan.units:
+        name = by_unit.get((unit.stem, prints[unit.number]))
+        shard = files.get(f"{unit.stem}.{extension}")
+        if name is None or shard is None or shard.size != name.size:
+            missing.append(unit.stem)
+        else:
+            found.append((unit, name))
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise Incomplete(f"{len(missing)} of {len(plan.units)} units have no shard: {', '.join(missing[:5])}{more}")
+    with ThreadPoolExecutor(8) as pool:
+        loaded = pool.map(lambda pair: receipts.load(output, pair[1]), found)
+        return [Done(unit, name, receipt) for (unit, name), receipt in zip(found, loaded, strict=True)]
+
+
+def _remove_stale(output: Folder, done: list[Done], extension: str) -> None:
+    """Shards and receipts that the plan doesn't name."""
+    shards = {f"{item.unit.stem}.{extension}" for item in done}
+    for name in output.files():
+        if _SHARD.fullmatch(name) and belongs(name) and name not in shards:
+            output.remove(name)
+    kept = {str(item.name) for item in done}
+    for receipt in receipts.names(output):
+        if str(receipt) not in kept:
+            output.remove(str(receipt))
+
+
+def _rejects(plan: PlanReader, done: list[Done]) -> list[dict[str, str]]:
+    names = REJECTS.names
+    listed = [{name: getattr(item, name) for name in names} for item in plan.refused()]
+    built = [{name: row[name] for name in names} for item in done for row in item.receipt.rejects]
+    return sorted(listed + built, key=lambda row: tuple(row[name] for name in names))
+
+
+def _manifest(
+    run: dict[str, Any],
+    configured: Configured,
+    plan: PlanReader,
+    done: list[Done],
+    rejects: list[dict[str, str]],
+    found: list[dict[str, Any]],
+) -> dict[str, Any]:
+    records: Counter[str] = Counter()
+    origins: dict[str, Counter[str]] = {}
+    for item in done:
+        records[item.unit.split] += item.receipt.rows
+        for column, counted in item.receipt.origins.items():
+            origins.setdefault(column, Counter()).update(counted)
+    digests = dict(configured.digests)
+    prints = plan.fingerprints()
+    return {
+        "schema_version": record.SCHEMA_VERSION,
+        "package": package.described(),
+        "dataset": configured.dataset,
+        "command": run["command"],
+        "configuration": configured.identity(),
+        "columns": {
+            name: {"type": type_, "origins": dict(sorted(origins.get(name, {}).items()))}
+            for name, type_ in _types(configured).items()
+        },
+        "shards": [
+            {
+                "name": f"{item.unit.stem}.{configured.format}",
+                "split": item.unit.split,
+                "rows": item.receipt.rows,
+                "bytes": item.receipt.size,
+                "sha256": item.receipt.sha256,
+            }
+            for item in done
+        ],
+        "counts": {
+            "records": sum(records.values()),
+            "records_by_split": dict(sorted(records.items())),
+            "rejects": len(rejects),
+            "rejects_by_stage": dict(sorted(Counter(row["stage"] for row in rejects).items())),
+            "findings_by_kind": dict(sorted(Counter(row["kind"] for row in found).items())),
+            "repeated_lines": run.get("repeated_lines", 0),
+        },
+        "annotators": {name: _describe(name, made, digests.get(name)) for name, made in sorted(configured.annotators)},
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        "fingerprint": findings.digest(prints[number] for number in sorted(prints)),
+        **({"source_build": run["source_build"]} if "source_build" in run else {}),
+    }
+
+
+def _describe(name: str, made: Any, digest: str | None) -> dict[str, Any]:
+    from schemas.cli.options import settings
+
+    described: dict[str, Any] = {"settings": settings(made)}
+    needed = registry.needs_weights(made)
+    if needed and digest:
+        licences = [_licence(item) for item in needed]
+        described |= {"weights": list(needed), "weights_sha256": digest, "licences": licences}
+    return described
+
+
+def _licence(name: str) -> str:
+    """Of weights in the table; "" for a folder of the user's own."""
+    from annotators.common import weights
+
+    try:
+        return weights.find(name).licence
+    except ValueError:
+        return ""
+
+
+def _write_receipts(output: Folder, done: list[Done]) -> None:
+    """All receipts in one table beside the single files."""
+    rows = [
+        {
+            "unit": item.unit.stem,
+            "fingerprint": item.name.fingerprint,
+            "tokens": item.name.tokens,
+            "rows": item.receipt.rows,
+            "bytes": item.receipt.size,
+            "sha256": item.receipt.sha256,
+            "rejects": len(item.receipt.rejects),
+            "inputs": [{"path": path, "sha256": digest} for path, digest in item.receipt.inputs.items()],
+            "seconds": [{"name": name, "seconds": spent} for name, spent in item.receipt.seconds.items()],
+        }
+        for item in done
+    ]
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in ("unit", "fingerprint", "tokens")),
+            *((name, pa.int64()) for name in ("rows", "bytes")),
+            ("sha256", pa.string()),
+            ("rejects", pa.int64()),
+            ("inputs", pa.list_(pa.struct([("path", pa.string()), ("sha256", pa.string())]))),
+            ("seconds", pa.list_(pa.struct([("name", pa.string()), ("seconds", pa.float64())]))),
+        ]
+    )
+    _write_table(output, f"{receipts.FOLDER}/{receipts.TABLE}", rows, schema)
+
+
+def _write_table(output: Folder, name: str, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema), sink, compression="zstd")
+    output.write(name, sink.getvalue())

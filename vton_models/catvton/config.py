@@ -1,0 +1,131 @@
+"""What a user sets and reads of CatVTON: its options, published recipes and terms."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.cli.flags import UsageError
+from schemas.cli.options import option
+from vton_models.networks import sizes, stable_diffusion
+from vton_models.networks.stable_diffusion import Arguments, network
+from vton_models.system import About, Preset
+
+ABOUT = About(
+    title="CatVTON: Concatenation Is All You Need for Virtual Try-On with Diffusion Models",
+    paper="arXiv:2407.15886",
+    repository="https://github.com/Zheng-Chong/CatVTON",
+    licence="CC BY-NC-SA 4.0",
+    base="stable-diffusion-v1-5/stable-diffusion-inpainting, stabilityai/sd-vae-ft-mse as its vae; "
+    "mask-free: timbrooks/instruct-pix2pix",
+    parameters=899_226_667,  # U-Net without its inert attn2, and VAE
+    trainable=49_574_080,
+)
+
+TRAINABLE = ("self_attention", "transformer", "unet")
+_TABLE = "arXiv:2407.15886"
+
+
+def _recipe(data: str, source: str, **model: Any) -> Preset:
+    return Preset(data, 512, 384, 16_000, 128, 1e-5, source, model=model)
+
+
+def _mix(source: str, **model: Any) -> Preset:
+    data = "VITON-HD (11,647 pairs), Dress Code (48,392) and DeepFashion in-shop (13,098), together"
+    return Preset(data, 1024, 768, 48_000, 32, 1e-5, source, model=model)
+
+
+_VITONHD, _DRESSCODE = "VITON-HD, 11,647 pairs", "Dress Code, 48,392 pairs"
+_MASK_FREE = f"{_TABLE} §3.4; steps and batch are unpublished: those of the mask-based model"
+PRESETS = {
+    "vitonhd": _recipe(_VITONHD, f"{_TABLE} §4.2; released as vitonhd-16k-512"),
+    "dresscode": _recipe(_DRESSCODE, f"{_TABLE} §4.2; released as dresscode-16k-512"),
+    "mix": _mix(f"{_TABLE} §4.2; released as mix-48k-1024"),
+    "vitonhd-transformer": _recipe(_VITONHD, f"{_TABLE}, ablation of trainable modules", trainable="transformer"),
+    "vitonhd-unet": _recipe(_VITONHD, f"{_TABLE}, ablation of trainable modules", trainable="unet"),
+    "vitonhd-text": _recipe(_VITONHD, f"{_TABLE}, ablation of text", text_cross_attention=True),
+    "vitonhd-dream-0": _recipe(_VITONHD, f"{_TABLE}, ablation of DREAM", dream=0.0),
+    "vitonhd-dream-1": _recipe(_VITONHD, f"{_TABLE}, ablation of DREAM", dream=1.0),
+    "vitonhd-dream-20": _recipe(_VITONHD, f"{_TABLE}, ablation of DREAM", dream=20.0),
+    "vitonhd-dream-inf": _recipe(_VITONHD, f"{_TABLE}, ablation of DREAM", dream=float("inf")),
+    "vitonhd-mask-free": _recipe(_VITONHD, _MASK_FREE, mask_free=True),
+    "dresscode-mask-free": _recipe(_DRESSCODE, _MASK_FREE, mask_free=True),
+    "mix-mask-free": _mix(f"{_MASK_FREE}; released as CatVTON-MaskFree", mask_free=True),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Raises UsageError for a value that isn't allowed; `check_size` is apart, as the networks decide on sizes."""
+
+    height: int = option(512, "height of the pictures in pixels")
+    width: int = option(384, "width of the pictures in pixels")
+    mask_free: bool = option(False, "read a photo of the person in other clothes instead of a mask")
+    trainable: str = option("self_attention", "what is trained", TRAINABLE)
+    text_cross_attention: bool = option(False, "keep the base's text cross-attention and read captions")
+    dream: float = option(10.0, "exponent of DREAM's correction: 0 corrects fully, inf not at all")
+    garment_dropout: float = option(0.1, "share of items whose condition has no garment, for guidance")
+    loss_on: str = option("both", "whether the garment's half counts in the loss", ("both", "person"))
+    axis: str = option("auto", "along which latents are joined; auto: width if mask-free", ("auto", "height", "width"))
+    unet: Arguments = field(default_factory=dict, hash=False, metadata=network("UNet2DConditionModel", "SD 1.5's"))
+    vae: Arguments = field(default_factory=dict, hash=False, metadata=network("AutoencoderKL", "SD 1.5's"))
+    scheduler: Arguments = field(default_factory=dict, hash=False, metadata=network("DDIMScheduler", "SD 1.5's"))
+    text_encoder: Arguments = field(default_factory=dict, hash=False, metadata=network("CLIPTextModel", "CLIP-L's"))
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("trainable", TRAINABLE), ("loss_on", ("both", "person")), ("axis", _AXES)):
+            if getattr(self, name) not in allowed:
+                raise UsageError(f"{name} {getattr(self, name)!r}; allowed are {', '.join(allowed)}")
+        if not self.dream >= 0:
+            raise UsageError(f"dream {self.dream}; allowed is 0 or more, or inf")
+        if not 0 <= self.garment_dropout <= 1:
+            raise UsageError(f"garment_dropout {self.garment_dropout}; allowed is 0 to 1")
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> "Config":
+        """64x48 pictures and random networks that take a step in tens of milliseconds on a CPU."""
+        networks = {
+            "unet": stable_diffusion.TINY_UNET | {"in_channels": 8 if changes.get("mask_free") else 9},
+            "vae": stable_diffusion.TINY_VAE,
+            "text_encoder": stable_diffusion.TINY_TEXT_ENCODER,
+        }
+        return cls(**({"height": 64, "width": 48} | networks | changes))
+
+    @property
+    def unet_arguments(self) -> Arguments:
+        """9 input channels: latents 4, mask 1, condition 4; mask-free 8, without the mask."""
+        return stable_diffusion.UNET | {"in_channels": self.in_channels} | self.unet
+
+    @property
+    def vae_arguments(self) -> Arguments:
+        return stable_diffusion.VAE | self.vae
+
+    @property
+    def scheduler_arguments(self) -> Arguments:
+        return stable_diffusion.SCHEDULER | self.scheduler
+
+    @property
+    def text_arguments(self) -> Arguments:
+        return stable_diffusion.TEXT_ENCODER | self.text_encoder
+
+    @property
+    def in_channels(self) -> int:
+        return 8 if self.mask_free else 9
+
+    @property
+    def dim(self) -> int:
+        """The axis of [b c h w] along which person and garment are joined: -2 or -1."""
+        axis = ("width" if self.mask_free else "height") if self.axis == "auto" else self.axis
+        return -2 if axis == "height" else -1
+
+    def check_size(self) -> None:
+        """Raises UsageError, naming the nearest legal size, when a U-Net level would split a latent.
+
+        The joined axis has twice as many latents, so half the unit does (but a whole latent).
+        """
+        latent = 2 ** (len(self.vae_arguments["block_out_channels"]) - 1)
+        levels = 2 ** (len(self.unet_arguments["block_out_channels"]) - 1)
+        joined, other = latent * max(1, levels // 2), latent * levels
+        units = (joined, other) if self.dim == -2 else (other, joined)
+        sizes.check("CatVTON", self.height, self.width, units)
+
+
+_AXES = ("auto", "height", "width")
