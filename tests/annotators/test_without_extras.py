@@ -32,7 +32,7 @@ def test_what_to_install_is_said(tmp_path: Path) -> None:
     (tmp_path / "model_final_162be9.pkl").write_bytes(b"x")
     code = f"""
 import annotators
-from pipelines import unit
+from pipelines.building import unit
 made = annotators.config("densepose", weights_dir={str(tmp_path)!r})
 try:
     unit.shared("densepose", made)
