@@ -1,37 +1,111 @@
-"""Command lines from frozen dataclasses: a field is a flag, its metadata the help; errors are one line, exit code 2."""
+"""Command lines from frozen dataclasses: a field is a flag, its metadata the help; errors are one line, exit code 2.
+
+    flags.parse(arguments, Flags, prog=…, description=…, examples=…)  → Flags
+
+A command with several dataclasses gives each a `Section`, and asks what was parsed for each of them:
+
+    parsed = flags.parse_sections(arguments, [own, model], prog=…, description=…, examples=…)
+    parsed.of(own)       → the dataclass of this section
+    parsed.named(model)  → only the fields that the command line names, for a Config that a preset fills too
+
+A default stands in its dataclass and nowhere else: the parser itself knows of none.
+"""
 
 import argparse
 import sys
 import types
 import typing
-from collections.abc import Callable, Sequence
-from dataclasses import MISSING, Field, field, fields
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, ClassVar, Generic, NoReturn, Protocol, TypeVar
 
 
 class UsageError(ValueError):
     """Wrong usage: one line that names the offending value and what is allowed; exit code 2."""
 
 
+class Dataclass(Protocol):
+    """Any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+Config = TypeVar("Config", bound=Dataclass)
+
+
 def flag(
     default: Any = MISSING,
     *,
     help: str,
-    choices: Sequence[str] = (),
+    choices: Sequence[str] | Callable[[], Sequence[str]] = (),
     metavar: str | None = None,
     repeated: bool = False,
+    words: bool = False,
+    name: str = "",
 ) -> Any:
     """A dataclass field that becomes `--name`; without a default the flag is required.
 
-    A `repeated` flag may be given several times, one word each; its field is a tuple of str.
+    A `repeated` flag may be given several times, one word each, a flag of `words` takes several words each time; the
+    fields of both are tuples of str. `choices` may be a function, which is asked when a command line is parsed. `name`
+    is the flag's where it can't be a field's (`from`).
     """
-    metadata = {"help": help, "choices": tuple(choices), "metavar": metavar, "repeated": repeated}
+    metadata = {"help": help, "choices": choices, "metavar": metavar, "repeated": repeated, "words": words}
+    metadata["name"] = name
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
 def positional(*, help: str, metavar: str) -> Any:
-    """A dataclass field, a str, that is given without a name."""
+    """A dataclass field that is given without a name: a str, or one and more words where it is a tuple of str."""
     return field(kw_only=True, metadata={"help": help, "metavar": metavar, "positional": True})
+
+
+@dataclass(frozen=True)
+class Section(Generic[Config]):
+    """A dataclass whose fields are flags of a command, those for which `only` holds.
+
+    `prefix` goes before every name. `title` heads the section in the help. Words of a name are joined by `joint`.
+    """
+
+    config: type[Config]
+    prefix: str = ""
+    title: str = ""
+    only: Callable[[Field[Any]], bool] = bool
+    joint: str = "-"
+
+    @property
+    def fields(self) -> list[Field[Any]]:
+        return [item for item in fields(self.config) if self.only(item)]
+
+    def flag_of(self, item: Field[Any]) -> str:
+        """How a field's flag is written, such as `--max-reject-rate`."""
+        return "--" + (item.metadata.get("name") or f"{self.prefix}{item.name}".replace("_", self.joint))
+
+    def place_of(self, item: Field[Any]) -> str:
+        """The field's name among all that is parsed."""
+        return f"{self.prefix}{item.name}"
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a command line says: its flags by place, and the words that no section knows."""
+
+    values: Mapping[str, Any]
+    rest: tuple[str, ...] = ()
+
+    def named(self, section: Section[Any]) -> dict[str, Any]:
+        """The fields of a section that the command line names."""
+        found = {item.name: section.place_of(item) for item in section.fields}
+        values = {name: self.values[place] for name, place in found.items() if place in self.values}
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+    def of(self, section: Section[Config]) -> Config:
+        """The section's dataclass. Raises UsageError for a value that it refuses."""
+        try:
+            return section.config(**self.named(section))
+        except UsageError:
+            raise
+        except ValueError as error:
+            raise UsageError(one_line(error)) from None
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,32 +118,52 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
+def parse(arguments: Sequence[str], config: type[Config], *, prog: str, description: str, examples: str) -> Config:
+    """The dataclass that a command line says. Raises UsageError; `--help` prints and ends the process."""
+    section = Section(config)
+    return parse_sections(arguments, [section], prog=prog, description=description, examples=examples).of(section)
+
+
+def parse_sections(
+    arguments: Sequence[str],
+    sections: Sequence[Section[Any]],
+    *,
+    prog: str,
+    description: str,
+    examples: str,
+    rest: bool = False,
+) -> Parsed:
+    """What the command line says of all sections; with `rest` flags that none of them knows are kept, else refused.
+
+    Raises UsageError; `--help` prints and ends the process.
+    """
+    reader = Parser(prog=prog, description=description, epilog=f"examples:\n{examples}")
+    for section in sections:
+        _add(reader, section)
+    if not rest:
+        return Parsed(vars(reader.parse_args(list(arguments))))
+    values, unknown = reader.parse_known_args(list(arguments))
+    stray = next((word for word in unknown if not word.startswith("-")), None)
+    if stray is not None and not unknown[max(unknown.index(stray) - 1, 0)].startswith("--"):
+        raise UsageError(f"unexpected word {stray!r}; allowed are flags only, see --help")
+    return Parsed(vars(values), tuple(unknown))
+
+
 def parser(prog: str, description: str, examples: str, *configs: Any) -> Parser:
     """A parser with a flag for each field of the config classes; `add_flags` adds more."""
-    made = Parser(prog=prog, description=description, epilog=f"examples:\n{examples}")
+    parser = Parser(prog=prog, description=description, epilog=f"examples:\n{examples}")
     for config in configs:
-        add_flags(made, config)
-    return made
+        add_flags(parser, config)
+    return parser
 
 
 def add_flags(
     target: argparse.ArgumentParser, config: Any, prefix: str = "", only: Callable[[Field[Any]], bool] = bool
 ) -> None:
-    """Adds a flag per dataclass field for which `only` holds; types are str, int, float, bool, comma lists of str."""
-    group = target.add_argument_group(prefix.rstrip("_")) if prefix else target
-    hints = typing.get_type_hints(config)
-    for item in fields(config):
-        if not only(item):
-            continue
-        if item.metadata.get("positional"):
-            group.add_argument(item.name, metavar=item.metadata["metavar"], help=item.metadata["help"])
-            continue
-        options: dict[str, Any] = {"help": _help(item), "dest": f"{prefix}{item.name}"}
-        options["default"] = item.default
-        if item.default is MISSING:
-            options |= {"required": True, "default": None}
-        name = "--" + f"{prefix}{item.name}".replace("_", "-")
-        group.add_argument(name, **options, **_value(item, hints[item.name]))
+    """Adds a flag per dataclass field for which `only` holds, with the field's default."""
+    section = Section(config, prefix, only=only)
+    _add(target, section)
+    target.set_defaults(**{section.place_of(item): item.default for item in section.fields if not _required(item)})
 
 
 def run(main: Callable[[Sequence[str]], int], prog: str) -> NoReturn:
@@ -96,11 +190,22 @@ def comma_list(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-class _Append(argparse.Action):
-    """Collects the values of a repeated flag in a tuple."""
+def _add(parser: argparse.ArgumentParser, section: Section[Any]) -> None:
+    """Types of fields are str, int, float, bool and comma lists of str, or None beside one of them."""
+    title = section.title or section.prefix.rstrip("_")
+    group = parser.add_argument_group(title) if title else parser
+    hints = typing.get_type_hints(section.config)
+    for item in section.fields:
+        how = {"help": _help(item), "default": argparse.SUPPRESS, **_value(item, hints[item.name])}
+        if item.metadata.get("positional"):
+            group.add_argument(section.place_of(item), **how)
+        else:
+            how |= {"dest": section.place_of(item)} | ({"required": True} if _required(item) else {})
+            group.add_argument(section.flag_of(item), **how)
 
-    def __call__(self, parser: object, namespace: argparse.Namespace, values: Any, option: str | None = None) -> None:
-        setattr(namespace, self.dest, (*getattr(namespace, self.dest), values))
+
+def _required(item: Field[Any]) -> bool:
+    return item.default is MISSING and item.default_factory is MISSING
 
 
 def _help(item: Field[Any]) -> str:
@@ -111,17 +216,24 @@ def _help(item: Field[Any]) -> str:
 
 
 def _value(item: Field[Any], hint: Any) -> dict[str, Any]:
+    """How argparse reads a field's value."""
     if isinstance(hint, types.UnionType):
         hint = next(member for member in typing.get_args(hint) if member is not type(None))
     if hint is bool:
         return {"action": argparse.BooleanOptionalAction} if item.default is True else {"action": "store_true"}
-    options: dict[str, Any] = {"metavar": item.metadata.get("metavar") or item.name.upper()}
-    choices = item.metadata.get("choices") or None
+    how: dict[str, Any] = {"metavar": item.metadata.get("metavar") or item.name.upper()}
+    several = typing.get_origin(hint) is tuple
+    if item.metadata.get("positional"):
+        return how | ({"nargs": "+"} if several else {})
     if item.metadata.get("repeated"):
-        return options | {"action": _Append}
-    if typing.get_origin(hint) is tuple:
-        return options | {"type": comma_list}
-    # A choice field of an annotator may hold a comma list: its Config checks that itself.
+        return how | {"action": "append"}
+    if item.metadata.get("words"):
+        return how | {"action": "extend", "nargs": "+"}
+    if several:
+        return how | {"type": comma_list}
+    choices = item.metadata.get("choices") or ()
+    choices = tuple(choices() if callable(choices) else choices)
     if choices:
-        options["metavar"] = "|".join(choices)
-    return options | {"type": hint} | ({"choices": choices} if choices and not item.metadata.get("many") else {})
+        how["metavar"] = "|".join(choices)
+    # A choice field of an annotator may hold a comma list: its Config checks that itself.
+    return how | {"type": hint} | ({"choices": choices} if choices and not item.metadata.get("many") else {})

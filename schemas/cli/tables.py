@@ -1,9 +1,9 @@
-"""A table of plain values as Markdown, LaTeX (booktabs) or CSV (RFC 4180). Whatever the cells say is escaped."""
+"""A table of plain values as Markdown, LaTeX (booktabs), CSV (RFC 4180) or aligned text; what cells say is escaped."""
 
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -28,15 +28,24 @@ class Table:
         return not any(isinstance(row[column], str) for row in self.rows)
 
 
+def aligned(rows: Iterable[Sequence[str]], indent: str = "") -> str:
+    """Lines for a screen: columns of equal width, two blanks between them."""
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(f"{indent}{line}".rstrip() for line in lines)
+
+
 def markdown(table: Table) -> str:
-    """A heading and a table; the total is bold."""
+    """A heading, unless the title is empty, and a table; the total is bold."""
     lines = [_markdown_row(map(_markdown, table.header))]
     lines.append(_markdown_row("---:" if table.numeric(i) else "---" for i in range(len(table.header))))
     for number, row in enumerate(table.rows):
         bold = table.total and number == len(table.rows) - 1
         cells = (_markdown(shown(cell)) for cell in row)
         lines.append(_markdown_row(f"**{cell}**" if bold and cell else cell for cell in cells))
-    return "\n".join([f"### {_markdown(table.title)}", "", *lines]) + "\n"
+    heading = [f"### {_markdown(table.title)}", ""] if table.title else []
+    return "\n".join([*heading, *lines]) + "\n"
 
 
 def latex(table: Table) -> str:

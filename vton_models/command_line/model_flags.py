@@ -1,15 +1,58 @@
 """Which model, in which configuration: a preset, `--tiny`, and the model's own options as flags."""
 
 import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import vton_models
 from schemas.cli import flags
-from schemas.cli.flags import UsageError
+from schemas.cli.flags import Dataclass, Parsed, Section, UsageError
 from vton_models.system import Preset
+
+Flags = TypeVar("Flags", bound=Dataclass)
+
+
+@dataclass(frozen=True)
+class Line(Generic[Flags]):
+    """A command line about one model; `options` are the fields of the model's Config that it names."""
+
+    name: str
+    module: ModuleType
+    flags: Flags
+    options: Mapping[str, Any]
+    parsed: Parsed
+
+
+def parse(
+    arguments: Sequence[str],
+    config: type[Flags],
+    *,
+    prog: str,
+    description: str,
+    examples: str,
+    sections: Callable[[ModuleType], Sequence[Section[Any]]] = lambda module: (),
+    about: Callable[[ModuleType], str] = lambda module: str(module.__doc__),
+) -> Line[Flags]:
+    """The flags of a command, after the model's name its options, and those of further `sections` that it brings.
+
+    `about` is what the help says of the model. Raises UsageError; `--help` prints and ends the process, as does a
+    line without any word.
+    """
+    own = Section(config)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        told = f"{description}\n\nmodels: {', '.join(vton_models.names())}"
+        flags.parse_sections(["--help"], [own], prog=f"{prog} MODEL", description=told, examples=examples)
+    module = named(arguments)
+    further = list(sections(module))
+    taken = {section.flag_of(item) for section in (own, *further) for item in section.fields}
+    model = Section(module.Config, only=lambda item: not item.metadata.get("runtime"))
+    offered = {item.name for item in model.fields if model.flag_of(item) not in taken}
+    model = replace(model, only=lambda item: item.name in offered)
+    told, prog = f"{description}\n\n{about(module)}", f"{prog} {arguments[0]}"
+    parsed = flags.parse_sections(arguments[1:], [own, *further, model], prog=prog, description=told, examples=examples)
+    return Line(arguments[0], module, parsed.of(own), parsed.named(model), parsed)
 
 
 def named(arguments: Sequence[str]) -> ModuleType:
