@@ -61,13 +61,14 @@ class CatVTON(Model):
 
     def __init__(self, config: Config) -> None:
         from diffusers import AutoencoderKL, UNet2DConditionModel
+        from transformers import CLIPTextModel
 
         networks: dict[str, Any] = {
             "unet": weights.random(UNet2DConditionModel, config.unet_arguments),
             "vae": weights.random(AutoencoderKL, config.vae_arguments),
         }
         if config.text_cross_attention:
-            networks["text_encoder"] = text.random_encoder(config.text_arguments)
+            networks["text_encoder"] = weights.random(CLIPTextModel, config.text_arguments)
         self.tokenizer: text.Tokenizer = text.WordTokenizer(
             config.text_arguments["vocab_size"], config.text_arguments["max_position_embeddings"]
         )

@@ -100,7 +100,10 @@ def remember_before_norm(unet: Any, store: Store) -> list[Any]:
     """Every block keeps its input tokens, before `norm1` (OOTDiffusion); returns the hooks' handles."""
 
     def keep(block: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        return lambda module, inputs: (store.setdefault(block, inputs[0]), None)[1]
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            store.setdefault(block, inputs[0])
+
+        return hook
 
     return [unet.get_submodule(f"{block}.norm1").register_forward_pre_hook(keep(block)) for block in blocks(unet)]
 

@@ -29,12 +29,15 @@ def latent_shape(vae: Any, images: Tensor) -> tuple[int, ...]:
 
 
 @torch.no_grad()
-def encode(vae: Any, pixels: Tensor, noise: Tensor | None = None) -> Tensor:
-    """Scaled latents float32 of −1–1 pixels: a sample of the posterior by standard normal `noise`, or its mode."""
+def encode(vae: Any, pixels: Tensor, noise: Tensor | None = None, scaled: bool = True) -> Tensor:
+    """Latents float32 of −1–1 pixels: a sample of the posterior by standard normal `noise`, or its mode.
+
+    They are scaled as the U-Net's noisy latents are; OOTDiffusion takes its conditions unscaled.
+    """
     posterior = vae.encode(pixels.to(vae.dtype)).latent_dist
     mean = posterior.mean.float()
     sample = mean if noise is None else mean + posterior.std.float() * noise
-    return sample * vae.config.scaling_factor
+    return sample * vae.config.scaling_factor if scaled else sample
 
 
 @torch.no_grad()

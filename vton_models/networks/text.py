@@ -65,18 +65,6 @@ def load_tokenizer(folder: Path, length: int) -> Tokenizer:
         raise UsageError(f"{folder}: can't be loaded as a CLIP tokenizer: {one_line(error)}") from error
 
 
-def random_encoder(arguments: dict[str, Any]) -> Any:
-    """A CLIPTextModel with random weights, in eval mode: the same ones every time."""
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    state = torch.get_rng_state()
-    try:
-        torch.default_generator.manual_seed(0)
-        return CLIPTextModel(CLIPTextConfig(**arguments)).eval()
-    finally:
-        torch.set_rng_state(state)
-
-
 @torch.no_grad()
 def encode(text_encoder: Any, input_ids: Tensor) -> Tensor:
     """int64 [b n] → float32 states [b n c] after the last normalisation."""

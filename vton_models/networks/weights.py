@@ -113,16 +113,23 @@ def assign(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source:
 
 
 def random(cls: Any, arguments: Mapping[str, Any]) -> Any:
-    """A diffusers network with random weights, in eval mode: on a CPU the same ones every time.
+    """A diffusers or transformers network with random weights, in eval mode: on a CPU the same ones every time.
 
     Under `torch.device("meta")` it has shapes only, until a base is loaded.
     """
     state = torch.get_rng_state()
     try:
         torch.default_generator.manual_seed(0)
-        return cls.from_config(dict(arguments)).eval()
+        config = dict(arguments)
+        network = cls.from_config(config) if is_diffusers(cls) else cls(cls.config_class(**config))
+        return network.eval()
     finally:
         torch.set_rng_state(state)
+
+
+def is_diffusers(cls: Any) -> bool:
+    """Whether a class of networks is diffusers', not transformers': only those are built from a plain mapping."""
+    return hasattr(cls, "from_config")
 
 
 def component(cls: Any, folder: PathLike) -> Any:
@@ -133,7 +140,7 @@ def component(cls: Any, folder: PathLike) -> Any:
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise UsageError(f"{folder} holds no config.json: not a network in diffusers' layout")
-    dtype = "torch_dtype" if hasattr(cls, "from_config") else "dtype"
+    dtype = "torch_dtype" if is_diffusers(cls) else "dtype"
     names = [path.name for path in folder.iterdir() if path.suffix in (".safetensors", ".bin")]
     half = bool(names) and all(".fp16." in name for name in names)
     options = {dtype: torch.float32, "local_files_only": True, "output_loading_info": True}

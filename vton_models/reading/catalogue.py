@@ -2,7 +2,6 @@
 
 import math
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ class Catalogue:
     members: list[np.ndarray]  # the groups of each folder
     weights: list[float] | None
     fields: dict[str, pa.Field]  # the columns that are read
+    lacking: dict[str, list[str]]  # folder → those of them that a shard of it lacks: None in its records
     fingerprint: str
 
     def runs(self, settings: order.Settings, epoch: int) -> order.Runs:
@@ -61,6 +61,7 @@ def catalogue(
     schemas = [[c.schema for c, o in zip(contents, owner, strict=True) if o == i] for i in range(len(folders))]
     names = filtering.columns(filters) if filters is not None else []
     fields = _fields([folder for folder, _ in folders], schemas, columns, [name.split(".")[0] for name in names])
+    lacking = {name: _lacking(found, fields) for (name, _), found in zip(folders, schemas, strict=True)}
     groups = [len(c.rows) for c in contents]
     shard = np.repeat(np.arange(len(flat)), groups)
     number = np.concatenate([np.arange(n) for n in groups])
@@ -80,6 +81,7 @@ def catalogue(
         members=members,
         weights=weights or None,
         fields=fields,
+        lacking={name: columns for name, columns in lacking.items() if columns},
         fingerprint=shard_files.digest([*parts, repr(filters), repr(weights)]),
     )
 
@@ -128,17 +130,16 @@ def _weighed(folder: str, weight: float) -> tuple[str, float]:
 def _fields(
     folders: list[str], schemas: list[list[pa.Schema]], columns: Sequence[str] | None, filtered: Sequence[str]
 ) -> dict[str, pa.Field]:
-    """The columns to read. Says on stderr which of them a folder lacks: their values will be None there."""
+    """The columns to read. Raises UsageError for one that no shard has."""
     known = {field.name: field for found in schemas for schema in found for field in schema}
     for name in [*(columns or ()), *filtered]:
         if name not in known:
             raise UsageError(f"unknown column {name!r}; {', '.join(folders)} has {', '.join(known)}")
-    wanted = {name: known[name] for name in (known if columns is None else dict.fromkeys(columns))}
-    for folder, found in zip(folders, schemas, strict=True):
-        lacking = [name for name in wanted if any(name not in schema.names for schema in found)]
-        if lacking:
-            print(f"{folder} lacks {', '.join(lacking)}: None in its records", file=sys.stderr)
-    return wanted
+    return {name: known[name] for name in (known if columns is None else dict.fromkeys(columns))}
+
+
+def _lacking(schemas: list[pa.Schema], fields: Mapping[str, pa.Field]) -> list[str]:
+    return [name for name in fields if any(name not in schema.names for schema in schemas)]
 
 
 def _kept(urls: list[str], names: list[str], filters: filtering.Filters) -> tuple[np.ndarray, ...]:

@@ -72,6 +72,8 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
         self.bad_records: dict[str, str] = {}  # of this process: record → reason
         _check(settings, self.world_size)
         self._catalogue = catalogue.catalogue(path, columns, split, filters)
+        for folder, names in self._catalogue.lacking.items():
+            print(f"{folder} lacks {', '.join(names)}: None in its records", file=sys.stderr)
         self._progress = Progress(settings)
         self._counted = self._order(0)
         _check_enough(self._counted)

@@ -1,9 +1,7 @@
 """Which records a run trains on and which it holds out, before any picture is read."""
 
 import ast
-import contextlib
 import hashlib
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -156,8 +154,7 @@ def _batches(
 
 def _catalogue(shards: Sequence[str], split: str | None, conditions: Sequence[Condition] = ()) -> Catalogue:
     """All columns; which folder lacks which is the dataset's to say, of those that it reads."""
-    with contextlib.redirect_stderr(io.StringIO()):
-        return catalogue(list(shards), None, split, list(conditions) or None)
+    return catalogue(list(shards), None, split, list(conditions) or None)
 
 
 def _columns(shards: Sequence[str], found: Catalogue, model: Any) -> tuple[str, ...]:

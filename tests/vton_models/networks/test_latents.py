@@ -41,6 +41,7 @@ def test_encode_is_mean_plus_deviation_times_noise(vae):
     assert torch.equal(latents.encode(vae, pixels), posterior.mode() * 0.18215)
     wanted = (posterior.mean + torch.exp(0.5 * posterior.logvar) * noise) * 0.18215
     assert torch.allclose(latents.encode(vae, pixels, noise), wanted)
+    assert torch.equal(latents.encode(vae, pixels, scaled=False), posterior.mode())
     assert not latents.encode(vae, pixels, noise).requires_grad
 
 
