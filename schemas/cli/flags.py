@@ -162,8 +162,11 @@ def add_flags(
 ) -> None:
     """Adds a flag per dataclass field for which `only` holds, with the field's default."""
     section = Section(config, prefix, only=only)
+    before = len(target._actions)
     _add(target, section)
-    target.set_defaults(**{section.place_of(item): item.default for item in section.fields if not _required(item)})
+    for item, action in zip(section.fields, target._actions[before:], strict=True):
+        default = None if item.default is MISSING else item.default
+        action.default = list(default) if item.metadata.get("repeated") else default
 
 
 def run(main: Callable[[Sequence[str]], int], prog: str) -> NoReturn:
