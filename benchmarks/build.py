@@ -58,9 +58,9 @@ def _same_disk(a: Path, b: Path) -> bool:
 BARE = """
 import sys
 from pipelines.runners import direct
+from pipelines.runners._totals import Totals
 def bare(job, numbers, options):
-    for number in numbers:
-        job(number)
+    return sum(map(job, numbers), Totals())
 direct.run = bare
 from pipelines import build_vitonhd
 sys.exit(build_vitonhd.main(sys.argv[1:]))

@@ -58,6 +58,8 @@ def annotate(given: Flags, settings: dict[str, dict[str, Any]], engine_options: 
     engine.check(engine_options)
     if not given.annotators and not given.from_folder:
         raise UsageError("nothing to do; allowed are --annotators A,B and --from-folder COLUMN=DIR")
+    if not engine.REMOTE:
+        preflight.check_device(given.device)
     finished = rewrite.open_finished(given.shards, ("record_id",))
     asked = _asked(given, settings, finished)
     schema = rewrite.new_schema(finished.schema, asked)
@@ -83,7 +85,6 @@ def _asked(given: Flags, settings: dict[str, dict[str, Any]], finished: Finished
         imports=_folders(given.from_folder),
     )
     _check(asked, finished.schema.names)
-    preflight.check_device(given.device)
     return replace(asked, digests=build.weight_digests(chosen))
 
 

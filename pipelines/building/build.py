@@ -15,7 +15,7 @@ from pipelines.building import finishing, plan, preflight, receipts
 from pipelines.building.configuration import Configuration, Flags, RunFlags
 from pipelines.building.progress import Bar, Finished, clock
 from pipelines.building.receipts import Expected
-from pipelines.building.unit import Configured, Job, failures
+from pipelines.building.unit import Configured, Job
 from pipelines.runners._totals import Totals
 from schemas import package
 from schemas.cli.flags import UsageError, one_line
@@ -66,7 +66,8 @@ def build(request: Request) -> int:
     kept = {item.record_id for item in made.records}
     records = [item for item in listing.records if item.record_id in kept]
     preflight.check(records, configured)
-    preflight.check_device(request.flags.device)
+    if not engine.REMOTE:
+        preflight.check_device(request.flags.device)
     output = open_folder(request.flags.output or f"output/{request.command}")
     columns = preflight.columns(records, configured)
     digests = weight_digests(configured.annotators)
@@ -239,14 +240,14 @@ def fingerprint_words(configured: Configuration) -> list[str]:
 
 def _engine(prepared: Prepared, runner: str, engine: Any, engine_options: Sequence[str], todo: list[plan.Unit]) -> None:
     rows = {unit.stem: unit.rows for unit in todo}
-    failures.clear()
     with Bar(sum(rows.values()), Finished(prepared.configured.output, rows)):
         try:
-            engine.run(prepared.job, [unit.number for unit in todo], engine_options)
+            totals: Totals = engine.run(prepared.job, [unit.number for unit in todo], engine_options)
         except Exception as error:
             raise BuildError(f"{runner} stopped: {one_line(error)[:500]}") from error
-    if failures:
-        raise BuildError(min(failures))
+    if totals.failures:
+        more = f"; and {totals.failed - 1} units more" if totals.failed > 1 else ""
+        raise BuildError(totals.failures[0] + more)
 
 
 def _exit_code(summary: finishing.Summary, max_reject_rate: float) -> int:

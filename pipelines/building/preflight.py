@@ -34,7 +34,10 @@ def columns(records: Iterable[Listed], configuration: Configuration) -> tuple[st
 
 
 def check_device(device: str) -> None:
-    """Raises UsageError for a device that this machine lacks; the CPU is taken as there, without asking torch."""
+    """Raises UsageError for a device that this machine lacks; the CPU is taken as there, without asking torch.
+
+    A remote engine's workers aren't asked: on one without the device, the unit fails and says so.
+    """
     if device == "cpu":
         return
     from annotators.networks.transformers_models import torch_device

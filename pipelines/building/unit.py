@@ -78,9 +78,6 @@ class Files:
         return None if isinstance(output, Exception) else output["parse"]
 
 
-failures: list[str] = []  # of units that this process could not write
-
-
 @dataclass(frozen=True)
 class Job:
     """Unit number → Totals: all that travels to a worker, once. A failure to write is a result, not an exception."""
@@ -102,8 +99,7 @@ def attempt(number: int, configuration: Configured, inputs: Callable[[list[Plann
         receipt = build_unit(unit, planned, fingerprint, output, inputs(planned), configuration)
     except (OSError, Unusable) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        failures.append(f"unit {unit.stem}: {reason}")
-        return Totals(failure=failures[-1])
+        return Totals(failed=1, failures=(f"unit {unit.stem}: {reason}",))
     return Totals(1, receipt.rows, len(receipt.rejects), tuple(sorted(receipt.seconds.items())))
 
 

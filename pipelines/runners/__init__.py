@@ -1,7 +1,8 @@
 """One file per kind of engine. An engine maps a function over unit numbers, and nothing else.
 
-An engine module has `NAMES` (values of `--runner`), `check(options)` (raises UsageError for flags that it doesn't
-know) and `run(job, numbers, options)`, which returns the sum of the job's totals.
+An engine module has `NAMES` (values of `--runner`), `REMOTE` (whether the work runs on other machines than the
+starting one, whose devices then say nothing), `check(options)` (raises UsageError for flags that it doesn't know) and
+`run(job, numbers, options)`, which returns the sum of the job's totals.
 """
 
 import importlib

@@ -7,9 +7,11 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+
+from pipelines.runners._totals import Totals
 
 NAMES = ("DirectRunner",)
+REMOTE = False
 
 
 def check(options: Sequence[str]) -> None:
@@ -18,13 +20,14 @@ def check(options: Sequence[str]) -> None:
         _quietly_imported().check(options)
 
 
-def run(job: Callable[[int], Any], numbers: Sequence[int], options: Sequence[str]) -> None:
+def run(job: Callable[[int], Totals], numbers: Sequence[int], options: Sequence[str]) -> Totals:
     """Maps the job over the numbers; defaults can be overridden by Beam's own flags."""
     beam = _quietly_imported()
     given = " ".join(options)
     defaults = {"direct_running_mode": "multi_threading", "direct_num_workers": str(os.cpu_count() or 1)}
     missing = [f"--{name}={value}" for name, value in defaults.items() if f"--{name}" not in given]
-    beam.run(job, numbers, beam.local_runner(), [*options, *missing])
+    totals: Totals = beam.run(job, numbers, beam.local_runner(), [*options, *missing])
+    return totals
 
 
 def _quietly_imported() -> ModuleType:

@@ -15,12 +15,11 @@ from pipelines.runners import direct
 from pipelines.runners._totals import Totals
 from schemas.folders import open_folder
 
-Engine = Callable[[Callable[[int], Any], Sequence[int], Sequence[str]], None]
+Engine = Callable[[Callable[[int], Any], Sequence[int], Sequence[str]], Totals]
 
 
-def plain(job: Callable[[int], Any], numbers: Sequence[int], options: Sequence[str]) -> None:
-    for number in numbers:
-        job(number)
+def plain(job: Callable[[int], Totals], numbers: Sequence[int], options: Sequence[str]) -> Totals:
+    return sum(map(job, numbers), Totals())
 
 
 def run(dataset: Dataset, out: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -46,10 +45,10 @@ def test_a_lost_unit_is_named(
 def test_an_engine_that_ends_early_or_breaks(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct, "run", lambda job, numbers, options: None)
+    monkeypatch.setattr(direct, "run", lambda job, numbers, options: Totals())
     assert "3 of 3 units" in run(dataset, tmp_path / "early", capsys)[1]
 
-    def broken(job: Callable[[int], Any], numbers: Sequence[int], options: Sequence[str]) -> None:
+    def broken(job: Callable[[int], Totals], numbers: Sequence[int], options: Sequence[str]) -> Totals:
         job(numbers[0])
         raise RuntimeError("worker\nlost")
 
@@ -69,9 +68,9 @@ def test_running_a_unit_twice_gives_the_same(
 def test_what_travels_is_small(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
-    def keep(job: Callable[[int], Any], numbers: Sequence[int], options: Sequence[str]) -> None:
+    def keep(job: Callable[[int], Totals], numbers: Sequence[int], options: Sequence[str]) -> Totals:
         seen.extend([job, list(numbers)])
-        plain(pickle.loads(pickle.dumps(job)), numbers, options)
+        return plain(pickle.loads(pickle.dumps(job)), numbers, options)
 
     monkeypatch.setattr(direct, "run", keep)
     build_vitonhd.main(["--input", str(dataset.root), "--output", str(tmp_path / "out")])
@@ -80,6 +79,6 @@ def test_what_travels_is_small(dataset: Dataset, tmp_path: Path, monkeypatch: py
 
 
 def test_totals_add_up_in_any_order() -> None:
-    a = Totals(1, 5, 1, (("read", 1.0),), "")
-    b = Totals(1, 7, 0, (("encode", 2.0), ("read", 0.5)), "unit b: full")
-    assert a + b == b + a == Totals(2, 12, 1, (("encode", 2.0), ("read", 1.5)), "unit b: full")
+    a = Totals(1, 5, 1, (("read", 1.0),))
+    b = Totals(1, 7, 0, (("encode", 2.0), ("read", 0.5)), 1, ("unit b: full",))
+    assert a + b == b + a == Totals(2, 12, 1, (("encode", 2.0), ("read", 1.5)), 1, ("unit b: full",))
