@@ -16,11 +16,12 @@ from pipelines.building import rewrite
 from pipelines.building.progress import Bar, count
 from pipelines.building.rewrite import Finished
 from pipelines.exports import File, Item, Layout, _tar
-from pipelines.exports._writing import BESIDE, Shared, Writer, Written, as_json
+from pipelines.exports._writing import BESIDE, Shared, Writer, Written
 from schemas import codecs, shards
 from schemas.cli import flags, options
 from schemas.cli.flags import UsageError
 from schemas.folders import Folder, open_folder
+from schemas.json_text import pretty
 
 COMMAND = "export"
 EXAMPLES = """\
@@ -62,7 +63,7 @@ def export(finished: Finished, name: str, config: Any, output: Folder, required:
     with Bar(len(items), lambda: 0):
         written = _Run(finished, layout, Writer(output), required).all(items)
     report = Report(written, layout.left_out | written.left_out, layout.renamed)
-    output.write(MARK, as_json(mark | _summary(report, layout, finished)))
+    output.write(MARK, pretty(mark | _summary(report, layout, finished)).encode())
     return report
 
 
@@ -94,7 +95,7 @@ def _prepare(output: Folder, mark: dict[str, Any]) -> None:
         raise UsageError(f"--output {output} holds {present[0]}, which no export made; allowed is an empty folder")
     try:
         output.make()
-        output.write(MARK, as_json(mark | {"complete": False}))
+        output.write(MARK, pretty(mark | {"complete": False}).encode())
     except OSError as error:
         raise UsageError(f"--output {output} can't be written: {error.strerror or error}") from None
 
@@ -189,7 +190,7 @@ class _Run:
         with self.writer.output.create(path) as file:
             self._fill(file, name, done)
             if done.problems or done.left_out:
-                self.writer.replace(beside, as_json({"problems": done.problems, "left_out": done.left_out}))
+                self.writer.replace(beside, pretty({"problems": done.problems, "left_out": done.left_out}).encode())
         done.count(True)
         return done
 

@@ -7,3 +7,8 @@ from typing import Any
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def pretty(value: Any, indent: int = 1, sort_keys: bool = True) -> str:
+    """JSON for people, without a newline at its end. Raises ValueError for NaN and infinity, which JSON lacks."""
+    return json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)

@@ -20,7 +20,7 @@ from pipelines.runners._totals import Totals
 from schemas import package
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import Entry, Folder, InputFolder, open_folder, open_input
-from schemas.json_text import canonical
+from schemas.json_text import canonical, pretty
 from schemas.record import SCHEMA_VERSION
 
 RUN = "_run.json"
@@ -124,7 +124,7 @@ def _execute(
         _engine(prepared, flags.runner, engine, engine_options, resume.todo)
     summary = finishing.finish(output)
     seconds = round(time.perf_counter() - started, 3)
-    output.write(RUN, _json(run | {"complete": True, "seconds": seconds, "skipped_shards": len(resume.done)}))
+    output.write(RUN, pretty(run | {"complete": True, "seconds": seconds, "skipped_shards": len(resume.done)}).encode())
     _report_seconds(summary.seconds)
     line = {"output": str(output), "records": summary.records, "rejects": summary.rejects, "shards": summary.shards}
     print(json.dumps(line | {"seconds": seconds, "skipped_shards": len(resume.done)}), flush=True)
@@ -170,7 +170,7 @@ def _prepare(output: Folder, run: dict[str, Any], overwrite: bool) -> None:
         output.make(receipts.FOLDER)
         _check_same_build(output, run, overwrite)
         receipts.sweep(output)
-        output.write(RUN, _json(run))
+        output.write(RUN, pretty(run).encode())
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -264,10 +264,6 @@ def _exit_code(summary: finishing.Summary, max_reject_rate: float) -> int:
 def _report_seconds(seconds: dict[str, float]) -> None:
     spent = ", ".join(f"{name} {clock(s) if s >= 60 else f'{s:.1f} s'}" for name, s in sorted(seconds.items()))
     _say(f"worker seconds: {spent}")
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode()
 
 
 def _say(text: str) -> None:

@@ -25,6 +25,7 @@ from pipelines.judging import card, findings
 from schemas import package, record
 from schemas.cli import flags
 from schemas.folders import Folder
+from schemas.json_text import pretty
 
 LIBRARIES = ("numpy", "pillow", "opencv-python", "pyarrow")
 REJECTS = pa.schema([(name, pa.string()) for name in ("record_id", "stage", "error", "message", "source")])
@@ -78,7 +79,7 @@ def finish(output: Folder) -> Summary:
     _write_table(output, "findings.parquet", found, findings.SCHEMA)
     _write_receipts(output, done)
     output.write("README.md", card.render(manifest).encode())
-    output.write("manifest.json", (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+    output.write("manifest.json", f"{pretty(manifest)}\n".encode())
     seconds: Counter[str] = Counter()
     for item in done:
         seconds.update(item.receipt.seconds)

@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass, field
 
 from pipelines.building.plan import Unit
-from schemas.folders import TEMPORARY, Entry, Folder, InputFolder
+from schemas.folders import Entry, Folder, InputFolder
+from schemas.folders.names import TEMPORARY, is_temporary
 
 FOLDER = "_receipts"
 TABLE = "receipts.parquet"
@@ -26,7 +27,7 @@ class Name:
 def parse_name(text: str) -> Name | None:
     """None for a file that is no receipt."""
     parts = text.removeprefix(f"{FOLDER}/").split(".")
-    if len(parts) != 5 or parts[4] != "json" or not parts[3].isdigit() or text.startswith(TEMPORARY):
+    if len(parts) != 5 or parts[4] != "json" or not parts[3].isdigit() or is_temporary(text):
         return None
     return Name(parts[0], parts[1], parts[2], int(parts[3]))
 
@@ -170,6 +171,4 @@ def _aside(name: str) -> str:
 def sweep(output: Folder) -> None:
     """Removes temporary files of killed runs: by the starting process only, before the engine and in finish."""
     for folder in ("", FOLDER):
-        for name in output.files(folder):
-            if name.startswith(TEMPORARY):
-                output.remove(f"{folder}/{name}" if folder else name)
+        output.sweep(folder)

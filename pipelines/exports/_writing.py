@@ -1,7 +1,6 @@
 """How an export's files come to be: whole, once, the same whatever the number of threads."""
 
 import hashlib
-import json
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.exports import Claim, File
-from schemas.folders import TEMPORARY, Folder
+from schemas.folders import Folder
 
 BESIDE = ".report.json"  # beside a tar file that lacks records or members: which, and why
 
@@ -85,11 +84,8 @@ class Writer:
     def _open(self, folder: str) -> None:
         """Lists what is there, less the unfinished files of an export that was killed."""
         self.output.make(folder)
-        for name in self.output.files(folder):
-            if name.startswith(TEMPORARY):
-                self.output.remove(f"{folder}/{name}" if folder else name)
-            else:
-                self.present[folder].add(name)
+        self.output.sweep(folder)
+        self.present[folder].update(self.output.files(folder))
         self.known.add(folder)
 
 
@@ -122,10 +118,6 @@ class Shared:
             (_, first), *others = sorted(digests.values())
             found += [f"{other}: {path} is another file in {first}, which was written" for _, other in others]
         return found
-
-
-def as_json(value: Any) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode()
 
 
 def _digest(cell: Any) -> bytes:

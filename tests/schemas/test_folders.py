@@ -1,10 +1,12 @@
 """Whole or absent: files appear complete or not at all, locally and on a store."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from schemas.folders import TEMPORARY, Folder, open_folder
+from schemas.folders import Folder, atomic, open_folder
+from schemas.folders.names import TEMPORARY
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -52,3 +54,34 @@ def test_names_that_lead_out(tmp_path: Path) -> None:
     assert folder.files()["link"].link
     remote = open_folder("memory://root")
     assert remote.escapes("../x") and remote.escapes("/x") and not remote.escapes("x")
+
+
+@pytest.mark.parametrize("name", ["../out.txt", "/etc/passwd", "sub/../../out.txt", ".."])
+def test_no_operation_takes_a_name_that_leads_out(folder: Folder, name: str) -> None:
+    operations: list[Callable[[], object]] = [
+        lambda: folder.write(name, b"x"),
+        lambda: folder.read(name),
+        lambda: folder.remove(name),
+        lambda: folder.rename("sub", name),
+        lambda: folder.files(name),
+        lambda: folder.open(name),
+    ]
+    for operation in operations:
+        with pytest.raises(ValueError, match="leads out of its folder; allowed are relative names"):
+            operation()
+
+
+def test_sweeping_takes_what_a_killed_process_left(folder: Folder) -> None:
+    for name in (f"{TEMPORARY}a.txt-17-4", "a.txt", f"sub/{TEMPORARY}b-17-4"):
+        folder.write(name, b"")
+    folder.sweep()
+    folder.sweep("sub")
+    assert (list(folder.files()), list(folder.files("sub"))) == (["a.txt"], [])
+
+
+def test_a_new_folder_removes_its_own_leftovers_only(tmp_path: Path) -> None:
+    for name in ("model-17-4", "model-b-17-4", "model-old-17-4"):
+        (tmp_path / f"{TEMPORARY}{name}").mkdir()
+    with atomic.new_folder(tmp_path / "model") as made:
+        (made / "file").write_text("x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{TEMPORARY}model-b-17-4", "model"]

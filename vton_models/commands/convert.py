@@ -71,7 +71,7 @@ def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parse
 
 def to_run(name: str, module: ModuleType, config: Any, source: Path, target: Path, base: str) -> int:
     """A run without history, which `sample` and `synthesize` read."""
-    from schemas import files
+    from schemas.folders import atomic
     from vton_models.networks import weights
 
     model = outline(module, config)
@@ -87,8 +87,8 @@ def to_run(name: str, module: ModuleType, config: Any, source: Path, target: Pat
         "package": package.described(),
         "start": {"base": noted["path"], "official": source.name, "run": ""},
     }
-    with files.new_folder(target) as folder:
-        files.write_json(folder / "config.json", described)
+    with atomic.new_folder(target) as folder:
+        atomic.write_json(folder / "config.json", described)
         model.base = noted
         model.save(folder / "model", extra={"package": described["package"], "start": described["start"]})
     return report(target, model, "a run")

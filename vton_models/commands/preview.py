@@ -59,7 +59,7 @@ def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parse
 def preview(given: Flags, module: ModuleType, config: Any) -> int:
     """The exit code: 1 when no record could be prepared."""
     started = time.perf_counter()
-    from schemas import files
+    from schemas.folders import atomic
     from vton_models.networks import sheets
 
     folder = Path(given.output)
@@ -67,7 +67,7 @@ def preview(given: Flags, module: ModuleType, config: Any) -> int:
     for number, record in enumerate(prepared(given, module, config)):
         folder.mkdir(parents=True, exist_ok=True)
         drawn = sheets.sheet([sheets.pictures(record)])
-        files.write(
+        atomic.write(
             folder / f"{number:05d}-{file_name(record['record_id'])}.png", sheets.png(drawn, record["record_id"])
         )
         written += 1

@@ -290,14 +290,14 @@ def make_validation(
 
 def finish(request: Request, folder: Run, model: Any, progress: "Progress", description: dict[str, Any]) -> None:
     """The final weights with their lineage, and the card."""
-    from schemas import files
+    from schemas.folders import atomic
     from vton_models.training import lineage
 
     card = lineage.card(description, request.module.ABOUT, progress.step, progress.loss).encode()
-    with files.new_folder(folder.model) as made:
+    with atomic.new_folder(folder.model) as made:
         model.save(made, extra={key: description[key] for key in ("package", "preset", "start", "data", "training")})
-        files.write(made / "README.md", card)
-    files.write(folder.card, card)
+        atomic.write(made / "README.md", card)
+    atomic.write(folder.card, card)
 
 
 def report(request: Request, progress: "Progress", wanted: Settings, started: float) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from schemas.cli.flags import UsageError
+from schemas.folders import atomic
 from vton_models.networks import weights
 
 
@@ -73,7 +74,7 @@ class Model:
         """Writes the trained parameters and config.json, to which `extra` adds keys."""
         own = {"model": self.name, "config": weights.config_to_json(self.config), "base": self.base}
         weights.write(Path(path) / "model.safetensors", self.trainable())
-        weights.write_json(Path(path) / "config.json", own | dict(extra or {}))
+        atomic.write_json(Path(path) / "config.json", own | dict(extra or {}), sort_keys=False)
 
     def load(self, path: str | Path) -> None:
         """Reads what `save` wrote into the same networks.

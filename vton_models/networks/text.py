@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from schemas.cli.flags import UsageError, one_line
+from schemas.folders import atomic
 from vton_models.networks import weights
 
 WORDS = "words.json"
@@ -36,7 +37,8 @@ class WordTokenizer:
         return [start, *words[: self.length - 2], *[end] * max(1, self.length - 1 - len(words))]
 
     def save_pretrained(self, folder: Path) -> None:
-        weights.write_json(folder / WORDS, asdict(self))
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic.write_json(folder / WORDS, asdict(self), sort_keys=False)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
-"""Weights on disk: safetensors and JSON written atomically, base networks in diffusers' layout, and digests."""
+"""Weights on disk: safetensors written atomically, base networks in diffusers' layout, and digests."""
 
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from schemas.cli.flags import UsageError, one_line
+from schemas.folders import atomic
 
 Built = TypeVar("Built")
 PathLike = str | os.PathLike[str]
@@ -51,13 +51,10 @@ def write(path: PathLike, tensors: Mapping[str, Tensor]) -> None:
     from safetensors.torch import save_file
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    replace_file(path, lambda temporary: save_file(plain, temporary, metadata={"format": "pt"}))
-
-
-def write_json(path: PathLike, value: Any) -> None:
-    """Indented JSON with a newline at its end; NaN and infinity are refused with ValueError."""
-    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.new_path(path) as temporary:
+        save_file(plain, temporary, metadata={"format": "pt"})
 
 
 def read_json(path: PathLike) -> dict[str, Any]:
@@ -69,29 +66,6 @@ def read_json(path: PathLike) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UsageError(f"{path} holds no JSON object")
     return value
-
-
-def replace_file(path: PathLike, produce: Callable[[Path], Any]) -> None:
-    """`produce` writes a temporary file beside `path`, which then takes its place: a crash leaves the old one whole."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        produce(temporary)
-        sync(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """fsync of a file or folder."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def assign(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: object) -> None:
@@ -165,16 +139,9 @@ def arguments(network: Any) -> dict[str, Any]:
 
 def save_folder(networks: Mapping[str, Any], path: PathLike) -> None:
     """Networks as sub-folders of `path` in diffusers' layout; the folder appears whole."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    for name, network in networks.items():
-        network.save_pretrained(temporary / name)
-    for file in sorted(temporary.rglob("*")):
-        sync(file)
-    if path.exists():
-        shutil.rmtree(path)
-    os.replace(temporary, path)
+    with atomic.new_folder(Path(path)) as folder:
+        for name, network in networks.items():
+            network.save_pretrained(folder / name)
 
 
 def digest(networks: Mapping[str, nn.Module]) -> str:

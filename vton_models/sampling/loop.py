@@ -13,8 +13,8 @@ import torch
 from tqdm import tqdm
 
 from annotators.functional import boxes
-from schemas import files
 from schemas.codecs import CodecError
+from schemas.folders import atomic
 from vton_models.networks import pictures
 from vton_models.sampling import paste, photos
 
@@ -160,7 +160,7 @@ class Work:
             if task.file in wanted and result is None:
                 rejects.append(_reject(task, "sample", "not_finite", "the network gave NaN or infinity"))
             elif task.file in wanted and result is not None:
-                files.write(folder / task.file, self.encode(task, self.finish(task, record, result)))
+                atomic.write(folder / task.file, self.encode(task, self.finish(task, record, result)))
         return rejects
 
 

@@ -7,6 +7,7 @@ OUT/config.json       what they were made with
 """
 
 import io
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, PngImagePlugin
 
-from schemas import files
 from schemas.cli.flags import UsageError
+from schemas.folders import atomic
 
 SAMPLES_FILE, REJECTS_FILE, CONFIG_FILE = "samples.parquet", "rejects.parquet", "config.json"
 SAMPLES = pa.schema(
@@ -67,7 +68,7 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema
     sink = io.BytesIO()
     ordered = sorted(rows, key=lambda row: tuple(str(row[name]) for name in schema.names))
     pq.write_table(pa.Table.from_pylist([dict(row) for row in ordered], schema), sink, compression="zstd")
-    files.write(path, sink.getvalue())
+    atomic.write(path, sink.getvalue())
 
 
 def begin(folder: Path, config: Mapping[str, Any], overwrite: bool, ours: Sequence[str]) -> None:
@@ -88,8 +89,8 @@ def begin(folder: Path, config: Mapping[str, Any], overwrite: bool, ours: Sequen
                     " allowed are the same flags, another --output, or --overwrite"
                 )
     folder.mkdir(parents=True, exist_ok=True)
-    files.sweep(folder)
-    files.write_json(folder / CONFIG_FILE, dict(config))
+    atomic.sweep(folder)
+    atomic.write_json(folder / CONFIG_FILE, dict(config))
 
 
 def _held(folder: Path) -> dict[str, Any] | None:
@@ -97,7 +98,7 @@ def _held(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        return dict(files.read_json(path))
+        return dict(json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         raise UsageError(f"{path} is unreadable; allowed is another --output") from None
 
@@ -105,5 +106,5 @@ def _held(folder: Path) -> dict[str, Any] | None:
 def _clear(folder: Path, ours: Sequence[str]) -> None:
     for pattern in ours:
         for path in sorted(folder.glob(pattern)):
-            files.remove_folder(path) if path.is_dir() else path.unlink()
+            atomic.remove_folder(path) if path.is_dir() else path.unlink()
     (folder / CONFIG_FILE).unlink()

@@ -12,8 +12,9 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 
-from schemas import files, package, record, shards
+from schemas import json_text, package, record, shards
 from schemas.cli.flags import UsageError
+from schemas.folders import atomic
 from vton_models.reading.pairing import Index
 from vton_models.sampling import outputs
 from vton_models.synthesis import synthesis
@@ -60,9 +61,8 @@ def write(
     if found is not None:
         outputs.write_table(output / "findings.parquet", found.to_pylist(), found.schema)
     made = _manifest(read, index, config, about, receipts, rejects, found)
-    files.write(output / "README.md", ("\n".join(_card(made, about)) + "\n").encode())
-    text = json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    files.write(output / "manifest.json", text.encode())
+    atomic.write(output / "README.md", ("\n".join(_card(made, about)) + "\n").encode())
+    atomic.write(output / "manifest.json", f"{json_text.pretty(made)}\n".encode())
 
 
 def _manifest(

@@ -8,6 +8,7 @@ OUT/_receipts/NAME.json  what each holds; written after it
 OUT/_partial/SHARD/      results of the shard at work
 """
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +20,8 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 
-from schemas import codecs, files, record, shards
-from vton_models.networks import weights
+from schemas import codecs, record, shards
+from schemas.folders import atomic
 from vton_models.reading import shard_files
 from vton_models.reading.pairing import Pair
 from vton_models.sampling import loop, outputs
@@ -61,7 +62,7 @@ class Synthesis:
             return held, True
         partial = self.output / PARTIAL / shard.name
         partial.mkdir(parents=True, exist_ok=True)
-        files.sweep(partial)
+        atomic.sweep(partial)
         made = loop.run(tasks, partial, self.batch_size, Work(self.sampler, self._finish, _encode))
         done = {task.record_id for task in made.done}
         sources = {
@@ -70,7 +71,7 @@ class Synthesis:
             if task.record_id in done
         }
         receipt = self._write(shard, sources, list(made.rejects))
-        files.write_json(self._receipt_path(shard), asdict(receipt))
+        atomic.write_json(self._receipt_path(shard), asdict(receipt))
         shutil.rmtree(partial)
         return receipt, False
 
@@ -87,21 +88,16 @@ class Synthesis:
     ) -> Receipt:
         path = self.output / shard.name
         origins: dict[str, Counter[str]] = {}
-        closed: list[tuple[int, str]] = []
 
-        def produce(temporary: Path) -> None:
-            with fsspec.open(shard.url, "rb") as source, temporary.open("wb") as file:
-                reader = shards.ShardReader(source, shard.name)
-                writer = shards.ShardWriter(file, with_source(reader.schema), shards.format_of(shard.name))
-                for row in reader.rows():
-                    if row["record_id"] in sources:
-                        changed = self._row(row, *sources[row["record_id"]])
-                        _count(origins, changed)
-                        writer.write(changed)
-                closed.append(writer.close())
-
-        weights.replace_file(path, produce)
-        ((size, sha256),) = closed
+        with fsspec.open(shard.url, "rb") as source, atomic.new_file(path) as file:
+            reader = shards.ShardReader(source, shard.name)
+            writer = shards.ShardWriter(file, with_source(reader.schema), shards.format_of(shard.name))
+            for row in reader.rows():
+                if row["record_id"] in sources:
+                    changed = self._row(row, *sources[row["record_id"]])
+                    _count(origins, changed)
+                    writer.write(changed)
+            size, sha256 = writer.close()
         counted = {column: dict(sorted(found.items())) for column, found in sorted(origins.items())}
         return Receipt(shard.name, shard.split, len(sources), size, sha256, counted, rejects)
 
@@ -123,7 +119,7 @@ class Synthesis:
         path, file = self._receipt_path(shard), self.output / shard.name
         if not path.is_file() or not file.is_file():
             return None
-        receipt = Receipt(**files.read_json(path))
+        receipt = Receipt(**json.loads(path.read_bytes()))
         return receipt if file.stat().st_size == receipt.bytes else None
 
     def _receipt_path(self, shard: shard_files.Shard) -> Path:
@@ -135,9 +131,7 @@ def begin(output: Path, config: Mapping[str, Any], overwrite: bool) -> None:
     ours = ("*-of-*.parquet", "*-of-*.arrow", "*.parquet", "manifest.json", "README.md", RECEIPTS, PARTIAL)
     outputs.begin(output, config, overwrite, ours)
     (output / RECEIPTS).mkdir(exist_ok=True)
-    files.sweep(output / RECEIPTS)
-    for path in output.glob(".*.tmp"):  # of `weights.replace_file`
-        path.unlink()
+    atomic.sweep(output / RECEIPTS)
 
 
 def end(output: Path) -> None:

@@ -4,6 +4,7 @@
 (`exp_avg/NAME`, `exp_avg_sq/NAME`, `step/NAME`), `ema.safetensors` where averages are kept, and `state.json`.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from schemas import files
+from schemas.folders import atomic
 from vton_models.training.ema import Ema
 
 WEIGHTS, OPTIMIZER, EMA, STATE = "weights.safetensors", "optimizer.safetensors", "ema.safetensors", "state.json"
@@ -49,14 +50,14 @@ def save(
 ) -> Path:
     """Writes `folder/step-N`, whole or not at all, and removes all but the newest `keep`."""
     path = folder / f"step-{counters.step:08d}"
-    with files.new_folder(path) as made:
+    with atomic.new_folder(path) as made:
         save_file(_stored(parameters), made / WEIGHTS)
         save_file(_stored(_flat(parameters, optimizer)), made / OPTIMIZER)
         if ema is not None:
             save_file(_stored(ema.averages), made / EMA)
-        files.write_json(made / STATE, asdict(counters))
+        atomic.write_json(made / STATE, asdict(counters))
     for old in existing(folder)[:-keep]:
-        files.remove_folder(old)
+        atomic.remove_folder(old)
     return path
 
 
@@ -74,7 +75,7 @@ def restore(
 
 def progress(path: Path) -> Progress:
     """The counters of a checkpoint."""
-    return Progress(**files.read_json(path / STATE))
+    return Progress(**json.loads((path / STATE).read_bytes()))
 
 
 @torch.no_grad()

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 import vton_models
-from schemas import files
 from schemas.cli.flags import UsageError, one_line
+from schemas.folders import atomic
 from vton_models.networks import weights
 from vton_models.training import checkpoints
 from vton_models.training.run_folder import Run
@@ -89,7 +89,7 @@ def build(module: ModuleType, config: Any, start: Start, run: Run | None) -> Any
 def save_random_base(model: Any, run: Run) -> None:
     """So that a model on random networks can be built again, whatever the version of torch."""
     if model.base["path"] == RANDOM and not run.base.is_dir():
-        with files.new_folder(run.base) as folder:
+        with atomic.new_folder(run.base) as folder:
             model.save_base(folder)
 
 

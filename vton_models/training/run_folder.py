@@ -14,8 +14,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from schemas import files
 from schemas.cli.flags import UsageError
+from schemas.folders import atomic, names
 
 # Of config.json: what may not differ between the parts of one run. Folders may move, so data counts by its digest.
 _SAME = ("model", "config", "start", "data", "records", "training")
@@ -36,7 +36,7 @@ class Run:
         if not self.config.is_file():
             return None
         try:
-            return dict(files.read_json(self.config))
+            return dict(json.loads(self.config.read_bytes()))
         except (OSError, ValueError) as error:
             raise UsageError(f"{self.config} is unreadable ({error}); allowed is --overwrite") from None
 
@@ -57,7 +57,7 @@ class Run:
         """Raises UsageError for a folder that holds something else than a run."""
         if self.config.is_file() or not self.path.is_dir():
             return
-        if any(not path.name.startswith(files.TEMPORARY) for path in self.path.iterdir()):
+        if any(not names.is_temporary(path.name) for path in self.path.iterdir()):
             raise UsageError(f"--output {self.path} is not empty and no training run; allowed is another folder")
 
     def start(self, description: dict[str, Any], finished_steps: int, anew: bool = False) -> None:
@@ -66,15 +66,15 @@ class Run:
             self.clear()
         self.path.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self.checkpoints, self.validation):
-            files.sweep(folder)
-        files.write_json(self.config, description)
+            atomic.sweep(folder)
+        atomic.write_json(self.config, description)
         kept = [line for line in self._lines() if json.loads(line)["step"] <= finished_steps]
-        files.write(self.log_file, "".join(f"{line}\n" for line in kept).encode())
+        atomic.write(self.log_file, "".join(f"{line}\n" for line in kept).encode())
 
     def clear(self) -> None:
         """Removes what a run writes, and nothing else."""
         for folder in (self.model, self.base, self.checkpoints, self.validation, self.trackers):
-            files.remove_folder(folder)
+            atomic.remove_folder(folder)
         for path in (self.card, self.log_file, self.config):
             path.unlink(missing_ok=True)
 

@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
 
-from schemas import files
+from schemas.folders import atomic
 from vton_models.networks import sheets
 
 QUARTERS = 4
@@ -65,7 +65,7 @@ class Validation:
                 rows.append(sheets.pictures(sheets.item(cpu_batch, number) | result))
         self.folder.mkdir(parents=True, exist_ok=True)
         note = f"made by a model in training, step {step}"
-        files.write(self.folder / f"step-{step:08d}.png", sheets.png(sheets.sheet(rows[: self.pictures]), note))
+        atomic.write(self.folder / f"step-{step:08d}.png", sheets.png(sheets.sheet(rows[: self.pictures]), note))
 
 
 def _timesteps(records: int, quarter: int, count: int, generator: torch.Generator) -> torch.Tensor:

@@ -10,6 +10,7 @@ from safetensors.torch import save_file  # noqa: E402
 from support.model_records import batch, example  # noqa: E402
 
 from schemas.cli.flags import UsageError  # noqa: E402
+from schemas.folders import atomic  # noqa: E402
 from vton_models import catvton  # noqa: E402
 from vton_models.catvton import Config, official  # noqa: E402
 from vton_models.networks import weights  # noqa: E402
@@ -128,7 +129,7 @@ def test_own_files_belong_to_their_base_and_model(tmp_path, base):
     assert weights.config_from_json(Config, noted["config"]) == model.config
     with pytest.raises(UsageError, match="was trained from base sha256"):
         tiny().load(tmp_path / "run")
-    weights.write_json(tmp_path / "run" / "config.json", noted | {"model": "anydoor"})
+    atomic.write_json(tmp_path / "run" / "config.json", noted | {"model": "anydoor"})
     with pytest.raises(UsageError, match="holds model 'anydoor'; allowed is 'catvton'"):
         model.load(tmp_path / "run")
 

@@ -12,6 +12,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from schemas.cli.flags import UsageError  # noqa: E402
+from schemas.folders import atomic  # noqa: E402
 from vton_models.catvton import Config  # noqa: E402
 from vton_models.networks import stable_diffusion, text, weights  # noqa: E402
 
@@ -39,16 +40,12 @@ def test_files_come_back_and_repeat_byte_for_byte(tmp_path):
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "x.json"
-    weights.write_json(path, {"a": 1})
+    atomic.write_json(path, {"a": 1})
     with pytest.raises(ValueError):
-        weights.write_json(path, {"a": float("nan")})
-
-    def half(temporary):
+        atomic.write_json(path, {"a": float("nan")})
+    with pytest.raises(OSError, match="disk full"), atomic.new_path(path) as temporary:
         temporary.write_bytes(b"{")
         raise OSError("disk full")
-
-    with pytest.raises(OSError):
-        weights.replace_file(path, half)
     assert json.loads(path.read_text()) == {"a": 1} and os.listdir(tmp_path) == ["x.json"]
 
 
@@ -168,7 +165,7 @@ def test_folders_appear_whole_and_replace_older_ones(tmp_path, vae):
 
 @pytest.mark.parametrize("config", [Config(), Config.tiny(dream=float("inf"), mask_free=True), Config(dream=0.0)])
 def test_configurations_survive_json(tmp_path, config):
-    weights.write_json(tmp_path / "config.json", weights.config_to_json(config))
+    atomic.write_json(tmp_path / "config.json", weights.config_to_json(config))
     found = weights.config_from_json(Config, weights.read_json(tmp_path / "config.json"))
     assert found == config and hash(found) == hash(config)
 

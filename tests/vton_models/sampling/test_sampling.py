@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from schemas import codecs, files
+from schemas import codecs
 from schemas.cli.flags import UsageError
+from schemas.folders import atomic
 from vton_models.networks import pictures
 from vton_models.reading import pairing
 from vton_models.reading.pairing import Row
@@ -83,7 +84,7 @@ def test_a_killed_run_goes_on_in_the_same_batches(tmp_path: Path, monkeypatch: p
     tasks = [task(number) for number in range(5)]
     whole, _ = run(tasks, tmp_path / "whole")
     assert whole.skipped == 0
-    real, written = files.write, []
+    real, written = atomic.write, []
 
     def dying(path: Path, data: bytes) -> None:
         if len(written) == 3:
@@ -91,7 +92,7 @@ def test_a_killed_run_goes_on_in_the_same_batches(tmp_path: Path, monkeypatch: p
         written.append(path)
         real(path, data)
 
-    monkeypatch.setattr(files, "write", dying)
+    monkeypatch.setattr(atomic, "write", dying)
     with pytest.raises(KeyboardInterrupt):
         run(tasks, tmp_path / "killed")
     monkeypatch.undo()

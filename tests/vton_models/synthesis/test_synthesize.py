@@ -13,8 +13,9 @@ from support import small_shards
 from support.helpers import digests, draw
 from support.helpers import rows as stored_rows
 
-from schemas import codecs, files
+from schemas import codecs
 from schemas.cli.flags import UsageError
+from schemas.folders import atomic
 from vton_models.commands import synthesize
 from vton_models.synthesis import synthesis
 
@@ -88,7 +89,7 @@ def test_killed_and_started_again(
     capsys: pytest.CaptureFixture[str], shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(capsys, *RANDOM, "--shards", shards, "--output", tmp_path / "whole", "--batch-size", 2)
-    real = files.write
+    real = atomic.write
     for stop_at in (3, 4, 3):  # twice within a shard, and between its receipt and the manifest
         count = [0]
 
@@ -98,7 +99,7 @@ def test_killed_and_started_again(
                 raise KeyboardInterrupt
             real(path, data)
 
-        monkeypatch.setattr(files, "write", dying)
+        monkeypatch.setattr(atomic, "write", dying)
         with pytest.raises(KeyboardInterrupt):
             run(capsys, *RANDOM, "--shards", shards, "--output", tmp_path / "killed", "--batch-size", 2)
         monkeypatch.undo()

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import files
 from schemas.cli.flags import UsageError
+from schemas.folders import atomic
 from vton_models.networks import sheets
 from vton_models.training import checkpoints, schedules, settings
 from vton_models.training.ema import Ema
@@ -123,7 +123,7 @@ def test_a_checkpoint_that_breaks_off_is_none(tmp_path: Path, monkeypatch: pytes
         raise OSError("disk full")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
-        patch.setattr(checkpoints.files, "write_json", broken)
+        patch.setattr(checkpoints.atomic, "write_json", broken)
         checkpoints.save(tmp_path, parameters, optimizer, None, checkpoints.Progress(step=2), keep=1)
     (tmp_path / "step-00000009").mkdir()  # as a copy that was broken off leaves it
     assert [path.name for path in checkpoints.existing(tmp_path)] == ["step-00000001"]
@@ -132,13 +132,13 @@ def test_a_checkpoint_that_breaks_off_is_none(tmp_path: Path, monkeypatch: pytes
 
 def test_folders_are_replaced_whole(tmp_path: Path) -> None:
     for text in ("old", "new"):
-        with files.new_folder(tmp_path / "made") as folder:
+        with atomic.new_folder(tmp_path / "made") as folder:
             (folder / "sub").mkdir()
             (folder / "sub/file").write_text(text)
     assert (tmp_path / "made/sub/file").read_text() == "new" and os.listdir(tmp_path) == ["made"]
     (tmp_path / ".tmp-left").mkdir()
     (tmp_path / ".tmp-file").write_text("")
-    files.sweep(tmp_path)
+    atomic.sweep(tmp_path)
     assert os.listdir(tmp_path) == ["made"]
 
 
