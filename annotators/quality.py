@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from annotators.functional import agnostic, masks, quality
-from schemas import record
+from schemas import kinds
 from schemas.labels import Category, Cihp
 
 READS = ("person_image", "garment_image")
@@ -23,7 +23,7 @@ MAY_READ = ("person_mask", "parse", "garment_mask", "garment_view", "keypoints",
 # garment_background_tint: median luma of a flat garment photo's border, and the largest less the smallest of its
 # channels' medians, 0–255; agnostic_area: share of the frame to repaint; upper_area, lower_area, dress_area: shares of
 # the frame that the parse calls such a garment. Null when unknown.
-FIELDS = (record.TRYON["quality"],)
+FIELDS = (kinds.TRYON.fields["quality"],)
 # A jumpsuit is a dress here, as in the map from LIP's ids to CIHP's, which have none.
 AREAS: dict[str, tuple[Cihp, ...]] = {
     "upper_area": (Cihp.UPPER_CLOTHES, Cihp.COAT),

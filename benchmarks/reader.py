@@ -34,7 +34,7 @@ import psutil
 import pyarrow as pa
 
 from benchmarks import reader_peers as peers
-from schemas import codecs, fields, record, shards
+from schemas import codecs, fields, kinds, record, shards
 
 PASSES = 5  # over the records that are decoded alone
 PER_SHARD, MOST_SHIFT, MOST_LIGHT = 250, 12, 8
@@ -53,7 +53,7 @@ def originals(data: Path) -> dict[str, list[np.ndarray]]:
     """The pictures of VITON-HD's layout that have its size, decoded."""
     found: dict[str, list[np.ndarray]] = {}
     for column, folder in FOLDERS.items():
-        field = record.TRYON[column]
+        field = kinds.TRYON.fields[column]
         files = sorted(data.glob(f"vitonhd_mini/*/{folder}/*"))
         pictures = [record.decode(field, {"bytes": file.read_bytes()}) for file in files]
         found[column] = [picture for picture in pictures if picture.shape[:2] == SHAPE]
@@ -93,7 +93,7 @@ def make_record(number: int, pictures: dict[str, list[np.ndarray]]) -> dict[str,
 def schema() -> pa.Schema:
     names = ("record_id", "person_image", "garment_image", "agnostic_mask", "densepose_image", "parse", "caption")
     extra = [fields.mask("mask_8bit"), fields.text("keypoints_json")]
-    return fields.with_huggingface(pa.schema([*(record.TRYON[name] for name in names), *extra]))
+    return kinds.TRYON.schema([*(kinds.TRYON.fields[name] for name in names), *extra])
 
 
 def make(arguments: argparse.Namespace) -> None:

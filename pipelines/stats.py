@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import fields, record, shards
+from schemas import fields, kinds, shards
 from schemas.cli import flags
 from schemas.cli import tables as markup
 from schemas.cli.tables import Cell, Share, Table
 from schemas.finished import shard_names
 from schemas.folders import Folder, open_folder
+from schemas.kinds import Kind
 from schemas.labels import Category
 
 EXAMPLES = """\
@@ -63,7 +64,8 @@ def tables(data: pa.Table, wide: bool = False) -> list[Table]:
 
 
 def read(folders: Sequence[Folder]) -> pa.Table:
-    """A row per record: COLUMNS that the shards have, and a bool `has_<column>` for each column that isn't in BASE.
+    """A row per record: COLUMNS that the shards have, and a bool `has_<column>` for each column that not every shard of
+    its kind has.
 
     Raises OSError or pa.ArrowException for damaged shards, UsageError for a folder without any.
     """
@@ -78,11 +80,12 @@ def _small(folder: Folder, name: str) -> pa.Table:
     """No more of a Parquet shard is read than one small leaf of each column."""
     with folder.open(name) as file:
         reader = shards.ShardReader(file, name)
-        wanted = [field for field in reader.schema if field.name in COLUMNS or field.name not in record.BASE]
+        kind = kinds.of(reader.schema)
+        wanted = [field for field in reader.schema if field.name in COLUMNS or field.name not in kind.base]
         is_parquet = shards.format_of(name) == "parquet"
         paths = [_leaf(field) if is_parquet else field.name for field in wanted]
         groups = [reader.group(index, paths) for index in range(reader.groups)]
-    return _described(pa.concat_tables(groups) if groups else reader.schema.empty_table())
+    return _described(pa.concat_tables(groups) if groups else reader.schema.empty_table(), kind)
 
 
 def _leaf(field: pa.Field) -> str:
@@ -96,12 +99,12 @@ def _leaf(field: pa.Field) -> str:
     return str(field.name)
 
 
-def _described(table: pa.Table) -> pa.Table:
+def _described(table: pa.Table, kind: Kind) -> pa.Table:
     found = {}
     for name in table.column_names:
         if name in COLUMNS:
             found[name] = table[name].cast(pa.string()) if name in COUNTED else table[name]
-        elif name not in record.BASE:
+        elif name not in kind.base:
             found[f"{HAS}{name}"] = table[name].is_valid()
     return pa.table(found)
 
@@ -148,8 +151,8 @@ def _true(part: pa.Table, name: str) -> int:
 def _annotations(data: pa.Table) -> Iterator[str]:
     """In the order of the record, then by name; those that no record has are left out."""
     names = [name for name in data.column_names if name.startswith(HAS) and _true(data, name)]
-    known = {f"{HAS}{name}": number for number, name in enumerate(record.TRYON)}
-    yield from sorted(names, key=lambda name: (known.get(name, len(known)), name))
+    known = list(dict.fromkeys(f"{HAS}{name}" for kind in kinds.KINDS.values() for name in kind.fields))
+    yield from sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
 def _table(

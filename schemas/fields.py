@@ -4,6 +4,7 @@ Image-like columns are `struct<bytes, path>`, which Hugging Face `datasets` and 
 """
 
 import json
+from collections.abc import Mapping
 
 import pyarrow as pa
 
@@ -65,6 +66,17 @@ def table(name: str, /, **members: pa.DataType) -> pa.Field:
     return pa.field(name, pa.list_(pa.struct(list(members.items()))), metadata={"kind": "table"})
 
 
+# Of every kind of record: where each column comes from.
+PROVENANCE = table(
+    "provenance",
+    column=pa.string(),
+    origin=pa.string(),
+    annotator=pa.string(),
+    digest=pa.string(),
+    note=pa.string(),
+)
+
+
 def kind(field: pa.Field) -> str:
     """ "image", "mask", "label_map", "keypoints", "box", "text", "number", "struct" or "table"."""
     return (field.metadata or {}).get(b"kind", b"number").decode()
@@ -84,13 +96,13 @@ def label_space(field: pa.Field) -> str:
     return field.metadata[b"label_space"].decode()
 
 
-def with_huggingface(schema: pa.Schema) -> pa.Schema:
-    """The schema with `datasets`' feature description in its metadata.
+def with_huggingface(schema: pa.Schema, also: Mapping[bytes, bytes]) -> pa.Schema:
+    """The schema with `datasets`' feature description in its metadata, and what is `also` to stand there.
 
     Masks declare mode L; label maps declare none, since a cast to L would destroy the ids.
     """
     features = {field.name: _feature(field.type, kind(field)) for field in schema}
-    return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    return schema.with_metadata({b"huggingface": json.dumps({"info": {"features": features}}).encode(), **also})
 
 
 def _feature(arrow_type: pa.DataType, field_kind: str = "") -> object:

@@ -9,8 +9,7 @@ from typing import Any, BinaryIO, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas import fields
-from schemas.record import IDS
+from schemas import fields, kinds
 
 FORMATS = ("parquet", "arrow")
 ROW_GROUP_BYTES = 6 << 20  # read fastest of the sizes that were measured
@@ -129,7 +128,7 @@ def _parquet(sink: "_Hashing", schema: pa.Schema) -> Any:
         schema,
         compression=compression,
         use_dictionary=[field.name for field in schema if field.type == fields.WORD],
-        write_statistics=[name for name in IDS if name in schema.names],
+        write_statistics=[name for name in kinds.of(schema).ids if name in schema.names],
         store_schema=True,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import annotators
 from annotators.common import registry
 from annotators.functional.keypoints import PERSON_CHOICES
-from schemas import record, shards
+from schemas import kinds, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError, flag
 
@@ -153,7 +153,9 @@ def _check_numbers(flags: Flags) -> None:
 def columns_of(name: str, words: Sequence[str]) -> tuple[str, ...]:
     """Columns that a list of columns and annotators means; an annotator's name means all that it writes."""
     groups = {**record.ANNOTATOR_COLUMNS, **_written()}
-    known = set(record.TRYON) - set(record.BASE) | {column for columns in groups.values() for column in columns}
+    known = set(kinds.TRYON.fields) - set(kinds.TRYON.base) | {
+        column for columns in groups.values() for column in columns
+    }
     found: list[str] = []
     for word in words:
         if word not in groups and word not in known:

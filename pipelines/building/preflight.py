@@ -7,7 +7,7 @@ from annotators.common import registry
 from pipelines.building.columns import DERIVED, HALVES, columns_of, promised
 from pipelines.building.configuration import NEVER_A_REASON, Configuration
 from pipelines.sources import Listed
-from schemas import record
+from schemas import kinds, record
 from schemas.cli.flags import UsageError
 
 
@@ -23,13 +23,13 @@ def shipped(item: Listed, configuration: Configuration) -> frozenset[str]:
 
 def columns(records: Iterable[Listed], configuration: Configuration) -> tuple[str, ...]:
     """Columns of the shards: the base, what any record ships, and what the default and chosen annotators write."""
-    found = set(record.BASE)
+    found = set(kinds.TRYON.base)
     for signature in {frozenset(item.references) | frozenset(item.values) for item in records}:
-        found |= {column for name in signature for column in columns_of(name)} & set(record.TRYON)
+        found |= {column for name in signature for column in columns_of(name)} & set(kinds.TRYON.fields)
     found |= {"parse", "keypoints", "densepose_image", "caption", "garment_caption"}
     for name, made in configuration.annotators:
         found |= {field.name for field in registry.written(name, made)}
-    known = list(record.TRYON)
+    known = list(kinds.TRYON.fields)
     return tuple(sorted(found, key=lambda name: (known.index(name) if name in known else len(known), name)))
 
 

@@ -17,9 +17,9 @@ from pipelines.building.configuration import Configuration
 from pipelines.building.plan import Planned
 from schemas import codecs, record
 from schemas.folders import InputFolder
+from schemas.kinds import TRYON
 from schemas.messages import clean
 
-PHOTOS = ("person_image", "garment_image")
 HEIF_ENDINGS = (".heic", ".heif")
 
 
@@ -71,7 +71,7 @@ def read(
     reading.columns |= values
     for column, note in planned.values.get("notes", {}).items():
         reading.came_from(column, "dataset", None, None, note)
-    photos = {column: _photo(column, reading, root) for column in PHOTOS}
+    photos = {column: _photo(column, reading, root) for column in TRYON.photos}
     placed = {
         "person_image": _fitted(photos["person_image"], configuration),
         "garment_image": _garment(photos["garment_image"], reading, configuration, parse),
@@ -203,8 +203,8 @@ def _add_all_shipped(
 ) -> None:
     references = reading.planned.references
     for name, (path, _) in sorted(references.items()):
-        if name not in (*PHOTOS, "densepose_uv"):
-            about = "garment_image" if name in record.GARMENT_ALIGNED else "person_image"
+        if name not in (*TRYON.photos, "densepose_uv"):
+            about = TRYON.photo_of(name)
             _add_shipped(name, path, photos[about], placed[about].geometry, reading, root)
     if {shipped.PARTS, "densepose_uv"} <= set(references):
         _add_iuv(photos["person_image"], placed["person_image"].geometry, reading, root)

@@ -22,12 +22,13 @@ from pipelines.building.plan import Planned
 from pipelines.building.reading import Reading
 from pipelines.building.unit import attempt
 from pipelines.runners._totals import Totals
-from schemas import codecs, fields, package, record, shards
+from schemas import codecs, fields, kinds, package, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError
 from schemas.finished import shard_names
 from schemas.folders import Entry, Folder, InputFolder, JoinedFolder, open_folder
 from schemas.json_text import canonical
+from schemas.kinds import Kind
 
 SHARDS = "shards"  # where the finished folder is mounted; folders of imported columns are mounted by the column
 WORDS = ("record_id", "dataset", "split", "category")
@@ -191,24 +192,25 @@ def _small(folder: Folder, columns: tuple[str, ...], name: str) -> tuple[pa.Sche
 
 def new_schema(source: pa.Schema, rewrite: Rewrite) -> pa.Schema:
     """The columns of the source as they are, and those that are replaced or added, in the record's order."""
-    found = {field.name: _plain(field) for field in source}
+    kind = kinds.of(source)
+    known = {field.name: _plain(field, kind) for field in source}
     for name, made in rewrite.annotators:
         written = (
             field
             for field in registry.written(name, made)
             if field.name in rewrite.written - set(source.names) | rewrite.replaced
         )
-        found |= {field.name: record.TRYON.get(field.name, field) for field in written}
-    found |= {column: record.TRYON[column] for column, _ in rewrite.imports if column in set(record.TRYON) - set(found)}
-    known = [*(name for name in record.TRYON if name in found), *(name for name in found if name not in record.TRYON)]
-    return fields.with_huggingface(pa.schema([found[name] for name in known]))
+        known |= {field.name: kind.fields.get(field.name, field) for field in written}
+    imported = [column for column, _ in rewrite.imports if column not in known and column in kind.fields]
+    known |= {column: kind.fields[column] for column in imported}
+    return kind.schema(known[name] for name in kind.ordered(known))
 
 
-def _plain(field: pa.Field) -> pa.Field:
+def _plain(field: pa.Field, kind: Kind) -> pa.Field:
     """As it was before Parquet, which renames list members and adds to the metadata."""
-    known = record.TRYON.get(field.name)
-    if known is not None and known.type == field.type:
-        return known
+    own = kind.fields.get(field.name)
+    if own is not None and own.type == field.type:
+        return own
     noted = {key: value for key, value in (field.metadata or {}).items() if not key.startswith(b"PARQUET:")}
     return field.with_metadata(noted)
 
@@ -328,7 +330,7 @@ class ShardRows:
         return data
 
     def _photo_size(self, column: str, row: dict[str, Any], reading: Reading) -> tuple[int, int]:
-        photo = "garment_image" if column in record.GARMENT_ALIGNED else "person_image"
+        photo = kinds.of(self.source).photo_of(column)
         try:
             return codecs.image_size(row[photo]["bytes"])
         except codecs.CodecError as error:

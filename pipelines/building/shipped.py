@@ -8,7 +8,7 @@ from PIL import Image
 
 from annotators.functional import densepose, parsing
 from annotators.functional import geometry as shapes
-from schemas import codecs, fields, labels, record
+from schemas import codecs, fields, kinds, labels, record
 from schemas.uv import decode_uv
 
 Size = tuple[int, int]  # height, width
@@ -32,7 +32,7 @@ def decode(reference: str, data: bytes, size: Size) -> Found:
     """
     if reference in (PARTS, "densepose", "densepose_image"):
         return _densepose(reference, data, size)
-    field = record.TRYON[reference]
+    field = kinds.TRYON.fields[reference]
     if fields.kind(field) == "keypoints":
         return Found(dict(codecs.decode_keypoints(data, size)))
     if fields.kind(field) == "image":
@@ -156,7 +156,7 @@ def moved(column: str, value: np.ndarray, geometry: shapes.Geometry) -> np.ndarr
         return shapes.label_map(value, geometry)
     if column in _ON_BLACK:
         return shapes.photo(value, geometry, fill=0)
-    return _MOVES[fields.kind(record.TRYON[column])](value, geometry)
+    return _MOVES[fields.kind(kinds.TRYON.fields[column])](value, geometry)
 
 
 def moves(geometry: shapes.Geometry) -> bool:

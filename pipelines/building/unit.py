@@ -24,6 +24,7 @@ from pipelines.runners._totals import Totals
 from schemas import record, shards
 from schemas.cli import options
 from schemas.folders import Folder, InputFolder, open_folder, open_input
+from schemas.kinds import TRYON
 from schemas.messages import clean
 
 CHUNK = 8  # decoded records in memory; more where an annotator takes larger batches
@@ -136,7 +137,7 @@ def build_unit(
 @lru_cache(maxsize=4)
 def shard_schema(configuration: Configuration) -> pa.Schema:
     extra = [field for name, made in configuration.annotators for field in registry.written(name, made)]
-    return record.schema(configuration.columns, extra)
+    return record.schema(TRYON, configuration.columns, extra)
 
 
 def unit_tokens(planned: list[Planned], root: InputFolder) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipelines.exports import File, Item, Layout, _cells, _metadata, need
 from pipelines.exports._names import Names, plain
-from schemas import fields, record
+from schemas import fields, kinds
 
 MAIN = "person_image"
 
@@ -65,7 +65,7 @@ class Export(Layout):
             if fields.is_picture(field):
                 found.append(pa.field(_key(field), pa.string()))
             elif field.name != "provenance":
-                known = record.TRYON.get(field.name, field).type
+                known = kinds.TRYON.fields.get(field.name, field).type
                 plain_type = known if known == field.type else field.type  # Parquet renames the members of lists
                 found.append(pa.field(field.name, pa.string() if plain_type == fields.WORD else plain_type))
         return pa.schema(found)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.exports import File, Item, Layout, _cells, file_name
-from schemas import codecs, fields, labels, record
+from schemas import codecs, fields, kinds, labels, record
 from schemas.cli.flags import UsageError
 from schemas.cli.options import option
 
@@ -34,7 +34,7 @@ class Export(Layout):
         if self.column not in allowed:
             given = f"--review-column {self.column!r}"
             raise UsageError(f"{given}; these shards have {', '.join(allowed) or 'no mask'}")
-        self.photo = "garment_image" if self.column in record.GARMENT_ALIGNED else "person_image"
+        self.photo = kinds.of(schema).photo_of(self.column)
         _check_names(items)
 
     @property

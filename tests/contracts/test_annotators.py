@@ -10,7 +10,7 @@ from support.helpers import draw
 
 import annotators
 from annotators.common import batching, registry
-from schemas import fields, labels, record
+from schemas import fields, kinds, labels, record
 from schemas.cli import options
 
 WEIGHTLESS = [name for name in annotators.names() if not registry.needs_weights(annotators.load(name).Config())]
@@ -41,8 +41,8 @@ def test_declarations(name: str) -> None:
     written = registry.written(name, made)
     assert written and all(fields.kind(field) for field in written)
     for field in written:
-        if field.name in record.TRYON:
-            assert field.type == record.TRYON[field.name].type, field.name
+        if field.name in kinds.TRYON.fields:
+            assert field.type == kinds.TRYON.fields[field.name].type, field.name
     assert all(item.metadata.get("help") for item in dataclasses.fields(made)), "every flag has its help"
     options.check(made)
 
@@ -50,7 +50,7 @@ def test_declarations(name: str) -> None:
 @pytest.mark.parametrize("name", annotators.names())
 def test_columns_are_known_to_skip_and_recompute(name: str) -> None:
     assert name in record.ANNOTATOR_COLUMNS
-    plain = {field.name for field in registry.written(name)} & set(record.TRYON)
+    plain = {field.name for field in registry.written(name)} & set(kinds.TRYON.fields)
     assert plain <= set(record.ANNOTATOR_COLUMNS[name])
 
 
@@ -64,7 +64,7 @@ def test_results_are_of_their_kind_and_size(name: str) -> None:
         if value is None:
             continue
         if fields.is_picture(field):
-            photo = given["garment_image" if field.name in record.GARMENT_ALIGNED else "person_image"]
+            photo = given[kinds.TRYON.photo_of(field.name)]
             assert value.dtype == np.uint8 and value.shape[:2] == photo.shape[:2]
         if kind == "mask":
             assert set(np.unique(value)) <= {0, 255}

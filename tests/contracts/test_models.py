@@ -14,7 +14,7 @@ pytest.importorskip("diffusers")
 from support.model_records import batch, example  # noqa: E402
 
 import vton_models  # noqa: E402
-from schemas import record  # noqa: E402
+from schemas import kinds  # noqa: E402
 from schemas.cli import options  # noqa: E402
 from vton_models.networks import weights  # noqa: E402
 from vton_models.system import About  # noqa: E402
@@ -72,7 +72,7 @@ def test_declarations(name: str) -> None:
 
 
 def test_columns_are_the_records(model: Any) -> None:
-    assert set(model.COLUMNS) | set(model.OPTIONAL_COLUMNS) <= set(record.TRYON)
+    assert set(model.COLUMNS) | set(model.OPTIONAL_COLUMNS) <= set(kinds.TRYON.fields)
     assert not set(model.COLUMNS) & set(model.OPTIONAL_COLUMNS)
 
 

@@ -12,7 +12,7 @@ from support.helpers import Dataset
 
 from pipelines import sources
 from pipelines.building import plan
-from schemas import record
+from schemas import kinds
 from schemas.cli.flags import UsageError
 from schemas.folders import open_folder
 from schemas.labels import Category
@@ -62,8 +62,8 @@ def test_a_listing_names_known_columns_and_existing_files_and_is_the_same_everyw
     assert found.records and len({item.record_id for item in found.records}) == len(found.records)
     for item in found.records:
         assert {"person_image", "garment_image"} <= set(item.references)
-        assert {column for name in item.references for column in plan.columns_of(name)} <= set(record.TRYON)
-        assert set(item.values) - {"notes"} <= set(record.TRYON) and {"person_id", "garment_id", "paired"} <= set(
+        assert {column for name in item.references for column in plan.columns_of(name)} <= set(kinds.TRYON.fields)
+        assert set(item.values) - {"notes"} <= set(kinds.TRYON.fields) and {"person_id", "garment_id", "paired"} <= set(
             item.values
         )
         assert item.values.get("category") in [None, *Category]

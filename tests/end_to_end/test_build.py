@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.helpers import WEIGHTLESS, Dataset, Result, copy, digests, rows
 
-from schemas import codecs, record, shards
+from schemas import codecs, kinds, record, shards
 
 Command = Callable[..., Result]
 BUILD = "pipelines.build_vitonhd"
@@ -174,7 +174,7 @@ def test_size_brings_everything_along(command: Command, dataset: Dataset, tmp_pa
     assert result.code == 0, result.stderr
     first = rows(out)[0]
     for column in ("person_image", "parse", "densepose_image", "agnostic_mask", "garment_mask", "high_frequency_map"):
-        decoded = record.decode(record.TRYON[column], first[column])
+        decoded = record.decode(kinds.TRYON.fields[column], first[column])
         assert decoded.shape[:2] == (64, 64), column
     assert (first["height"], first["width"]) == (64, 64)
     assert command("pipelines.validate", out).code == 0

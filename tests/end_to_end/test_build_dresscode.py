@@ -14,7 +14,7 @@ from support.layouts import caption, dresscode_labels, grey_png, render_dresscod
 
 from annotators.functional import densepose
 from pipelines.sources import sample
-from schemas import labels, record
+from schemas import kinds, labels, record
 from schemas.labels import Body25, Category
 
 Command = Callable[..., Result]
@@ -22,7 +22,11 @@ BUILD = "pipelines.build_dresscode"
 
 
 def decoded(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: record.decode(record.TRYON[name], row[name]) for name in record.TRYON if row.get(name) is not None}
+    return {
+        name: record.decode(kinds.TRYON.fields[name], row[name])
+        for name in kinds.TRYON.fields
+        if row.get(name) is not None
+    }
 
 
 def notes(row: dict[str, Any]) -> dict[str, dict[str, str]]:

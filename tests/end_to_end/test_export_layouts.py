@@ -11,7 +11,7 @@ from support import finished
 from support.helpers import WEIGHTLESS, Result, rows
 
 from pipelines.sources import sample
-from schemas import codecs, fields, record
+from schemas import codecs, fields, kinds, record
 
 Command = Callable[..., Result]
 BUILD, EXPORT = "pipelines.build_vitonhd", "pipelines.export"
@@ -39,14 +39,14 @@ def assert_came_back(before: dict[str, Any], after: dict[str, Any], lossy: list[
     for name, cell in before.items():
         if name in OWN or cell is None:
             continue
-        kind = fields.kind(record.TRYON[name])
+        kind = fields.kind(kinds.TRYON.fields[name])
         if kind == "image" and name not in lossy:
             assert after[name]["bytes"] == cell["bytes"], name
         elif kind == "image":
             was, now = (codecs.decode_image(each["bytes"]).astype(int) for each in (cell, after[name]))
             assert np.abs(was - now).mean() < 5, name
         elif kind in ("mask", "label_map"):
-            field = record.TRYON[name]
+            field = kinds.TRYON.fields[name]
             assert np.array_equal(record.decode(field, after[name]), record.decode(field, cell)), name
         else:
             assert after[name] == cell, name

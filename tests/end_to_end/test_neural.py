@@ -23,7 +23,7 @@ from support.tiny_models import (
     save_u2net,
 )
 
-from schemas import codecs, fields, labels, record
+from schemas import codecs, fields, kinds, labels, record
 
 Command = Callable[..., Result]
 BUILD = "pipelines.build_vitonhd"
@@ -67,8 +67,8 @@ def test_everything_is_computed_from_the_photo(
     for row in rows(tmp_path / "out"):
         size = (row["height"], row["width"])
         for column in ("parse", "densepose", "densepose_image"):
-            assert record.decode(record.TRYON[column], row[column]).shape[:2] == size
-        keypoints = record.decode(record.TRYON["keypoints"], row["keypoints"])
+            assert record.decode(kinds.TRYON.fields[column], row[column]).shape[:2] == size
+        keypoints = record.decode(kinds.TRYON.fields["keypoints"], row["keypoints"])
         assert keypoints[labels.Body25.NECK].any() and keypoints[:, 2].max() <= 1
         x0, y0, x1, y1 = row["person_box"]
         seen = keypoints[keypoints[:, 2] > 0]
@@ -90,8 +90,8 @@ def test_captions_and_tags_when_named(command: Command, photos: Dataset, weights
         assert isinstance(row["caption"], str) and row["captions"][0]["text"] == row["caption"]
         assert row["captions"][0]["model"] == "Salesforce/blip-image-captioning-base"
         assert row["tags"][0]["name"] == "item"
-        assert record.decode(record.TRYON["person_mask"], row["person_mask"]).any()
-    assert fields.kind(record.TRYON["tags"]) == "table"
+        assert record.decode(kinds.TRYON.fields["person_mask"], row["person_mask"]).any()
+    assert fields.kind(kinds.TRYON.fields["tags"]) == "table"
 
 
 def test_the_other_backends(command: Command, photos: Dataset, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_the_other_backends(command: Command, photos: Dataset, tmp_path: Path) -
     assert (result.code, result.json["records"]) == (0, 2), result.stderr
     for row in rows(tmp_path / "out"):
         for column in ("parse", "parse_lip", "parse_atr", "garment_mask"):
-            assert record.decode(record.TRYON[column], row[column]).any(), column
+            assert record.decode(kinds.TRYON.fields[column], row[column]).any(), column
         assert row["keypoints"] is None, "this model is nowhere sure enough to see a joint"
         assert {"worn_garment_image", "worn_garment_mask"} <= set(row)
     assert command("pipelines.validate", tmp_path / "out").code == 0
@@ -130,10 +130,10 @@ def test_one_person_of_two_in_every_column(command: Command, photos: Dataset, we
     assert result.json["records"] == 1, result.stderr
     (row,) = rows(tmp_path / "out")
     x0, _, x1, _ = row["person_box"]
-    keypoints = record.decode(record.TRYON["keypoints"], row["keypoints"])
+    keypoints = record.decode(kinds.TRYON.fields["keypoints"], row["keypoints"])
     assert keypoints[keypoints[:, 2] > 0, 0].min() > width * 0.8, "the large one stands on the right"
     for column in ("densepose", "person_mask"):
-        value = record.decode(record.TRYON[column], row[column])
+        value = record.decode(kinds.TRYON.fields[column], row[column])
         columns = np.flatnonzero(value.reshape(*value.shape[:2], -1)[..., 0].any(axis=0))
         inside = ((columns >= x0 - 0.2 * (x1 - x0)) & (columns <= x1 + 0.2 * (x1 - x0))).mean()
         assert inside == 1.0 if column == "person_mask" else inside > 0.5, column

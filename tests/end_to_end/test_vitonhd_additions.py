@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from support.helpers import HEIGHT, WIDTH, Dataset, Result, rows
 
-from schemas import codecs, labels, record
+from schemas import codecs, kinds, labels, record
 
 Command = Callable[..., Result]
 BUILD = "pipelines.build_vitonhd"
@@ -33,7 +33,9 @@ def test_added_folders_fill_their_columns(command: Command, dataset: Dataset, tm
         result = command(BUILD, "--input", dataset.root, "--output", out, "--pair-list", 1018, "--pairing", pairing)
         assert (result.code, result.json["records"]) == (0, 2), result.stderr
         for row in rows(out):
-            values = {name: record.decode(record.TRYON[name], row[name]) for name in record.TRYON if row.get(name)}
+            values = {
+                name: record.decode(field, row[name]) for name, field in kinds.TRYON.fields.items() if row.get(name)
+            }
             assert (values["worn_garment_mask"] == mask).all()
             assert (values["warped_garment_mask"] == warped_mask).all()
             assert ("warped_garment_image" in values) == (pairing == "unpaired")

@@ -11,7 +11,7 @@ import pytest
 from support.shard_rows import row, write
 
 from pipelines import stats
-from schemas import codecs, record, shards
+from schemas import codecs, kinds, shards
 from schemas.cli.tables import Table
 from schemas.folders import LocalFolder, open_folder
 
@@ -69,7 +69,7 @@ def test_counts(folder: Path) -> None:
     assert annotated["keypoints"] == annotated["caption"] == annotated["captions"] == pytest.approx((0.25, 0, 0, 1 / 7))
     assert annotated["quality"] == pytest.approx((0, 1, 0, 1 / 7)), "there, though nothing in it is known"
     assert "parse" not in annotated and "person_mask" not in annotated, "no record has them"
-    assert list(annotated) == [name for name in record.TRYON if name in annotated]
+    assert list(annotated) == [name for name in kinds.TRYON.fields if name in annotated]
 
 
 def test_several_folders_and_a_wide_table(folder: Path, tmp_path: Path) -> None:

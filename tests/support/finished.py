@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from support.helpers import HEIGHT, WIDTH, draw
 
-from schemas import codecs, record, shards
+from schemas import codecs, kinds, record, shards
 
 PICTURES = {"person_image", "garment_image", "densepose_image", "agnostic_image", "pose_image", "warped_garment_image"}
 
@@ -36,7 +36,7 @@ def row(person: str, garment: str, split: str = "test", seed: int = 0, **changed
         "width": WIDTH,
     }
     values |= changed
-    stored = {name: record.encode(record.TRYON[name], value, f"{name}.png") for name, value in values.items()}
+    stored = {name: record.encode(kinds.TRYON.fields[name], value, f"{name}.png") for name, value in values.items()}
     jpegs = {
         "person_image": drawn["person"],
         "garment_image": drawn["garment"],
@@ -49,7 +49,7 @@ def row(person: str, garment: str, split: str = "test", seed: int = 0, **changed
 def write(folder: Path, rows: list[dict[str, Any]], per_shard: int = 2, file_format: str = "parquet") -> Path:
     """A folder that `rewrite.open_finished` opens; rows of one split after another."""
     folder.mkdir(parents=True)
-    schema = record.schema({name for each in rows for name in each})
+    schema = record.schema(kinds.TRYON, {name for each in rows for name in each})
     listed = []
     for split in dict.fromkeys(each["split"] for each in rows):
         own = [each for each in rows if each["split"] == split]

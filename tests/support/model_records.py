@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from schemas import fields, record
+from schemas import fields, kinds
 
 torch.set_num_threads(1)  # tiny networks gain nothing from more, and a busy machine makes threads wait for each other
 
@@ -19,9 +19,10 @@ def example(seed: int, height: int = 96, width: int = 72) -> dict[str, Any]:
         "label_map": lambda: _blocks(generator, height, width, 1, 20)[..., 0],
         "text": lambda: " ".join(generator.choice(["red", "blue", "shirt", "with", "long", "sleeves"], 4)),
     }
-    made = {name: makers[fields.kind(field)]() for name, field in record.TRYON.items() if fields.kind(field) in makers}
+    columns = {name: fields.kind(field) for name, field in kinds.TRYON.fields.items()}
+    record = {name: makers[kind]() for name, kind in columns.items() if kind in makers}
     points = generator.uniform(0, 1, (25, 3)).astype(np.float32) * (width, height, 1)
-    return made | {"category": "upper_body", "paired": True, "keypoints": points.astype(np.float32)}
+    return record | {"category": "upper_body", "paired": True, "keypoints": points.astype(np.float32)}
 
 
 def _blocks(generator: np.random.Generator, height: int, width: int, channels: int, top: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas import record, shards
+from schemas.kinds import TRYON
 
 
 def row(number: int, **values: Any) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def write(folder: Path, name: str, rows: Iterable[dict[str, Any]], columns: Iter
     """A shard of these rows, in the format that its name says."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / name).open("wb") as file:
-        writer = shards.ShardWriter(file, record.schema(columns), shards.format_of(name))
+        writer = shards.ShardWriter(file, record.schema(TRYON, columns), shards.format_of(name))
         for cells in rows:
             writer.write(cells)
         writer.close()

@@ -9,6 +9,7 @@ from typing import Any
 from support.helpers import draw
 
 from schemas import codecs, record, shards
+from schemas.kinds import TRYON
 
 
 def row(number: int, split: str = "train") -> dict[str, Any]:
@@ -37,7 +38,10 @@ def write(folder: Path, count: int, change: Callable[[int, dict[str, Any]], None
     """One train shard of `count` records; `change(number, row)` may alter each before it is written."""
     folder.mkdir(parents=True)
     path = folder / "train-00000-of-00001.parquet"
-    with path.open("wb") as file, shards.ShardWriter(file, record.schema(["agnostic_mask"]), "parquet") as writer:
+    with (
+        path.open("wb") as file,
+        shards.ShardWriter(file, record.schema(TRYON, ["agnostic_mask"]), "parquet") as writer,
+    ):
         for number in range(count):
             made = row(number)
             if change:

@@ -7,7 +7,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.record import BASE
+from schemas.kinds import TRYON
 from vton_models.reading import shard_files
 from vton_models.reading.catalogue import Catalogue
 
@@ -15,8 +15,10 @@ _THREADS = 8
 
 
 def incomplete(found: Catalogue, columns: Sequence[str]) -> set[str]:
-    """Ids of the records in which one of the columns is null or absent; those of every shard (`BASE`) are never."""
-    wanted = [name for name in columns if name not in BASE]
+    """Ids of the records in which one of the columns is null or absent; those that the kind
+    requires are in every one.
+    """
+    wanted = [name for name in columns if name not in TRYON.required]
     if not wanted:
         return set()
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -7,12 +7,12 @@ from typing import Any
 import pyarrow as pa
 
 from schemas import record
-from schemas.record import GARMENT_ALIGNED
+from schemas.kinds import TRYON
 from vton_models.reading import shard_files
 from vton_models.reading.pairing import Pair, Row
 
 # What belongs to the garment, whoever else is in the record.
-OF_THE_GARMENT = GARMENT_ALIGNED | {"garment_caption", "garment_type", "garment_view", "tags"}
+OF_THE_GARMENT = {"garment_image", *TRYON.aligned, "garment_caption", "garment_type", "garment_view", "tags"}
 _KEPT_GROUPS = 4  # some 6 MB each
 
 

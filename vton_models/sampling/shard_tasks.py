@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.cli.flags import UsageError
+from schemas.kinds import TRYON
 from vton_models.reading.pairing import Index, Pair
 from vton_models.reading.stored_records import StoredRecords
 from vton_models.sampling import outputs
 from vton_models.sampling.loop import Rejection, Task
 
-_ALWAYS = ("person_image", "garment_image")
 MASK = "agnostic_mask"
 SOURCE = "source_person_image"
 
@@ -24,7 +24,7 @@ def columns(index: Index, model: Any, pairs: str, masked: bool) -> tuple[tuple[s
     needed = [*model.COLUMNS, *([MASK] if masked else [])]
     if SOURCE in needed and pairs == "unpaired":
         needed.remove(SOURCE)
-    wanted = tuple(dict.fromkeys([*_ALWAYS, *needed]))
+    wanted = tuple(dict.fromkeys([*TRYON.photos, *needed]))
     for name in wanted:
         if name not in index.schema.names:
             raise UsageError(

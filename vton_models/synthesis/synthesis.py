@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from schemas import codecs, record, shards
 from schemas.folders import atomic
+from schemas.kinds import TRYON
 from vton_models.reading import shard_files
 from vton_models.reading.pairing import Pair
 from vton_models.sampling import loop, outputs
@@ -141,8 +142,8 @@ def end(output: Path) -> None:
 
 def with_source(schema: pa.Schema) -> pa.Schema:
     """The schema with the new column, in the record's order."""
-    extra = [_plain(field) for field in schema if field.name not in record.TRYON]
-    return record.schema([*(name for name in schema.names if name in record.TRYON), COLUMN], extra)
+    extra = [_plain(field) for field in schema if field.name not in TRYON.fields]
+    return record.schema(TRYON, [*(name for name in schema.names if name in TRYON.fields), COLUMN], extra)
 
 
 def _plain(field: pa.Field) -> pa.Field:

@@ -16,7 +16,7 @@ from pipelines.sources.tryon import _cells, _tables
 from pipelines.sources.tryon._cells import Malformed
 from pipelines.sources.tryon._names import contents, digest, normal, printable, stem_of
 from pipelines.sources.tryon._paths import BadPath, Lookup, inside
-from schemas import fields, record
+from schemas import fields, kinds
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
 from schemas.json_text import canonical
@@ -26,7 +26,7 @@ EXPECTED = f"a table of rows, one of {', '.join(_tables.READERS)}, with columns 
 REQUIRED = ("person_image", "garment_image")
 
 # One OpenPose file fills keypoints, keypoints_face and keypoints_hands.
-PATHS = tuple(name for name, field in record.TRYON.items() if fields.is_picture(field) or name == "keypoints")
+PATHS = tuple(name for name, field in kinds.TRYON.fields.items() if fields.is_picture(field) or name == "keypoints")
 _VALUES: dict[str, Callable[[str, Any], Any]] = {
     "paired": _cells.yes_or_no,
     "garment_view": lambda name, value: _cells.choice(name, value, _cells.VIEWS),

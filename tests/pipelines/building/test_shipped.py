@@ -12,7 +12,7 @@ from annotators.functional import geometry as shapes
 from pipelines.building import plan, preflight, shipped
 from pipelines.building.configuration import Flags, configure
 from pipelines.sources import Listed
-from schemas import codecs, labels, record
+from schemas import codecs, kinds, labels, record
 from schemas.labels import Atr, Cihp, Lip
 
 SIZE = (128, 96)
@@ -139,7 +139,7 @@ def test_what_a_record_brings_along(references: set[str], flags: dict[str, Any],
     photos = {"person_image", "garment_image"}
     item = Listed("id", "test", {"category": "dresses"}, dict.fromkeys(references | photos, "x"), "")
     found = preflight.shipped(item, configuration(**flags))
-    assert found & set(record.TRYON) == expected | photos | {"category"}
+    assert found & set(kinds.TRYON.fields) == expected | photos | {"category"}
 
 
 def test_files_are_read_as_long_as_one_of_their_columns_is_wanted() -> None:

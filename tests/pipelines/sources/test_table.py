@@ -15,7 +15,7 @@ from support.layouts_tables import table_bytes, table_rows
 from pipelines.sources import Listing
 from pipelines.sources.tryon import _tables
 from pipelines.sources.tryon.table import COLUMNS, Table, listing
-from schemas import record
+from schemas import kinds
 from schemas.cli.flags import UsageError
 from schemas.folders import LocalFolder, open_folder
 
@@ -190,7 +190,7 @@ def test_columns_of_other_names(root: LocalFolder) -> None:
 
 
 def test_every_allowed_column_is_one_of_the_record() -> None:
-    assert set(COLUMNS) <= set(record.TRYON) and len(set(COLUMNS)) == len(COLUMNS)
+    assert set(COLUMNS) <= set(kinds.TRYON.fields) and len(set(COLUMNS)) == len(COLUMNS)
 
 
 @pytest.mark.parametrize(

@@ -280,10 +280,10 @@ def test_records_without_the_mask_are_left_out_and_named(tmp_path: Path, capsys:
     ],
 )
 def test_conditions(text: str, parsed: Any) -> None:
-    from schemas.record import TRYON
+    from schemas.kinds import TRYON
     from vton_models.training import records
 
-    assert records.condition(text, TRYON) == parsed
+    assert records.condition(text, TRYON.fields) == parsed
 
 
 @pytest.mark.parametrize(

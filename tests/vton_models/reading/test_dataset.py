@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from schemas import codecs, record, shards
 from schemas.cli.flags import UsageError
+from schemas.kinds import TRYON
 from vton_models.reading import dataset as module
 from vton_models.reading import shard_files
 from vton_models.reading.dataset import ShardDataset
@@ -54,7 +55,7 @@ def row(number: int) -> dict[str, Any]:
 def write(folder: Path, rows: list[dict[str, Any]], of: int = 2, form: str = "parquet", columns: Any = COLUMNS) -> Path:
     """`of` shards without a manifest; a row group every seven records."""
     folder.mkdir(parents=True, exist_ok=True)
-    schema = record.schema([*columns, "quality"])
+    schema = record.schema(TRYON, [*columns, "quality"])
     for number in range(of):
         with (folder / f"train-{number:05d}-of-{of:05d}.{form}").open("wb") as file:
             writer = shards.ShardWriter(file, schema, form)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from schemas import codecs, fields, record
+from schemas import codecs, fields, kinds, record
 from vton_models.reading import decoding
 
 PHOTO = (np.add.outer(np.arange(61), np.arange(45))[..., None] * (1, 2, 3) % 256).astype(np.uint8)
@@ -116,10 +116,10 @@ DAMAGES = {
 def test_damage_is_refused_where_the_codecs_refuse_it(kind: str, damage: object) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     whole, field = {
-        "jpeg": (saved(noise, "JPEG"), record.TRYON["person_image"]),
-        "png": (saved(noise, "PNG"), record.TRYON["person_image"]),
-        "mask": (codecs.encode_mask(noise[..., 0]), record.TRYON["agnostic_mask"]),
-        "label_map": (codecs.encode_label_map(noise[..., 0] % 20, "cihp"), record.TRYON["parse"]),
+        "jpeg": (saved(noise, "JPEG"), kinds.TRYON.fields["person_image"]),
+        "png": (saved(noise, "PNG"), kinds.TRYON.fields["person_image"]),
+        "mask": (codecs.encode_mask(noise[..., 0]), kinds.TRYON.fields["agnostic_mask"]),
+        "label_map": (codecs.encode_label_map(noise[..., 0] % 20, "cihp"), kinds.TRYON.fields["parse"]),
     }[kind]
     data = damage(whole)
     try:
@@ -161,10 +161,10 @@ def test_a_bomb_inside_a_small_picture_is_not_unpacked() -> None:
 
 
 def test_null_and_plain_values() -> None:
-    assert decoding.decoder(record.TRYON["person_image"])(cell(None)) is None
-    keypoints = decoding.decoder(record.TRYON["keypoints"])
+    assert decoding.decoder(kinds.TRYON.fields["person_image"])(cell(None)) is None
+    keypoints = decoding.decoder(kinds.TRYON.fields["keypoints"])
     points = keypoints(pa.scalar([1.0] * 75, pa.list_(pa.float32())))
     assert points.shape == (25, 3) and points.dtype == np.float32
     with pytest.raises(codecs.CodecError):
         keypoints(pa.scalar([1.0] * 74, pa.list_(pa.float32())))
-    assert decoding.decoder(record.TRYON["caption"])(pa.scalar("a coat")) == "a coat"
+    assert decoding.decoder(kinds.TRYON.fields["caption"])(pa.scalar("a coat")) == "a coat"
