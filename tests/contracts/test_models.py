@@ -16,7 +16,7 @@ from support.model_records import batch, example  # noqa: E402
 import vton_models  # noqa: E402
 from schemas import kinds  # noqa: E402
 from schemas.cli import options  # noqa: E402
-from vton_models.networks import weights  # noqa: E402
+from vton_models.networks import digests, weights  # noqa: E402
 from vton_models.system import About  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,15 +139,15 @@ def test_saved_files_bring_everything_back(model: Any, tmp_path: Path) -> None:
             parameter.add_(0.01)
     changed.save(tmp_path / "own", {"steps": 1})
     plain.load(tmp_path / "own")
-    assert weights.digest(plain.networks) == weights.digest(changed.networks)
+    assert digests.of_networks(plain.networks) == digests.of_networks(changed.networks)
     plain.save(tmp_path / "again", {"steps": 1})
     for name in ("model.safetensors", "config.json"):
         assert (tmp_path / "own" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     changed.save_official(tmp_path / "official")
     fresh = tiny(model.name)
     fresh.load_official(tmp_path / "official")
-    assert weights.digest(fresh.networks) == weights.digest(changed.networks)
+    assert digests.of_networks(fresh.networks) == digests.of_networks(changed.networks)
     changed.save_base(tmp_path / "base")
     fresh = tiny(model.name)
     fresh.load_base(tmp_path / "base")
-    assert weights.digest(fresh.networks) == fresh.base["digest"] == weights.digest(changed.networks)
+    assert digests.of_networks(fresh.networks) == fresh.base["digest"] == digests.of_networks(changed.networks)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,9 @@ class StandIn(nn.Module):
         weight = self.frozen.weight.detach()
         digest = "" if weight.is_meta else hashlib.sha256(weight.numpy().tobytes()).hexdigest()
         self.base = {"path": path, "digest": digest}
+
+    def lay(self, files: Sequence[Path]) -> None:
+        """This model keeps no digest of what is laid over its base."""
 
     def trainable(self) -> dict[str, nn.Parameter]:
         return {"head.weight": self.head.weight, "head.bias": self.head.bias, "skipped": self.skipped}

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from schemas.cli.flags import UsageError
 from vton_models.catvton import official
 from vton_models.catvton.config import Config
-from vton_models.networks import attention, diffusion, latents, memory, pictures, text, weights
+from vton_models.networks import attention, diffusion, digests, latents, memory, pictures, text, weights
 from vton_models.networks.model import Model
 
 
@@ -261,7 +261,9 @@ class CatVTON(Model):
             self.tokenizer = text.load_tokenizer(path / "tokenizer", config.text_arguments["max_position_embeddings"])
         self.config, self.networks = config, networks
         self._set_up()
-        self.note_base(str(path))
+        self.note_base(
+            str(path), {name: digests.of_component(path / name, network) for name, network in networks.items()}
+        )
 
     def save_base(self, path: str | Path) -> None:
         words = {"tokenizer": self.tokenizer} if self.config.text_cross_attention else {}
@@ -272,9 +274,11 @@ class CatVTON(Model):
         file = official.attention_file(Path(path))
         if file is not None:
             weights.assign(official.numbered_attention(self.unet), official.read_attention(file), file)
+            self.lay([file])
             return
         folder = official.unet_folder(Path(path))
         weights.assign(self.unet.state_dict(), weights.component(type(self.unet), folder).state_dict(), folder)
+        self.lay(weights.component_files(folder))
 
     def save_official(self, path: str | Path) -> None:
         """As `load_official` reads: `attention/model.safetensors` or, where more than that is trained, `unet/`."""

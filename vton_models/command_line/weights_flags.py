@@ -66,11 +66,11 @@ def check(name: str, module: ModuleType, flags: WeightsFlags, options: Mapping[s
 
 def build(given: Given) -> tuple[Any, str]:
     """(model, digest of all its weights), ready to sample on its device. Raises UsageError for what can't be loaded."""
-    from vton_models.networks import memory, weights
+    from vton_models.networks import memory
 
     device = pick_device(given.flags.device)
     model = _loaded(given)
-    digest = weights.digest(model.networks)
+    digest = model.digest()
     memory.apply_memory(model, given.flags.memory)
     model.to(device)
     return model, digest

@@ -4,7 +4,8 @@ A folder written by `save` holds `model.safetensors`, the trained parameters, an
 that the frozen ones come from, and what the caller adds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic
-from vton_models.networks import weights
+from vton_models.networks import digests, weights
 
 
 class Model:
@@ -32,9 +33,24 @@ class Model:
         self.half: frozenset[str] = frozenset()  # networks that are bfloat16 on an accelerator
         self.note_base("random")
 
-    def note_base(self, path: str) -> None:
-        """Remembers where the networks, as they are now, come from, and their digest."""
-        self.base = {"path": path, "digest": weights.digest(self.networks)}
+    def note_base(self, path: str, known: Mapping[str, str] | None = None) -> None:
+        """Remembers where the networks, as they are now, come from, and their digests, where they aren't `known`."""
+        self.digests = dict(known or {name: digests.of_network(network) for name, network in self.networks.items()})
+        self.laid: list[Path] = []
+        self.base = {"path": path, "digest": digests.of_model(self.digests)}
+
+    def lay(self, files: Sequence[Path]) -> None:
+        """Notes that values read from files now lie over those of the base, in networks that are trained."""
+        self.laid += files
+
+    def digest(self) -> str:
+        """Of all weights as they were loaded; "" where a network has no values. What was trained since isn't in it."""
+        known = dict(self.digests)
+        if self.laid and all(known.values()):
+            for name in {name.partition(".")[0] for name in self.trainable()}:
+                compute = partial(digests.of_network, self.networks[name])
+                known[name] = digests.once(self.laid, compute, over=f"{name} {known[name]}")
+        return digests.of_model(known)
 
     def train_only(self, names: Iterable[str]) -> None:
         """Freezes everything but the parameters of these names ("unet.conv_in.weight")."""
@@ -89,6 +105,7 @@ class Model:
             raise UsageError(f"{path} was trained from base {wanted}; the base given is {self.base['digest']}")
         file = Path(path) / "model.safetensors"
         weights.assign(self.trainable(), weights.read(file), file)
+        self.lay([file])
 
     def save_base(self, path: str | Path) -> None:
         """Writes all networks in diffusers' layout, as `load_base` reads them."""

@@ -1,6 +1,5 @@
-"""Weights on disk: safetensors written atomically, base networks in diffusers' layout, and digests."""
+"""Weights on disk: safetensors written atomically, and base networks in diffusers' layout."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import atomic
@@ -106,6 +105,13 @@ def is_diffusers(cls: Any) -> bool:
     return hasattr(cls, "from_config")
 
 
+def component_files(folder: PathLike) -> list[Path]:
+    """The files that `component` reads weights from: .safetensors before .bin, full precision before fp16."""
+    there = sorted(path for path in Path(folder).iterdir() if path.suffix in (".safetensors", ".bin"))
+    full = [path for path in there if ".fp16." not in path.name] or there
+    return [path for path in full if path.suffix == ".safetensors"] or full
+
+
 def component(cls: Any, folder: PathLike) -> Any:
     """A network in float32 from its folder in diffusers' or transformers' layout: config.json and .safetensors or .bin.
 
@@ -115,8 +121,7 @@ def component(cls: Any, folder: PathLike) -> Any:
     if not (folder / "config.json").is_file():
         raise UsageError(f"{folder} holds no config.json: not a network in diffusers' layout")
     dtype = "torch_dtype" if is_diffusers(cls) else "dtype"
-    names = [path.name for path in folder.iterdir() if path.suffix in (".safetensors", ".bin")]
-    half = bool(names) and all(".fp16." in name for name in names)
+    half = any(".fp16." in path.name for path in component_files(folder))
     options = {dtype: torch.float32, "local_files_only": True, "output_loading_info": True}
     try:
         network, info = cls.from_pretrained(str(folder), **options, **({"variant": "fp16"} if half else {}))
@@ -142,18 +147,6 @@ def save_folder(networks: Mapping[str, Any], path: PathLike) -> None:
     with atomic.new_folder(Path(path)) as folder:
         for name, network in networks.items():
             network.save_pretrained(folder / name)
-
-
-def digest(networks: Mapping[str, nn.Module]) -> str:
-    """sha256 over names, shapes, dtypes and bytes of all tensors, in sorted order; "" for networks without values."""
-    found = hashlib.sha256()
-    for prefix, network in sorted(networks.items()):
-        for name, tensor in sorted(network.state_dict().items()):
-            if tensor.is_meta:
-                return ""
-            found.update(f"{prefix}.{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-            found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return f"sha256:{found.hexdigest()}"
 
 
 def config_to_json(config: Any) -> dict[str, Any]:

@@ -113,7 +113,9 @@ def load(path: str | Path, base: str = "") -> tuple[ModuleType, Any, dict[str, A
             checkpoint = path if is_checkpoint else checkpoints.newest(run.checkpoints)
             if checkpoint is None:
                 raise UsageError(f"{path} has no checkpoint yet")
-            checkpoints.load_weights(_weights_file(checkpoint), model.trainable())
+            file = _weights_file(checkpoint)
+            checkpoints.load_weights(file, model.trainable())
+            model.lay([file])
     except ValueError as error:
         raise UsageError(one_line(error)) from None
     return module, model, description
@@ -157,7 +159,8 @@ def _load_run(model: Any, run: Run) -> None:
     checkpoint = checkpoints.newest(run.checkpoints)
     if checkpoint is None:
         raise UsageError(f"--init {run.path} has no checkpoint; allowed is a run with checkpoints")
-    stored = weights.read(_weights_file(checkpoint))
+    file = _weights_file(checkpoint)
+    stored = weights.read(file)
     trained = model.trainable()
     frozen = sorted(set(stored) - set(trained))
     if frozen:
@@ -165,6 +168,7 @@ def _load_run(model: Any, run: Run) -> None:
             f"--init {run.path} trained {frozen[0]}, which is frozen here; allowed is to train at least that"
         )
     weights.assign({name: trained[name] for name in stored}, stored, run.path)
+    model.lay([file])
 
 
 def _weights_file(checkpoint: Path) -> Path:

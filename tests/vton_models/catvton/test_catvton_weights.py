@@ -13,7 +13,7 @@ from schemas.cli.flags import UsageError  # noqa: E402
 from schemas.folders import atomic  # noqa: E402
 from vton_models import catvton  # noqa: E402
 from vton_models.catvton import Config, official  # noqa: E402
-from vton_models.networks import weights  # noqa: E402
+from vton_models.networks import digests, weights  # noqa: E402
 
 
 def seeded(seed):
@@ -47,7 +47,7 @@ def test_a_base_brings_its_own_configuration(base):
     assert len(model.trainable()) == 4 * 5 and model.base["digest"].startswith("sha256:")
     assert model.loss(prepared(model, 1), seeded(0)).isfinite()
     again = catvton.build(model.config)
-    assert weights.digest(again.networks) != model.base["digest"], "the configuration alone gives random weights"
+    assert digests.of_networks(again.networks) != model.base["digest"], "the configuration alone gives random weights"
 
 
 def test_a_base_of_the_other_kind_is_refused(base):

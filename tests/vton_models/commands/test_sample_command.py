@@ -250,7 +250,7 @@ def test_convert_there_and_back(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     import torch
 
     from vton_models import catvton
-    from vton_models.networks import weights
+    from vton_models.networks import digests, weights
 
     model = catvton.build(catvton.Config.tiny())
     with torch.no_grad():
@@ -286,4 +286,4 @@ def test_convert_there_and_back(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     Image.fromarray(person["mask"]).save(tmp_path / "m.png")
     photos = ("--person", tmp_path / "p.png", "--garment", tmp_path / "p.png", "--mask", tmp_path / "m.png")
     code, _ = run(capsys, "--weights", tmp_path / "run", *photos, "--num-inference-steps", 1, "--output", out)
-    assert code == 0 and rows(out)[0]["weights_digest"] == weights.digest(model.networks)
+    assert code == 0 and rows(out)[0]["weights_digest"] == digests.of_networks(model.networks)

@@ -14,7 +14,7 @@ from safetensors.torch import save_file  # noqa: E402
 from schemas.cli.flags import UsageError  # noqa: E402
 from schemas.folders import atomic  # noqa: E402
 from vton_models.catvton import Config  # noqa: E402
-from vton_models.networks import stable_diffusion, text, weights  # noqa: E402
+from vton_models.networks import digests, stable_diffusion, text, weights  # noqa: E402
 
 
 @pytest.fixture
@@ -145,14 +145,14 @@ def test_arguments_build_the_same_network(tmp_path):
 
 
 def test_digest_depends_on_values_names_and_nothing_else(vae):
-    first = weights.digest({"vae": vae})
-    assert first == weights.digest({"vae": weights.random(AutoencoderKL, stable_diffusion.TINY_VAE)})
-    assert first != weights.digest({"other": vae}) and first.startswith("sha256:")
+    first = digests.of_networks({"vae": vae})
+    assert first == digests.of_networks({"vae": weights.random(AutoencoderKL, stable_diffusion.TINY_VAE)})
+    assert first != digests.of_networks({"other": vae}) and first.startswith("sha256:")
     with torch.no_grad():
         vae.encoder.conv_in.bias[0] += 1
-    assert first != weights.digest({"vae": vae})
+    assert first != digests.of_networks({"vae": vae})
     with torch.device("meta"):
-        assert weights.digest({"vae": weights.random(AutoencoderKL, stable_diffusion.TINY_VAE)}) == ""
+        assert digests.of_networks({"vae": weights.random(AutoencoderKL, stable_diffusion.TINY_VAE)}) == ""
 
 
 def test_folders_appear_whole_and_replace_older_ones(tmp_path, vae):
