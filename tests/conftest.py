@@ -1,12 +1,12 @@
 """Where test data lies, a small dataset to change, and commands run as users run them."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from support import commands
 from support.helpers import Dataset, Result
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,27 +52,18 @@ def dataset(tmp_path: Path) -> Dataset:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Callable[..., Result]:
-    """Runs `python -m MODULE …` in an empty folder with an empty home."""
+    """Runs a command's `main` in this process, in an empty folder with an empty home."""
+    return partial(commands.call, tmp_path)
 
-    def run(module: str, *arguments: object, env: dict[str, str] | None = None, timeout: int = 300) -> Result:
-        home = tmp_path / "home"
-        home.mkdir(exist_ok=True)
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "HF_", "VTON_WEIGHTS"))}
-        environment |= {"HOME": str(home), "HF_HUB_OFFLINE": "1", **(env or {})}
-        words = [sys.executable, "-m", module, *map(str, arguments)]
-        done = subprocess.run(
-            words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=timeout, check=False
-        )
-        return Result(done)
 
-    return run
+@pytest.fixture
+def process(tmp_path: Path) -> Callable[..., Result]:
+    """Runs `python -m MODULE …` in an empty folder with an empty home: what a shell sees."""
+    return partial(commands.start, tmp_path)
 
 
 @pytest.fixture
 def no_machine_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Weights that happen to lie on this machine are not found."""
-    from huggingface_hub import constants
-
     monkeypatch.delenv("VTON_WEIGHTS", raising=False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
-    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "home"))
+    commands.hub_cache_at(tmp_path / "home", monkeypatch)

@@ -238,14 +238,14 @@ def test_no_pairs_at_all(command: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_is_one_line_and_exit_1(command: Command, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_and_exit_1(process: Command, dataset: Dataset, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)], check=False)
     if mounted.returncode:
         pytest.skip("tmpfs can't be mounted here")
     try:
-        result = command(BUILD, "--input", dataset.root, "--output", disk / "out")
+        result = process(BUILD, "--input", dataset.root, "--output", disk / "out")
         assert result.code == 1 and "No space left on device" in result.error, result.stderr
         assert "Traceback" not in result.stderr
         assert not [p for p in disk.rglob("*") if "tmp" in p.name]

@@ -139,7 +139,9 @@ def test_one_person_of_two_in_every_column(command: Command, photos: Dataset, we
         assert inside == 1.0 if column == "person_mask" else inside > 0.5, column
 
 
-def test_missing_and_damaged_weights(command: Command, photos: Dataset, weights: Path, tmp_path: Path) -> None:
+def test_missing_and_damaged_weights(
+    command: Command, process: Command, photos: Dataset, weights: Path, tmp_path: Path
+) -> None:
     arguments = ("--input", photos.root, "--output", tmp_path / "out")
     missing = command(BUILD, *arguments, "--weights", tmp_path / "none")
     assert missing.code == 2 and "weights densepose_r50_fpn_s1x not found" in missing.error
@@ -148,7 +150,7 @@ def test_missing_and_damaged_weights(command: Command, photos: Dataset, weights:
     broken.mkdir()
     (broken / "pose_landmarker_lite.task").write_bytes(b"nothing of the kind")
     skip = "parse,densepose,caption,garment_mask"
-    result = command(BUILD, *arguments, "--weights", broken, "--skip", skip)
+    result = process(BUILD, *arguments, "--weights", broken, "--skip", skip)
     assert result.code == 1 and "pose_landmarker" in result.error and "Traceback" not in result.stderr
     if not __import__("torch").cuda.is_available():
         result = command(BUILD, *arguments, "--weights", weights, "--device", "cuda")

@@ -55,7 +55,9 @@ def kill_after_a_checkpoint(words: list[str], run: Path) -> None:
     process.communicate()
 
 
-def test_from_own_photos_to_a_try_on(command: Command, photos: Path, weights: Path, tmp_path: Path) -> None:
+def test_from_own_photos_to_a_try_on(
+    command: Command, process: Command, photos: Path, weights: Path, tmp_path: Path
+) -> None:
     shards, chosen, run, out = (tmp_path / name for name in ("shards", "chosen", "run", "out"))
     skip = ("--skip", "densepose,caption,high_frequency", "--size", "256x192", "--max-reject-rate", 1)
     built = command("pipelines.build_photos", "--input", photos, "--weights", weights, *skip, "--output", shards)
@@ -67,7 +69,7 @@ def test_from_own_photos_to_a_try_on(command: Command, photos: Path, weights: Pa
     words = ["train", "catvton", "--tiny", "--shards", str(chosen), "--output", str(run), "--workers", "0"]
     words += ["--steps", "8", "--checkpoint-every", "2"]
     kill_after_a_checkpoint([sys.executable, "-m", "vton_models", *words], run)
-    trained = command("vton_models", *words)
+    trained = process("vton_models", *words)
     assert (trained.code, trained.json["steps"]) == (0, 8), trained.stderr
 
     person = sorted((photos / "persons").iterdir())[0]

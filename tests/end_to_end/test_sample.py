@@ -37,16 +37,16 @@ def kill_after_a_picture(words: list[str], out: Path) -> None:
     process.communicate()
 
 
-def test_killed_and_started_again_ends_with_the_same_bytes(command: Command, tmp_path: Path) -> None:
+def test_killed_and_started_again_ends_with_the_same_bytes(process: Command, tmp_path: Path) -> None:
     shards = small_shards.write(tmp_path / "shards", 9)
     words = ["sample", "catvton", *RANDOM, "--shards", str(shards), "--num-inference-steps", "10", "--batch-size", "2"]
     out = tmp_path / "killed"
     kill_after_a_picture([sys.executable, "-m", "vton_models", *words, "--output", str(out)], out)
     assert not (out / "samples.parquet").exists() and len(list(out.glob("0*.png"))) < 9
-    again = command("vton_models", *words, "--output", out)
+    again = process("vton_models", *words, "--output", out)
     assert again.code == 0, again.stderr
     # Not in this process: other tests may have changed its number of threads, and with it the last bit.
-    assert command("vton_models", *words, "--output", tmp_path / "whole").code == 0
+    assert process("vton_models", *words, "--output", tmp_path / "whole").code == 0
     assert again.json["samples"] == 9 and 0 < again.json["skipped"] < 9
     assert contents(out) == contents(tmp_path / "whole")
 

@@ -77,8 +77,8 @@ def test_a_killed_run_equals_an_unbroken_one_bit_for_bit(sample: Path, tmp_path:
     assert {"base/unet/config.json", "model/model.safetensors", "model/config.json", "README.md"} <= set(whole)
 
 
-def test_wrong_usage_ends_with_one_line_and_exit_code_2(command: Command, sample: Path, tmp_path: Path) -> None:
-    result = command("vton_models", "train", "catvton", "--shards", sample, "--tiny", "--height", "65")
+def test_wrong_usage_ends_with_one_line_and_exit_code_2(process: Command, sample: Path, tmp_path: Path) -> None:
+    result = process("vton_models", "train", "catvton", "--shards", sample, "--tiny", "--height", "65")
     assert result.code == 2 and len(result.stderr.strip().splitlines()) == 1 and not result.stdout
     assert "65x48" in result.error and "nearest is 64x48" in result.error
     assert not (tmp_path / "output").exists()

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +64,13 @@ class Dataset:
         self.put(f"{split}_pairs.txt", "".join(f"{line}\n" for line in lines).encode())
 
 
+@dataclass(frozen=True)
 class Result:
-    """A finished command."""
+    """What a finished command left."""
 
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.code, self.stdout, self.stderr = done.returncode, done.stdout, done.stderr
+    code: int
+    stdout: str
+    stderr: str
 
     @property
     def json(self) -> dict[str, Any]:
