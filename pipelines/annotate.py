@@ -9,21 +9,18 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pyarrow as pa
 
 from annotators.common import registry
-from annotators.functional.keypoints import PERSON_CHOICES
-from pipelines import exports, runners
+from pipelines import exports
 from pipelines.building import build, command, configuration, preflight, rewrite
-from pipelines.building.configuration import RunFlags
+from pipelines.building.configuration import AnnotatorFlags, Line
 from pipelines.building.plan import Plan, Planned
 from pipelines.building.rewrite import Finished, Rewrite
 from pipelines.sources import Refused
 from schemas import fields
-from schemas.cli import flags
-from schemas.cli.flags import UsageError, flag, positional
+from schemas.cli.flags import UsageError, flag, positional, run
 from schemas.folders import Entry, open_folder
 
 COMMAND = "annotate"
@@ -36,7 +33,7 @@ SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Flags(RunFlags):
+class Flags(AnnotatorFlags):
     """Flags of this command."""
 
     shards: str = positional(help="folder of a finished build", metavar="SHARDS")
@@ -45,44 +42,39 @@ class Flags(RunFlags):
     from_folder: tuple[str, ...] = flag(
         (), help="take a column from files named after records; may be repeated", metavar="COLUMN=DIR", repeated=True
     )
-    weights: str | None = flag(None, help="folder with model weights (also $VTON_WEIGHTS)")
-    device: str = flag("cpu", help="where models run: cpu, cuda, cuda:1, mps")
-    person: str = flag("largest", help="who counts where a photo shows several people", choices=PERSON_CHOICES)
-    nobody: str = flag("reject", help="a photo without anybody", choices=("reject", "null"))
 
 
-def annotate(given: Flags, settings: dict[str, dict[str, Any]], engine_options: Sequence[str]) -> int:
+def annotate(line: Line[Flags]) -> int:
     """The exit code. Raises UsageError before any work."""
     started = time.perf_counter()
-    engine = runners.load(given.runner)
-    engine.check(engine_options)
-    if not given.annotators and not given.from_folder:
+    flags = line.flags
+    if not flags.annotators and not flags.from_folder:
         raise UsageError("nothing to do; allowed are --annotators A,B and --from-folder COLUMN=DIR")
-    if not engine.REMOTE:
-        preflight.check_device(given.device)
-    finished = rewrite.open_finished(given.shards, ("record_id",))
-    asked = _asked(given, settings, finished)
+    if not line.engine.engine.REMOTE:
+        preflight.check_device(flags.device)
+    finished = rewrite.open_finished(flags.shards, ("record_id",))
+    asked = _asked(line, finished)
     schema = rewrite.new_schema(finished.schema, asked)
     asked = replace(asked, columns=tuple((field.name, str(field.type)) for field in schema))
     made, files = _plan(finished, asked, schema)
     words, root = rewrite.fingerprint_words(asked), rewrite.root_of(asked)
     run = {"configuration": rewrite.as_json(asked), "source_build": finished.described()}
     prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), made, words, root, files, run)
-    return build.execute(prepared, given, engine, engine_options, started)
+    return build.execute(prepared, flags, line.engine, started)
 
 
-def _asked(given: Flags, settings: dict[str, dict[str, Any]], finished: Finished) -> Rewrite:
-    common = {"weights_dir": given.weights, "device": given.device, "person": given.person, "nobody": given.nobody}
-    chosen = configuration.chosen(given.annotators, common, settings)
+def _asked(line: Line[Flags], finished: Finished) -> Rewrite:
+    flags = line.flags
+    chosen = configuration.chosen(flags.annotators, line.configs)
     asked = Rewrite(
         dataset=finished.manifest["dataset"],
         input=str(finished.folder),
-        output=rewrite.output_of(given.output, COMMAND, finished),
+        output=rewrite.output_of(flags.output, COMMAND, finished),
         format=finished.format,
         shard_size=finished.shard_size,
         annotators=chosen,
-        skip=configuration.columns_of("skip", given.skip),
-        imports=_folders(given.from_folder),
+        skip=configuration.columns_of("skip", flags.skip),
+        imports=_folders(flags.from_folder),
     )
     _check(asked, finished.schema.names)
     return replace(asked, digests=build.weight_digests(chosen))
@@ -196,10 +188,9 @@ def _refused(column: str, name: str) -> Refused:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = command.parser(COMMAND, __doc__, EXAMPLES, Flags)
-    given, settings, engine_options = command.parse(parser, arguments, Flags)
-    return command.guarded(COMMAND, lambda: annotate(given, settings, engine_options))
+    line = command.parse(COMMAND, __doc__, EXAMPLES, Flags, arguments)
+    return command.guarded(COMMAND, lambda: annotate(line))
 
 
 if __name__ == "__main__":
-    flags.run(main, f"python -m pipelines.{COMMAND}")
+    run(main, f"python -m pipelines.{COMMAND}")

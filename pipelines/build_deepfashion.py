@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pipelines.building import command
 from pipelines.building.configuration import Flags
 from pipelines.sources.tryon import deepfashion
-from schemas.cli import flags
-from schemas.cli.flags import UsageError, flag
+from schemas.cli.flags import UsageError, flag, run
 
 COMMAND = "build_deepfashion"
 _NOTES = """\
@@ -31,15 +30,15 @@ class DeepFashionFlags(Flags):
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = command.parser(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, DeepFashionFlags)
-    given, settings, engine_options = command.parse(parser, arguments, DeepFashionFlags)
-    if given.input is None:
+    line = command.parse(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, DeepFashionFlags, arguments)
+    flags = line.flags
+    if flags.input is None:
         raise UsageError("--input is missing; allowed is the folder that holds img/ or img_highres/, or its URL")
     from pipelines.building.build import Request
 
-    request = Request(COMMAND, "deepfashion", "deepfashion", given.input, given, settings, engine_options)
-    return command.run(replace(request, listing={"pairs": given.pairs_per_item}))
+    request = Request(line, "deepfashion", "deepfashion", flags.input)
+    return command.run(replace(request, listing={"pairs": flags.pairs_per_item}))
 
 
 if __name__ == "__main__":
-    flags.run(main, f"python -m pipelines.{COMMAND}")
+    run(main, f"python -m pipelines.{COMMAND}")

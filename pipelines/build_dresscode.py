@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.building import command
 from pipelines.building.configuration import Flags
-from schemas.cli import flags
-from schemas.cli.flags import UsageError, flag
+from schemas.cli.flags import UsageError, flag, run
 from schemas.labels import Category
 
 COMMAND = "build_dresscode"
@@ -30,23 +29,23 @@ class DressCodeFlags(Flags):
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = command.parser(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, DressCodeFlags)
-    given, settings, engine_options = command.parse(parser, arguments, DressCodeFlags)
-    if given.input is None:
+    line = command.parse(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, DressCodeFlags, arguments)
+    flags = line.flags
+    if flags.input is None:
         raise UsageError("no --input; allowed is a folder in Dress Code's layout, or its URL")
-    for name in given.category:
+    for name in flags.category:
         if name not in list(Category):
             raise UsageError(f"--category {name!r}; allowed are {', '.join(Category)}")
     from pipelines.building.build import Request
 
     listing: dict[str, str | tuple[str, ...]] = {}
-    if given.category:
-        listing["categories"] = tuple(sorted(set(given.category)))
-    if given.pair_list:
-        listing["pair_list"] = given.pair_list
-    request = Request(COMMAND, "dresscode", "dresscode", given.input, given, settings, engine_options)
+    if flags.category:
+        listing["categories"] = tuple(sorted(set(flags.category)))
+    if flags.pair_list:
+        listing["pair_list"] = flags.pair_list
+    request = Request(line, "dresscode", "dresscode", flags.input)
     return command.run(replace(request, listing=listing))
 
 
 if __name__ == "__main__":
-    flags.run(main, f"python -m pipelines.{COMMAND}")
+    run(main, f"python -m pipelines.{COMMAND}")

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from pipelines.building import command
 from pipelines.building.configuration import Flags
-from schemas.cli import flags
-from schemas.cli.flags import UsageError, flag
+from schemas.cli.flags import UsageError, flag, run
 
 COMMAND = "build_igpair"
 _NOTES = """\
@@ -25,14 +24,14 @@ class IGPairFlags(Flags):
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = command.parser(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, IGPairFlags)
-    given, settings, engine_options = command.parse(parser, arguments, IGPairFlags)
-    if given.input is None:
+    line = command.parse(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, IGPairFlags, arguments)
+    flags = line.flags
+    if flags.input is None:
         raise UsageError("--input is missing; allowed is the folder that holds IGPair.json, or its URL")
     from pipelines.building.build import Request
 
-    return command.run(Request(COMMAND, "igpair", "igpair", given.input, given, settings, engine_options))
+    return command.run(Request(line, "igpair", "igpair", flags.input))
 
 
 if __name__ == "__main__":
-    flags.run(main, f"python -m pipelines.{COMMAND}")
+    run(main, f"python -m pipelines.{COMMAND}")

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pipelines.building import command
 from pipelines.building.configuration import Flags
 from pipelines.sources.tryon import photos
-from schemas.cli import flags
-from schemas.cli.flags import UsageError, flag
+from schemas.cli.flags import UsageError, flag, run
 from schemas.folders import Folder, JoinedFolder, open_folder
 from schemas.labels import Category
 
@@ -38,22 +37,22 @@ class PhotoFlags(Flags):
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = command.parser(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, PhotoFlags)
-    given, settings, engine_options = command.parse(parser, arguments, PhotoFlags)
+    line = command.parse(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, PhotoFlags, arguments)
+    flags = line.flags
     from pipelines.building.build import Request
 
-    location = _location(given)
-    listing = {"pairs": _pairs(given.pairs), "category": given.category, "garment_view": given.garment_view}
-    request = Request(COMMAND, "photos", photos.DATASET, location, given, settings, engine_options)
-    return command.run(replace(request, listing=listing, garment_canvas=given.garment_canvas))
+    location = _location(flags)
+    listing = {"pairs": _pairs(flags.pairs), "category": flags.category, "garment_view": flags.garment_view}
+    request = Request(line, "photos", photos.DATASET, location)
+    return command.run(replace(request, listing=listing, garment_canvas=flags.garment_canvas))
 
 
-def _location(given: PhotoFlags) -> str:
+def _location(flags: PhotoFlags) -> str:
     """The input root. Raises UsageError for a folder that isn't there."""
-    folders = {"persons": given.persons, "garments": given.garments}
-    if given.input is not None and not any(folders.values()):
-        return given.input
-    if given.input is not None or None in folders.values():
+    folders = {"persons": flags.persons, "garments": flags.garments}
+    if flags.input is not None and not any(folders.values()):
+        return flags.input
+    if flags.input is not None or None in folders.values():
         raise UsageError("allowed are --persons DIR with --garments DIR, or --input DIR with both in it")
     return str(JoinedFolder({name: _folder(f"--{name}", str(place)) for name, place in folders.items()}))
 
@@ -83,4 +82,4 @@ def _pairs(text: str) -> str | photos.PairList:
 
 
 if __name__ == "__main__":
-    flags.run(main, f"python -m pipelines.{COMMAND}")
+    run(main, f"python -m pipelines.{COMMAND}")

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.building import command
 from pipelines.building.configuration import Flags
-from schemas.cli import flags
-from schemas.cli.flags import UsageError, flag
+from schemas.cli.flags import UsageError, flag, run
 from schemas.folders import open_folder
 from schemas.labels import Category
 
@@ -36,17 +35,17 @@ class TableFlags(Flags):
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = command.parser(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, TableFlags)
-    given, settings, engine_options = command.parse(parser, arguments, TableFlags)
-    renamed = _renamed(given.columns)
-    place, name, data = _read(given.input)
-    place = place if given.root is None else _root(given.root)
+    line = command.parse(COMMAND, f"{__doc__}\n\n{_NOTES}", EXAMPLES, TableFlags, arguments)
+    flags = line.flags
+    renamed = _renamed(flags.columns)
+    place, name, data = _read(flags.input)
+    place = place if flags.root is None else _root(flags.root)
     from pipelines.building.build import Request
     from pipelines.sources.tryon.table import Table
 
-    table = Table(name, data, renamed, tuple(sorted(given.ignore_columns)))
-    request = Request(COMMAND, "table", _name(given.dataset), place, given, settings, engine_options)
-    return command.run(replace(request, listing={"table": table, "category": given.category}))
+    table = Table(name, data, renamed, tuple(sorted(flags.ignore_columns)))
+    request = Request(line, "table", _name(flags.dataset), place)
+    return command.run(replace(request, listing={"table": table, "category": flags.category}))
 
 
 def _name(text: str) -> str:
@@ -90,4 +89,4 @@ def _root(location: str) -> str:
 
 
 if __name__ == "__main__":
-    flags.run(main, f"python -m pipelines.{COMMAND}")
+    run(main, f"python -m pipelines.{COMMAND}")

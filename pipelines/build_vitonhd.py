@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.building import command
 from pipelines.building.configuration import Flags
-from schemas.cli import flags
-from schemas.cli.flags import flag
+from schemas.cli.flags import flag, run
 
 COMMAND = "build_vitonhd"
 EXAMPLES = """\
@@ -29,19 +28,19 @@ class VitonHdFlags(Flags):
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = command.parser(COMMAND, __doc__, EXAMPLES, VitonHdFlags)
-    given, settings, engine_options = command.parse(parser, arguments, VitonHdFlags)
+    line = command.parse(COMMAND, __doc__, EXAMPLES, VitonHdFlags, arguments)
+    flags = line.flags
     from pipelines.building.build import Request
 
-    location, dataset = given.input, "vitonhd"
+    location, dataset = flags.input, "vitonhd"
     if location is None:
         from pipelines.sources import sample
 
         location, dataset = str(sample.cached_root()), "sample"
         print(f"no --input: building the embedded sample, {location}", file=sys.stderr)
-    request = Request(COMMAND, "vitonhd", dataset, location, given, settings, engine_options)
-    return command.run(replace(request, listing={"pair_list": given.pair_list} if given.pair_list else {}))
+    request = Request(line, "vitonhd", dataset, location)
+    return command.run(replace(request, listing={"pair_list": flags.pair_list} if flags.pair_list else {}))
 
 
 if __name__ == "__main__":
-    flags.run(main, f"python -m pipelines.{COMMAND}")
+    run(main, f"python -m pipelines.{COMMAND}")

@@ -14,15 +14,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines import runners
 from pipelines.building import build, command, expressions, plan, rewrite
-from pipelines.building.configuration import RunFlags
+from pipelines.building.configuration import Line, RunFlags
 from pipelines.building.plan import Planned
 from pipelines.building.rewrite import Finished, Rewrite
 from pipelines.judging import findings
 from schemas import shards
-from schemas.cli import flags
-from schemas.cli.flags import UsageError, flag, positional
+from schemas.cli.flags import UsageError, flag, positional, run
 
 COMMAND = "select"
 EXAMPLES = """\
@@ -43,31 +41,30 @@ class Flags(RunFlags):
     drop_findings: tuple[str, ...] = flag((), help="leave out records with these findings", metavar="KIND,…")
 
 
-def select(given: Flags, engine_options: Sequence[str]) -> int:
+def select(line: Line[Flags]) -> int:
     """The exit code. Raises UsageError before any work."""
     started = time.perf_counter()
-    engine = runners.load(given.runner)
-    engine.check(engine_options)
-    if given.where is None and not given.drop_findings:
+    flags = line.flags
+    if flags.where is None and not flags.drop_findings:
         raise UsageError("nothing to do; allowed are --where EXPR and --drop-findings KIND,…")
-    finished = rewrite.open_finished(given.shards, COLUMNS)
+    finished = rewrite.open_finished(flags.shards, COLUMNS)
     asked = Rewrite(
         dataset=finished.manifest["dataset"],
         input=str(finished.folder),
-        output=rewrite.output_of(given.output, COMMAND, finished),
+        output=rewrite.output_of(flags.output, COMMAND, finished),
         format=finished.format,
         shard_size=finished.shard_size,
-        where=given.where or "",
-        drop_findings=tuple(sorted(set(given.drop_findings))),
+        where=flags.where or "",
+        drop_findings=tuple(sorted(set(flags.drop_findings))),
     )
     schema = rewrite.new_schema(finished.schema, asked)
     asked = replace(asked, columns=tuple((field.name, str(field.type)) for field in schema))
-    kept = _kept(finished, given.where, asked.drop_findings)
+    kept = _kept(finished, flags.where, asked.drop_findings)
     made = plan.Plan(kept, [], asked.shard_size)
     words, root = rewrite.fingerprint_words(asked), rewrite.root_of(asked)
     run = {"configuration": rewrite.as_json(asked), "source_build": finished.described()}
     prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), made, words, root, finished.entries(), run)
-    return build.execute(prepared, given, engine, engine_options, started)
+    return build.execute(prepared, flags, line.engine, started)
 
 
 def _kept(finished: Finished, where: str | None, kinds: Sequence[str]) -> list[Planned]:
@@ -125,10 +122,9 @@ def flat(table: pa.Table) -> pa.Table:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = flags.parser(f"python -m pipelines.{COMMAND}", __doc__, EXAMPLES, Flags)
-    given, _, engine_options = command.parse_own(parser, arguments, Flags)
-    return command.guarded(COMMAND, lambda: select(given, engine_options))
+    line = command.parse(COMMAND, __doc__, EXAMPLES, Flags, arguments)
+    return command.guarded(COMMAND, lambda: select(line))
 
 
 if __name__ == "__main__":
-    flags.run(main, f"python -m pipelines.{COMMAND}")
+    run(main, f"python -m pipelines.{COMMAND}")

@@ -4,18 +4,19 @@ import errno
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from annotators.common import registry, weights
-from pipelines import runners, sources
+from pipelines import sources
 from pipelines.building import configuration as configurations
 from pipelines.building import finishing, plan, preflight, receipts
-from pipelines.building.configuration import Configuration, Flags, RunFlags
+from pipelines.building.configuration import Configuration, Flags, Line, RunFlags
 from pipelines.building.progress import Bar, Finished, clock
 from pipelines.building.receipts import Expected
 from pipelines.building.unit import Configured, Job
+from pipelines.runners import Chosen
 from pipelines.runners._totals import Totals
 from schemas import package
 from schemas.cli.flags import UsageError, one_line
@@ -32,15 +33,12 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What a builder command passes on: where the records are, and the flags."""
+    """What a builder command passes on: its command line, and where the records are."""
 
-    command: str
+    line: Line[Flags]
     source: str
     dataset: str
     input: str
-    flags: Flags
-    settings: dict[str, dict[str, Any]]
-    engine_options: tuple[str, ...] = ()
     listing: dict[str, Any] = field(default_factory=dict)  # what the source's `listing` takes beside split and pairing
     garment_canvas: str = "none"
 
@@ -48,11 +46,10 @@ class Request:
 def build(request: Request) -> int:
     """Runs a build, prints its line of JSON on stdout, returns the exit code. Raises UsageError before any work."""
     started = time.perf_counter()
-    engine = runners.load(request.flags.runner)
-    engine.check(request.engine_options)
+    line, flags = request.line, request.line.flags
     root = _input(request.input)
     configured = replace(
-        configurations.configure(request.flags, request.source, request.dataset, str(root), request.settings),
+        configurations.configure(flags, request.source, request.dataset, str(root), line.configs),
         source_options=tuple(sorted((name, _option(value)) for name, value in request.listing.items())),
         garment_canvas=request.garment_canvas,
     )
@@ -66,16 +63,16 @@ def build(request: Request) -> int:
     kept = {item.record_id for item in made.records}
     records = [item for item in listing.records if item.record_id in kept]
     preflight.check(records, configured)
-    if not engine.REMOTE:
-        preflight.check_device(request.flags.device)
-    output = open_folder(request.flags.output or f"output/{request.command}")
+    if not line.engine.engine.REMOTE:
+        preflight.check_device(flags.device)
+    output = open_folder(flags.output or f"output/{line.command}")
     columns = preflight.columns(records, configured)
     digests = weight_digests(configured.annotators)
     configured = replace(configured, output=str(output), columns=columns, digests=digests)
     run = {"configuration": configurations.as_json(configured), "repeated_lines": listing.repeated_lines}
     words = fingerprint_words(configured)
-    prepared = Prepared(request.command, configured, Job(configured), made, words, root, listing.files, run)
-    return execute(prepared, request.flags, engine, request.engine_options, started)
+    prepared = Prepared(line.command, configured, Job(configured), made, words, root, listing.files, run)
+    return execute(prepared, flags, line.engine, started)
 
 
 def _option(value: Any) -> str:
@@ -96,18 +93,16 @@ class Prepared:
     run: dict[str, Any]  # what finish needs to know, for `_run.json`
 
 
-def execute(prepared: Prepared, flags: RunFlags, engine: Any, engine_options: Sequence[str], started: float) -> int:
+def execute(prepared: Prepared, flags: RunFlags, engine: Chosen, started: float) -> int:
     """Plans, runs the engine over what isn't done yet, finishes; prints the line of JSON, returns the exit code."""
     output = open_folder(prepared.configured.output)
     try:
-        return _execute(prepared, flags, engine, engine_options, output, started)
+        return _execute(prepared, flags, engine, output, started)
     except OSError as error:
         raise BuildError(f"{output}: {error.strerror or error}") from error
 
 
-def _execute(
-    prepared: Prepared, flags: RunFlags, engine: Any, engine_options: Sequence[str], output: Folder, started: float
-) -> int:
+def _execute(prepared: Prepared, flags: RunFlags, engine: Chosen, output: Folder, started: float) -> int:
     made = prepared.made
     run = prepared.run | {
         "command": prepared.command,
@@ -121,7 +116,7 @@ def _execute(
     plan.write(output, made, fingerprints)
     _say(f"{len(made.records)} records in {len(made.units)} shards, {len(resume.done)} already done; {output}")
     if resume.todo:
-        _engine(prepared, flags.runner, engine, engine_options, resume.todo)
+        _engine(prepared, engine, resume.todo)
     summary = finishing.finish(output)
     seconds = round(time.perf_counter() - started, 3)
     output.write(RUN, pretty(run | {"complete": True, "seconds": seconds, "skipped_shards": len(resume.done)}).encode())
@@ -142,7 +137,7 @@ def _input(location: str) -> InputFolder:
 
 
 def _listing(request: Request, root: InputFolder) -> sources.Listing:
-    flags = request.flags
+    flags = request.line.flags
     try:
         source = sources.load(request.source)
         found: sources.Listing = source.listing(
@@ -238,13 +233,13 @@ def fingerprint_words(configured: Configuration) -> list[str]:
     ]
 
 
-def _engine(prepared: Prepared, runner: str, engine: Any, engine_options: Sequence[str], todo: list[plan.Unit]) -> None:
+def _engine(prepared: Prepared, engine: Chosen, todo: list[plan.Unit]) -> None:
     rows = {unit.stem: unit.rows for unit in todo}
     with Bar(sum(rows.values()), Finished(prepared.configured.output, rows)):
         try:
-            totals: Totals = engine.run(prepared.job, [unit.number for unit in todo], engine_options)
+            totals = engine.run(prepared.job, [unit.number for unit in todo])
         except Exception as error:
-            raise BuildError(f"{runner} stopped: {one_line(error)[:500]}") from error
+            raise BuildError(f"{engine.name} stopped: {one_line(error)[:500]}") from error
     if totals.failures:
         more = f"; and {totals.failed - 1} units more" if totals.failed > 1 else ""
         raise BuildError(totals.failures[0] + more)

@@ -1,54 +1,52 @@
-"""What every builder command shares: flags, the annotators' own flags, and how failures end."""
+"""What every command that makes shards shares: its flags, those of annotators and engines, and how failures end."""
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import Field
 from typing import Any, TypeVar
 
 import annotators
-from pipelines.building.configuration import Flags, RunFlags
+from pipelines import runners
+from pipelines.building.configuration import AnnotatorFlags, Line, RunFlags, configs_of
 from schemas.cli import flags
+from schemas.cli.flags import Section
 
-Given = TypeVar("Given", bound=RunFlags)
-
-
-def parser(command: str, description: str, examples: str, config: type[RunFlags] = Flags) -> flags.Parser:
-    """The flags of `config`, and `--<annotator>-<option>` for every option of every annotator."""
-    made = flags.parser(f"python -m pipelines.{command}", description, examples, config)
-    for name in annotators.names():
-        flags.add_flags(made, annotators.load(name).Config, prefix=f"{name}_", only=_is_option)
-    return made
+Own = TypeVar("Own", bound=RunFlags)
 
 
-def parse(
-    made: flags.Parser, arguments: Sequence[str], config: type[Given]
-) -> tuple[Given, dict[str, dict[str, Any]], tuple[str, ...]]:
-    """The command's flags, annotator → its own settings as given, and what is left for the engine."""
-    shared, values, rest = parse_own(made, arguments, config)
-    settings = {}
-    for name in annotators.names():
-        own = [item.name for item in fields(annotators.load(name).Config) if _is_option(item)]
-        settings[name] = {option: values[f"{name}_{option}"] for option in own}
-    return shared, settings, rest
+def parse(command: str, description: str, examples: str, config: type[Own], arguments: Sequence[str]) -> Line[Own]:
+    """The flags of `config`, those of every engine and, where annotators run, `--<annotator>-<option>` for each option.
+
+    Raises UsageError, also for a flag that the chosen engine doesn't know.
+    """
+    own = Section(config)
+    of_annotators = _annotator_sections() if issubclass(config, AnnotatorFlags) else {}
+    parsed = flags.parse_sections(
+        arguments,
+        [own, *runners.sections().values(), *of_annotators.values()],
+        prog=f"python -m pipelines.{command}",
+        description=description,
+        examples=examples,
+        rest=True,
+    )
+    parsed_flags = parsed.of(own)
+    configs = {}
+    if isinstance(parsed_flags, AnnotatorFlags):
+        configs = configs_of(parsed_flags, {name: parsed.named(section) for name, section in of_annotators.items()})
+    return Line(command, parsed_flags, runners.chosen(parsed_flags.runner, parsed), configs)
 
 
-def parse_own(
-    made: flags.Parser, arguments: Sequence[str], config: type[Given]
-) -> tuple[Given, dict[str, Any], tuple[str, ...]]:
-    """The command's flags, all values as given, and what is left for the engine."""
-    given, rest = made.parse_known_args(list(arguments))
-    values = vars(given)
-    stray = [word for word in rest if not word.startswith("-")]
-    if stray and (rest.index(stray[0]) == 0 or not rest[rest.index(stray[0]) - 1].startswith("--")):
-        raise flags.UsageError(f"unexpected word {stray[0]!r}; allowed are flags only, see --help")
-    return config(**{item.name: values[item.name] for item in fields(config)}), values, tuple(rest)
+def _annotator_sections() -> dict[str, Section[Any]]:
+    return {
+        name: Section(annotators.load(name).Config, prefix=f"{name}_", only=_is_option) for name in annotators.names()
+    }
 
 
 def run(request: Any) -> int:
     """Builds; ends as `guarded` does."""
     from pipelines.building.build import build
 
-    return guarded(request.command, lambda: build(request))
+    return guarded(request.line.command, lambda: build(request))
 
 
 def guarded(command: str, work: Callable[[], int]) -> int:
@@ -63,6 +61,6 @@ def guarded(command: str, work: Callable[[], int]) -> int:
         return 1
 
 
-def _is_option(item: Any) -> bool:
+def _is_option(item: Field[Any]) -> bool:
     """Runtime fields follow from --device and --weights, the choice of a person from --person and --nobody."""
     return not item.metadata.get("runtime") and item.name not in ("person", "nobody")

@@ -1,12 +1,13 @@
 """What a build was asked for, and what that resolves to: which annotators run, with which settings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import annotators
 from annotators.common import registry
 from annotators.functional.keypoints import PERSON_CHOICES
+from pipelines import runners
 from schemas import kinds, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError, flag
@@ -24,7 +25,9 @@ class RunFlags:
     """Flags of every command that makes shards."""
 
     output: str | None = flag(None, help="folder for the shards (default output/<command>)")
-    runner: str = flag("DirectRunner", help="engine; further flags go to it")
+    runner: str = flag(
+        "DirectRunner", help="engine; further flags go to it", choices=lambda: list(runners.names()), checked=False
+    )
     max_reject_rate: float = flag(0.1, help="exit 3 above this share of rejected records")
     overwrite: bool = flag(False, help="replace another build in the output folder")
     verify: bool = flag(False, help="hash finished shards again instead of trusting their size")
@@ -32,7 +35,17 @@ class RunFlags:
 
 
 @dataclass(frozen=True)
-class Flags(RunFlags):
+class AnnotatorFlags(RunFlags):
+    """Flags of every command that runs annotators: they go into all their Configs."""
+
+    person: str = flag("largest", help="who counts where a photo shows several people", choices=PERSON_CHOICES)
+    nobody: str = flag("reject", help="a photo without anybody", choices=("reject", "null"))
+    weights: str | None = flag(None, help="folder with model weights (also $VTON_WEIGHTS)")
+    device: str = flag("cpu", help="where models run: cpu, cuda, cuda:1, mps")
+
+
+@dataclass(frozen=True)
+class Flags(AnnotatorFlags):
     """Flags that all builders share."""
 
     input: str | None = flag(None, help="dataset folder, or a URL that fsspec knows")
@@ -47,10 +60,19 @@ class Flags(RunFlags):
     fit: str = flag("pad", help="how a picture of another shape meets --size", choices=FITS)
     seed: int = flag(0, help="seed of everything drawn at random")
     limit: int | None = flag(None, help="only the first so many list entries")
-    person: str = flag("largest", help="who counts where a photo shows several people", choices=PERSON_CHOICES)
-    nobody: str = flag("reject", help="a photo without anybody", choices=("reject", "null"))
-    weights: str | None = flag(None, help="folder with model weights (also $VTON_WEIGHTS)")
-    device: str = flag("cpu", help="where models run: cpu, cuda, cuda:1, mps")
+
+
+Own = TypeVar("Own", bound=RunFlags, covariant=True)
+
+
+@dataclass(frozen=True)
+class Line(Generic[Own]):
+    """The command line of a command that makes shards; `configs` are those of all annotators, whichever run."""
+
+    command: str
+    flags: Own
+    engine: runners.Chosen
+    configs: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -101,16 +123,22 @@ class Configuration:
         }
 
 
-def configure(
-    flags: Flags, source: str, dataset: str, input_root: str, settings: dict[str, dict[str, Any]]
-) -> Configuration:
-    """Flags → Configuration; `settings` holds the annotators' own flags. Raises UsageError naming a bad value."""
+def configs_of(flags: AnnotatorFlags, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Annotator → its Config with its own `options`. Raises UsageError for a value that it refuses."""
+    common = {"weights_dir": flags.weights, "device": flags.device, "person": flags.person, "nobody": flags.nobody}
+    try:
+        return {name: annotators.config(name, **common, **options.get(name, {})) for name in annotators.names()}
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def configure(flags: Flags, source: str, dataset: str, input_root: str, configs: Mapping[str, Any]) -> Configuration:
+    """Flags and the annotators' Configs → Configuration. Raises UsageError naming a bad value."""
     _check_numbers(flags)
     skip, recompute = columns_of("skip", flags.skip), columns_of("recompute", flags.recompute)
     both = sorted(set(skip) & set(recompute))
     if both:
         raise UsageError(f"{both[0]!r} is in both --skip and --recompute; allowed is one of them")
-    common = {"weights_dir": flags.weights, "device": flags.device, "person": flags.person, "nobody": flags.nobody}
     return Configuration(
         dataset=dataset,
         input=input_root,
@@ -124,7 +152,7 @@ def configure(
         size=parse_size(flags.size),
         fit=flags.fit,
         seed=flags.seed,
-        annotators=chosen(flags.annotators, common, settings),
+        annotators=chosen(flags.annotators, configs),
         skip=skip,
         recompute=recompute,
         complete=flags.annotators is None,
@@ -173,9 +201,7 @@ def _written() -> dict[str, tuple[str, ...]]:
     return found
 
 
-def chosen(
-    names: Sequence[str] | None, common: dict[str, Any], settings: dict[str, dict[str, Any]]
-) -> tuple[tuple[str, Any], ...]:
+def chosen(names: Sequence[str] | None, configs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """(name, Config) of the named annotators, or of the default ones, in the order they run. Raises UsageError."""
     wanted = names if names is not None else DEFAULT_ANNOTATORS
     known = set(annotators.names()) | set(record.ANNOTATOR_COLUMNS)
@@ -188,12 +214,8 @@ def chosen(
             raise UsageError(
                 f"--annotators {missing[0]!r} is not built yet; allowed are {', '.join(annotators.names())}"
             )
-    built = [name for name in wanted if name in annotators.names()]
-    try:
-        configs = {name: annotators.config(name, **common, **settings.get(name, {})) for name in built}
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    return tuple((name, configs[name]) for name in annotators.order(configs))
+    running = {name: configs[name] for name in wanted if name in annotators.names()}
+    return tuple((name, running[name]) for name in annotators.order(running))
 
 
 def as_json(configuration: Configuration) -> dict[str, Any]:

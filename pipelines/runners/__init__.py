@@ -1,24 +1,69 @@
 """One file per kind of engine. An engine maps a function over unit numbers, and nothing else.
 
-An engine module has `NAMES` (values of `--runner`), `REMOTE` (whether the work runs on other machines than the
-starting one, whose devices then say nothing), `check(options)` (raises UsageError for flags that it doesn't know) and
-`run(job, numbers, options)`, which returns the sum of the job's totals.
+An engine module fulfils `Engine`; importing one imports no engine.
 """
 
 import importlib
-import pkgutil
-from types import ModuleType
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from schemas.cli.flags import UsageError
+from pipelines.runners._totals import Totals
+from schemas.cli.flags import Dataclass, Parsed, Section, UsageError
+from schemas.cli.modules import modules_of
+
+
+class Engine(Protocol):
+    """What an engine's module has."""
+
+    @property
+    def NAMES(self) -> tuple[str, ...]:
+        """The values of `--runner` that mean it."""
+
+    @property
+    def REMOTE(self) -> bool:
+        """Whether the work runs on other machines than the starting one, whose devices then say nothing."""
+
+    @property
+    def Options(self) -> type[Dataclass]:
+        """A frozen dataclass of its own flags, each with a default, as `--help` of every builder shows them.
+
+        They are written with underscores, as engines write them, and no other engine may have a flag of this name.
+        """
+
+    def check(self, rest: Sequence[str]) -> None:
+        """Raises UsageError for flags that neither a command nor any `Options` knows, unless it passes them on."""
+
+    def run(self, job: Callable[[int], Totals], numbers: Sequence[int], options: Any, rest: Sequence[str]) -> Totals:
+        """The sum of the job's totals of all numbers; `options` are its own, `rest` what `check` let through."""
+
+
+if TYPE_CHECKING:
+    from pipelines.runners import direct
+
+    _FULFILLED: Engine = direct
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The engine that a command line names, and what it is told."""
+
+    name: str
+    engine: Engine
+    options: Any
+    rest: tuple[str, ...] = ()
+
+    def run(self, job: Callable[[int], Totals], numbers: Sequence[int]) -> Totals:
+        """The sum of the job's totals of all numbers."""
+        return self.engine.run(job, numbers, self.options, self.rest)
 
 
 def names() -> dict[str, str]:
-    """Value of `--runner` → module. Importing an engine module imports no engine."""
-    modules = [item.name for item in pkgutil.iter_modules(__path__) if not item.name.startswith("_")]
-    return {name: module for module in sorted(modules) for name in _load(module).NAMES}
+    """Value of `--runner` → module."""
+    return {name: module for module in modules_of("pipelines.runners") for name in _load(module).NAMES}
 
 
-def load(runner: str) -> ModuleType:
+def load(runner: str) -> Engine:
     """Raises UsageError for an unknown runner."""
     known = names()
     if runner not in known:
@@ -26,5 +71,30 @@ def load(runner: str) -> ModuleType:
     return _load(known[runner])
 
 
-def _load(module: str) -> ModuleType:
-    return importlib.import_module(f"pipelines.runners.{module}")
+def sections() -> dict[str, Section[Any]]:
+    """The flags of every engine, by its module."""
+    runners: dict[str, list[str]] = {}
+    for name, module in names().items():
+        runners.setdefault(module, []).append(name)
+    return {
+        module: Section(_load(module).Options, title=f"--runner {'|'.join(runners[module])}", joint="_")
+        for module in runners
+    }
+
+
+def chosen(runner: str, parsed: Parsed) -> Chosen:
+    """The engine that the flags mean. Raises UsageError for an option that it hasn't, and for an unknown flag."""
+    engine = load(runner)
+    own = names()[runner]
+    for module, section in sections().items():
+        others = parsed.named(section)
+        if others and module != own:
+            name = next(section.flag_of(item) for item in section.fields if item.name in others)
+            raise UsageError(f"{name} is an option of {section.title}; here is --runner {runner}")
+    options = parsed.of(sections()[own])
+    engine.check(parsed.rest)
+    return Chosen(runner, engine, options, parsed.rest)
+
+
+def _load(module: str) -> Engine:
+    return cast(Engine, importlib.import_module(f"pipelines.runners.{module}"))

@@ -1,6 +1,5 @@
 """The pipeline that every Beam runner gets: one straight line without branches, in which only numbers travel."""
 
-import argparse
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.runners._totals import Totals, from_json
-from schemas.cli.flags import UsageError
+from schemas.cli.flags import Parser, UsageError
 
 UnitFunction = Callable[[int], Totals]
 TOTALS = "totals"
@@ -79,17 +78,9 @@ def local_runner() -> Any:
 
 def check(options: Sequence[str]) -> None:
     """Raises UsageError for a flag that no Beam option class knows, or a value that it refuses."""
-    parser: Any = _OneLine(add_help=False, allow_abbrev=False)
+    parser: Any = Parser(add_help=False, conflict_handler="resolve")
     for options_class in PipelineOptions.__subclasses__():
         options_class._add_argparse_args(parser)
     _, unknown = parser.parse_known_args(list(options))
     if unknown:
         raise UsageError(f"unknown flag {unknown[0]!r}; --help lists this command's, and Beam has none of that name")
-
-
-class _OneLine(argparse.ArgumentParser):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(conflict_handler="resolve", **options)
-
-    def error(self, message: str) -> Any:
-        raise UsageError(message)

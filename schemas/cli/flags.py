@@ -42,15 +42,16 @@ def flag(
     repeated: bool = False,
     words: bool = False,
     name: str = "",
+    checked: bool = True,
 ) -> Any:
     """A dataclass field that becomes `--name`; without a default the flag is required.
 
     A `repeated` flag may be given several times, one word each, a flag of `words` takes several words each time; the
-    fields of both are tuples of str. `choices` may be a function, which is asked when a command line is parsed. `name`
-    is the flag's where it can't be a field's (`from`).
+    fields of both are tuples of str. `choices` may be a function, which is asked when a command line is parsed; unless
+    `checked` they are only shown. `name` is the flag's where it can't be a field's (`from`).
     """
     metadata = {"help": help, "choices": choices, "metavar": metavar, "repeated": repeated, "words": words}
-    metadata["name"] = name
+    metadata |= {"name": name, "many": not checked}
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
@@ -166,7 +167,7 @@ def add_flags(
     _add(target, section)
     for item, action in zip(section.fields, target._actions[before:], strict=True):
         default = None if item.default is MISSING else item.default
-        action.default = list(default) if item.metadata.get("repeated") else default
+        action.default = list(default or ()) if item.metadata.get("repeated") else default
 
 
 def run(main: Callable[[Sequence[str]], int], prog: str) -> NoReturn:

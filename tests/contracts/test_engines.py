@@ -10,10 +10,11 @@ import pytest
 from support import pool_engine
 from support.helpers import Dataset, Result, digests
 
-from pipelines import build_vitonhd, runners
+from pipelines import annotate, build_vitonhd, runners, select
 from pipelines.building import preflight
 from pipelines.runners import direct
 from pipelines.runners._totals import Totals, from_json
+from schemas.cli import flags
 from schemas.cli.flags import UsageError
 
 FULL_DISK = Path(__file__).parents[1] / "support/full_disk"
@@ -38,6 +39,39 @@ def test_an_engine_says_what_it_is(runner: str) -> None:
     assert runner in engine.NAMES and isinstance(engine.REMOTE, bool)
     with pytest.raises(UsageError, match="no_such_flag"):
         engine.check(["--no_such_flag=1"])
+
+
+@pytest.mark.usefixtures("pool")
+def test_help_shows_every_engine_and_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a newcomer too, in every command that makes shards."""
+    for module in (build_vitonhd, annotate, select):
+        with pytest.raises(SystemExit):
+            module.main(["--help"])
+        shown = " ".join(capsys.readouterr().out.split())
+        assert "--runner DirectRunner|PoolRunner" in shown
+        assert "--runner PoolRunner: --pool_workers POOL_WORKERS processes of the pool (default 2)" in shown
+        assert "--direct_running_mode multi_threading|multi_processing|in_memory" in shown
+
+
+@pytest.mark.usefixtures("pool")
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--runner", "PoolRunner", "--pool_workers", "many"), "argument --pool_workers: invalid int value: 'many'"),
+        (("--pool_workers", "3"), "--pool_workers is an option of --runner PoolRunner; here is --runner DirectRunner"),
+        (("--runner", "PoolRunner", "--poolworkers", "3"), "'--poolworkers'; allowed is --pool_workers N"),
+        (("--direct_num_workers", "-2"), "--direct_num_workers -2; allowed is 0 or more"),
+        (("--direct_running_mode", "fast"), "invalid choice: 'fast'"),
+        (("--no_such_flag", "3"), "unknown flag '--no_such_flag'; --help lists this command's, and Beam has none"),
+        (("--runner", "Hats"), "--runner 'Hats'; allowed are DirectRunner, PoolRunner"),
+    ],
+)
+def test_a_wrong_option_of_an_engine_is_wrong_usage(
+    dataset: Dataset, tmp_path: Path, words: tuple[str, ...], named: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        build(dataset, tmp_path / "out", *words)
+    assert named in flags.one_line(caught.value) and not (tmp_path / "out").exists()
 
 
 @pytest.mark.usefixtures("pool")

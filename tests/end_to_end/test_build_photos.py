@@ -21,7 +21,7 @@ from annotators.functional import boxes
 from annotators.functional import geometry as shapes
 from pipelines import build_photos, validate
 from pipelines.building import reading
-from pipelines.building.configuration import Flags, configure
+from pipelines.building.configuration import Flags, configs_of, configure
 from pipelines.building.plan import Planned
 from schemas import codecs, labels, shards
 from schemas.cli.flags import UsageError
@@ -227,7 +227,7 @@ def test_worn_garments_are_cut_out_by_their_parse(photos: Photos, garment_canvas
         return found
 
     root = JoinedFolder({"persons": open_folder(str(photos.persons)), "garments": open_folder(str(photos.garments))})
-    configured = configure(Flags(size="128x96"), "photos", "photos", str(root), {})
+    configured = configure(Flags(size="128x96"), "photos", "photos", str(root), configs_of(Flags(), {}))
     changed = {"garment_canvas": garment_canvas, "columns": ("garment_mask",)}
     configured = type(configured)(**{**configured.__dict__, **changed})
     paths = {"person_image": ("persons/a.png", 0), "garment_image": ("garments/x.png", 0)}

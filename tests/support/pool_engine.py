@@ -3,22 +3,27 @@
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 
 from pipelines.runners._totals import Totals
-from schemas.cli.flags import UsageError
+from schemas.cli.flags import UsageError, flag
 
 NAMES = ("PoolRunner",)
 REMOTE = False
-FLAG = "--pool_workers="
 
 
-def check(options: Sequence[str]) -> None:
-    unknown = [word for word in options if not word.startswith(FLAG)]
-    if unknown:
-        raise UsageError(f"unknown flag {unknown[0]!r}; allowed is {FLAG}N")
+@dataclass(frozen=True)
+class Options:
+    """How many processes work."""
+
+    pool_workers: int = flag(2, help="processes of the pool")
 
 
-def run(job: Callable[[int], Totals], numbers: Sequence[int], options: Sequence[str]) -> Totals:
-    workers = int(next((word.removeprefix(FLAG) for word in options), "2"))
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
+def check(rest: Sequence[str]) -> None:
+    if rest:
+        raise UsageError(f"unknown flag {rest[0]!r}; allowed is --pool_workers N")
+
+
+def run(job: Callable[[int], Totals], numbers: Sequence[int], options: Options, rest: Sequence[str]) -> Totals:
+    with ProcessPoolExecutor(options.pool_workers, multiprocessing.get_context("fork")) as pool:
         return sum(pool.map(job, numbers), Totals())

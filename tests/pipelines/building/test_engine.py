@@ -15,10 +15,10 @@ from pipelines.runners import direct
 from pipelines.runners._totals import Totals
 from schemas.folders import open_folder
 
-Engine = Callable[[Callable[[int], Any], Sequence[int], Sequence[str]], Totals]
+Engine = Callable[[Callable[[int], Any], Sequence[int], Any, Sequence[str]], Totals]
 
 
-def plain(job: Callable[[int], Totals], numbers: Sequence[int], options: Sequence[str]) -> Totals:
+def plain(job: Callable[[int], Totals], numbers: Sequence[int], options: Any, rest: Sequence[str]) -> Totals:
     return sum(map(job, numbers), Totals())
 
 
@@ -32,7 +32,7 @@ def test_a_lost_unit_is_named(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        direct, "run", lambda job, numbers, options: plain(job, [n for n in numbers if n != 1], options)
+        direct, "run", lambda job, numbers, options, rest: plain(job, [n for n in numbers if n != 1], options, rest)
     )
     code, error = run(dataset, tmp_path / "out", capsys)
     assert code == 1 and "1 of 3 units have no shard: test-00001-of-00003" in error
@@ -45,10 +45,10 @@ def test_a_lost_unit_is_named(
 def test_an_engine_that_ends_early_or_breaks(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct, "run", lambda job, numbers, options: Totals())
+    monkeypatch.setattr(direct, "run", lambda job, numbers, options, rest: Totals())
     assert "3 of 3 units" in run(dataset, tmp_path / "early", capsys)[1]
 
-    def broken(job: Callable[[int], Totals], numbers: Sequence[int], options: Sequence[str]) -> Totals:
+    def broken(job: Callable[[int], Totals], numbers: Sequence[int], options: Any, rest: Sequence[str]) -> Totals:
         job(numbers[0])
         raise RuntimeError("worker\nlost")
 
@@ -60,7 +60,9 @@ def test_an_engine_that_ends_early_or_breaks(
 def test_running_a_unit_twice_gives_the_same(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct, "run", lambda job, numbers, options: plain(job, [*numbers, *numbers], options))
+    monkeypatch.setattr(
+        direct, "run", lambda job, numbers, options, rest: plain(job, [*numbers, *numbers], options, rest)
+    )
     assert run(dataset, tmp_path / "out", capsys)[0] == 0
     assert len(list((tmp_path / "out/_receipts").glob("*.json"))) == 3
 
@@ -68,9 +70,9 @@ def test_running_a_unit_twice_gives_the_same(
 def test_what_travels_is_small(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
-    def keep(job: Callable[[int], Totals], numbers: Sequence[int], options: Sequence[str]) -> Totals:
+    def keep(job: Callable[[int], Totals], numbers: Sequence[int], options: Any, rest: Sequence[str]) -> Totals:
         seen.extend([job, list(numbers)])
-        return plain(pickle.loads(pickle.dumps(job)), numbers, options)
+        return plain(pickle.loads(pickle.dumps(job)), numbers, options, rest)
 
     monkeypatch.setattr(direct, "run", keep)
     build_vitonhd.main(["--input", str(dataset.root), "--output", str(tmp_path / "out")])

@@ -10,7 +10,7 @@ from support.layouts import grey_png, npz, resized_png, surface
 
 from annotators.functional import geometry as shapes
 from pipelines.building import plan, preflight, shipped
-from pipelines.building.configuration import Flags, configure
+from pipelines.building.configuration import Flags, configs_of, configure
 from pipelines.sources import Listed
 from schemas import codecs, kinds, labels, record
 from schemas.labels import Atr, Cihp, Lip
@@ -115,7 +115,7 @@ def test_parse_follows_from_other_label_spaces() -> None:
 
 
 def configuration(**values: Any) -> Any:
-    return configure(Flags(**values), "dresscode", "dresscode", "root", {})
+    return configure(Flags(**values), "dresscode", "dresscode", "root", configs_of(Flags(**values), {}))
 
 
 @pytest.mark.parametrize(
