@@ -19,7 +19,10 @@ class About:
 
 @dataclass(frozen=True)
 class Preset:
-    """What a paper trained with; every value can be overridden by its flag. `source` says where it is published."""
+    """What a paper trained with; every value can be overridden by its flag. `source` says where it is published.
+
+    None stands for the trainer's default (`training.settings.Settings`).
+    """
 
     data: str
     height: int
@@ -28,7 +31,8 @@ class Preset:
     global_batch_size: int
     learning_rate: float
     source: str
-    lr_schedule: str = "constant"
-    lr_warmup_steps: int = 0
-    weight_decay: float = 0.01
+    lr_schedule: str | None = None
+    lr_warmup_steps: int | None = None
+    weight_decay: float | None = None
+    optimizer: str | None = None
     model: dict[str, Any] = field(default_factory=dict)  # fields of the model's Config that differ from its defaults

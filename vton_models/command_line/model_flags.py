@@ -10,6 +10,7 @@ import vton_models
 from schemas.cli import flags
 from schemas.cli.flags import Dataclass, Parsed, Section, UsageError
 from vton_models.system import Preset
+from vton_models.training.settings import Settings
 
 Flags = TypeVar("Flags", bound=Dataclass)
 
@@ -113,7 +114,7 @@ def presets_table(module: ModuleType) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("preset", "data", "size", "steps", "batch", "lr", "options", "source")]
     for name, item in module.PRESETS.items():
         options = " ".join(f"{key}={value}" for key, value in item.model.items()) or "-"
-        size, rate = f"{item.height}x{item.width}", f"{item.learning_rate:g} {item.lr_schedule}"
+        size, rate = f"{item.height}x{item.width}", f"{item.learning_rate:g} {item.lr_schedule or Settings.lr_schedule}"
         rows.append((name, item.data, size, str(item.steps), str(item.global_batch_size), rate, options, item.source))
     return rows
 

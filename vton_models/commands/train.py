@@ -97,7 +97,7 @@ def parse(arguments: Sequence[str]) -> Request:
     chosen = model_flags.preset(module, given.preset)
     options = model_flags.given_options(values, module.Config)
     config = model_flags.configure(module, chosen, given.tiny, options, _begun_from(given, name, module))
-    check_tools(given)
+    check_tools(given, chosen)
     output = given.output or f"output/train/{name}"
     if "://" in output:
         raise UsageError(f"--output {output}; allowed is a local folder")

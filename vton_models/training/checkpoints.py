@@ -1,7 +1,7 @@
 """What a killed run needs to go on: parameters, optimiser, averages and counters, as safetensors and JSON.
 
 `checkpoints/step-00001000/` holds `weights.safetensors` (name → float32 parameter), `optimizer.safetensors`
-(`exp_avg/NAME`, `exp_avg_sq/NAME`, `step/NAME`), `ema.safetensors` where averages are kept, and `state.json`.
+(of AdamW `exp_avg/NAME`, `exp_avg_sq/NAME`, `step/NAME`), `ema.safetensors` where averages are kept, and `state.json`.
 """
 
 import json
@@ -18,6 +18,8 @@ from schemas.folders import atomic
 from vton_models.training.ema import Ema
 
 WEIGHTS, OPTIMIZER, EMA, STATE = "weights.safetensors", "optimizer.safetensors", "ema.safetensors", "state.json"
+_NUMBER = "#"  # ends the names of an optimiser's items that are plain numbers
+_EXACT = {int: torch.int64, float: torch.float64}
 _NAME = re.compile(r"step-(\d+)")
 
 
@@ -108,15 +110,22 @@ def _stored(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _flat(parameters: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Parameters that never had a gradient have no state."""
-    states = ((name, optimizer.state.get(parameter, {})) for name, parameter in parameters.items())
-    return {f"{item}/{name}": value for name, state in states for item, value in state.items()}
+    """Parameters that never had a gradient have no state. Plain numbers become tensors, marked by their item's name."""
+    flat = {}
+    for name, parameter in parameters.items():
+        for item, value in optimizer.state.get(parameter, {}).items():
+            if isinstance(value, torch.Tensor):
+                flat[f"{item}/{name}"] = value
+            else:
+                flat[f"{item}{_NUMBER}/{name}"] = torch.tensor(value, dtype=_EXACT[type(value)])
+    return flat
 
 
 def _load_optimizer(path: Path, parameters: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> None:
     index = {name: number for number, name in enumerate(parameters)}
-    states: dict[int, dict[str, torch.Tensor]] = {}
+    states: dict[int, dict[str, torch.Tensor | float]] = {}
     for key, value in load_file(path).items():
         item, _, name = key.partition("/")
-        states.setdefault(index[name], {})[item] = value
+        is_number = item.endswith(_NUMBER)
+        states.setdefault(index[name], {})[item.removesuffix(_NUMBER)] = value.item() if is_number else value
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})

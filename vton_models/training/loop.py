@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
-from vton_models.training import checkpoints, schedules
+from vton_models.training import checkpoints, optimisers, schedules
 from vton_models.training.checkpoints import Progress
 from vton_models.training.ema import Ema
 from vton_models.training.run_folder import Run
@@ -67,7 +67,7 @@ def train(
     """
     model.to(accelerator.device)
     parameters = master_weights(model.trainable())
-    inner = torch.optim.AdamW(parameters.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    inner = optimisers.build(settings.optimizer, parameters.values(), settings.learning_rate, settings.weight_decay)
     losses, optimizer = accelerator.prepare(Losses(model, parameters), inner)
     ema = Ema(parameters, settings.ema) if settings.ema else None
     state = State(parameters, inner, ema, dataset, settings.shares // accelerator.num_processes)

@@ -12,16 +12,17 @@ TRACKERS = ("none", "tensorboard", "wandb")
 
 @dataclass(frozen=True)
 class Settings:
-    """The choices that change what is learnt, and `steps`."""
+    """The choices that change what is learnt, and `steps`. The defaults hold where neither flag nor preset speaks."""
 
-    steps: int
-    global_batch_size: int
     batch_size: int  # records of a micro-batch
     shares: int  # micro-batches of an optimizer step, over all processes
-    learning_rate: float
+    steps: int = 1000
+    global_batch_size: int = 8
+    learning_rate: float = 1e-5
     lr_schedule: str = "constant"
     lr_warmup_steps: int = 0
     weight_decay: float = 0.01
+    optimizer: str = "adamw"  # of `training.optimisers`
     max_grad_norm: float = 1.0  # 0: no clipping
     ema: float = 0.0  # decay; 0: no averages
     seed: int = 0

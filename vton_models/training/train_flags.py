@@ -6,13 +6,16 @@ from typing import Any
 
 from schemas.cli.flags import UsageError, flag
 from vton_models.system import Preset
+from vton_models.training import optimisers
 from vton_models.training.schedules import SCHEDULES
 from vton_models.training.settings import MEMORY, PRECISIONS, TRACKERS, Settings, micro_batch
 
-# What neither flag nor preset says.
-_DEFAULTS = {"steps": 1000, "global_batch_size": 8, "learning_rate": 1e-5, "lr_schedule": "constant"}
-_DEFAULTS |= {"lr_warmup_steps": 0, "weight_decay": 0.01}
 _TINY = {"steps": 20, "global_batch_size": 2, "learning_rate": 1e-3}
+
+
+def _default(name: str) -> str:
+    tiny = f", tiny {_TINY[name]}" if name in _TINY else ""
+    return f"default {getattr(Settings, name)}{tiny}"
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,18 @@ class Flags:
     where: tuple[str, ...] = flag(
         (), help="only records for which this is true, as 'category == dresses'", metavar="COND", repeated=True
     )
-    steps: int | None = flag(None, help="optimizer steps (default 1000, tiny 20)")
-    global_batch_size: int | None = flag(None, help="records per optimizer step, over all GPUs (default 8, tiny 2)")
+    steps: int | None = flag(None, help=f"optimizer steps ({_default('steps')})")
+    global_batch_size: int | None = flag(
+        None, help=f"records per optimizer step, over all GPUs ({_default('global_batch_size')})"
+    )
     batch_size: int | None = flag(None, help="records per micro-batch of a process (default up to 4)")
-    learning_rate: float | None = flag(None, help="of AdamW (default 1e-05, tiny 1e-03)")
-    lr_schedule: str | None = flag(None, help="its course (default constant)", choices=tuple(SCHEDULES))
-    lr_warmup_steps: int | None = flag(None, help="steps until it is reached (default 0)")
-    weight_decay: float | None = flag(None, help="of AdamW (default 0.01)")
+    learning_rate: float | None = flag(None, help=f"of the optimizer ({_default('learning_rate')})")
+    lr_schedule: str | None = flag(None, help=f"its course ({_default('lr_schedule')})", choices=tuple(SCHEDULES))
+    lr_warmup_steps: int | None = flag(None, help=f"steps until it is reached ({_default('lr_warmup_steps')})")
+    weight_decay: float | None = flag(None, help=f"of the optimizer ({_default('weight_decay')})")
+    optimizer: str | None = flag(
+        None, help=f"how steps follow from gradients ({_default('optimizer')})", choices=tuple(optimisers.TABLE)
+    )
     max_grad_norm: float = flag(1.0, help="gradients are clipped to this norm; 0: never")
     ema: float = flag(0.0, help="decay of averaged weights, which are then the result; 0: none", metavar="DECAY")
     seed: int = flag(0, help="of order, noise and held-out records")
@@ -83,6 +91,7 @@ def resolve(
         lr_schedule=_value(given, preset, "lr_schedule"),
         lr_warmup_steps=_value(given, preset, "lr_warmup_steps"),
         weight_decay=_value(given, preset, "weight_decay"),
+        optimizer=_value(given, preset, "optimizer"),
         max_grad_norm=given.max_grad_norm,
         ema=given.ema,
         seed=given.seed,
@@ -91,8 +100,9 @@ def resolve(
     )
 
 
-def check_tools(given: Flags) -> None:
-    """Raises UsageError for a tracker whose package isn't installed."""
+def check_tools(given: Flags, preset: Preset | None) -> None:
+    """Raises UsageError for an optimizer or a tracker whose package isn't installed."""
+    optimisers.check(_value(given, preset, "optimizer"))
     if given.tracker != "none" and importlib.util.find_spec(given.tracker) is None:
         raise UsageError(f"--tracker {given.tracker} needs the package {given.tracker}, which isn't installed")
 
@@ -108,4 +118,5 @@ def _value(given: Flags, preset: Preset | None, name: str) -> Any:
         return flagged
     if given.tiny and name in _TINY:
         return _TINY[name]
-    return getattr(preset, name) if preset else _DEFAULTS[name]
+    published = getattr(preset, name) if preset else None
+    return getattr(Settings, name) if published is None else published

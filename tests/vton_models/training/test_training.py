@@ -99,6 +99,16 @@ def test_a_killed_run_goes_on_as_an_unbroken_one(
             assert (path / name).read_bytes() == (tmp_path / "whole/checkpoints" / path.name / name).read_bytes()
 
 
+def test_another_optimizer_resumes_exactly_too(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, optimizer="adafactor")
+    go(tmp_path / "whole", settings)
+    go(tmp_path / "parts", replace(settings, steps=7))
+    go(tmp_path / "parts", settings)
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+    go(tmp_path / "adamw")
+    assert weights(tmp_path / "adamw") != weights(tmp_path / "whole")
+
+
 def test_more_steps_go_on(tmp_path: Path) -> None:
     go(tmp_path / "whole")
     go(tmp_path / "parts", replace(SETTINGS, steps=7))

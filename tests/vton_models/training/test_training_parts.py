@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic
 from vton_models.networks import sheets
-from vton_models.training import checkpoints, schedules, settings
+from vton_models.training import checkpoints, optimisers, schedules, settings
 from vton_models.training.ema import Ema
 from vton_models.training.settings import Cadence, Settings
 
@@ -112,6 +112,30 @@ def test_a_checkpoint_brings_back_optimizer_and_averages_exactly(tmp_path: Path)
         checkpoints.load_weights(path / checkpoints.WEIGHTS, {**first[0], "c": torch.zeros(1)})
     with pytest.raises(ValueError, match="has the unknown tensor b"):
         checkpoints.load_weights(path / checkpoints.WEIGHTS, {"a.weight": first[0]["a.weight"]})
+
+
+def test_plain_numbers_of_an_optimizer_come_back_as_they_were(tmp_path: Path) -> None:
+    """As bitsandbytes counts steps."""
+
+    def one(value: float) -> tuple[dict[str, torch.nn.Parameter], torch.optim.Optimizer]:
+        parameters = {"p": torch.nn.Parameter(torch.full((2,), value))}
+        return parameters, torch.optim.SGD(parameters.values(), lr=0.1)
+
+    first, second = one(1.0), one(0.0)
+    state = {"step": 3, "scale": 0.1 + 0.2, "codes": torch.tensor([1, 255], dtype=torch.int64)}
+    first[1].state[first[0]["p"]].update(state)
+    checkpoints.restore(checkpoints.save(tmp_path, *first, None, checkpoints.Progress(), 1), *second, None)
+    found = second[1].state[second[0]["p"]]
+    assert (found["step"], found["scale"]) == (3, 0.1 + 0.2) and type(found["step"]) is int
+    assert found["codes"].tolist() == [1, 255]
+
+
+def test_unknown_and_absent_optimizers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="--optimizer 'adam'; allowed are adamw, adamw_8bit, adafactor"):
+        optimisers.check("adam")
+    monkeypatch.setattr(optimisers.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="adamw_8bit needs the package bitsandbytes, which isn't installed"):
+        optimisers.check("adamw_8bit")
 
 
 def test_a_checkpoint_that_breaks_off_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

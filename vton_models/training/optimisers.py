@@ -1,0 +1,61 @@
+"""The optimisers that a run may choose: one table, a row each; a package that one needs waits until it is built."""
+
+import importlib.util
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from schemas.cli.flags import UsageError
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+    Build = Callable[[Iterable[nn.Parameter], float, float], Optimizer]
+
+
+@dataclass(frozen=True)
+class Row:
+    """How an optimiser is built of (parameters, learning rate, weight decay), and the package that it lies in."""
+
+    build: "Build"
+    package: str = "torch"
+
+
+def _adamw(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float) -> "Optimizer":
+    from torch.optim import AdamW
+
+    return AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+
+
+def _adamw_8bit(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float) -> "Optimizer":
+    """Two bytes of state per parameter instead of eight (arXiv:2110.02861)."""
+    from bitsandbytes.optim import AdamW8bit
+
+    optimizer: Optimizer = AdamW8bit(parameters, lr=learning_rate, weight_decay=weight_decay)
+    return optimizer
+
+
+def _adafactor(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float) -> "Optimizer":
+    """Second moments by rows and columns, no first ones (arXiv:1804.04235)."""
+    from torch.optim import Adafactor
+
+    return Adafactor(parameters, lr=learning_rate, weight_decay=weight_decay)
+
+
+TABLE = {"adamw": Row(_adamw), "adamw_8bit": Row(_adamw_8bit, "bitsandbytes"), "adafactor": Row(_adafactor)}
+
+
+def check(name: str) -> None:
+    """Raises UsageError for an unknown optimiser, and for one whose package isn't installed."""
+    if name not in TABLE:
+        raise UsageError(f"--optimizer {name!r}; allowed are {', '.join(TABLE)}")
+    package = TABLE[name].package
+    if importlib.util.find_spec(package) is None:
+        raise UsageError(f"--optimizer {name} needs the package {package}, which isn't installed")
+
+
+def build(name: str, parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float) -> "Optimizer":
+    """The optimiser of that name. Raises UsageError as `check` does."""
+    check(name)
+    return TABLE[name].build(parameters, learning_rate, weight_decay)
