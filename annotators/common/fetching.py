@@ -35,10 +35,10 @@ def fetch(name: str, target_dir: Folder = "", say: Callable[[str], None] | None 
     gets a line before the first download, with the licence (default: standard error). Raises FetchError.
     """
     home = target_dir or os.environ.get("VTON_WEIGHTS")
-    return _fetch(find(name), Path(home).expanduser() if home else None, say or _say)
+    return download(find(name), Path(home).expanduser() if home else None, say or _say)
 
 
-def _fetch(entry: Weights, home: Path | None, say: Callable[[str], None]) -> Path:
+def download(entry: Weights, home: Path | None, say: Callable[[str], None]) -> Path:
     """Into `home`, or into the Hugging Face cache. Tries the sources in order."""
     for place in [home] if home else search_path():
         for candidate in candidates(entry, place):

@@ -239,14 +239,14 @@ def test_a_file_comes_with_its_licence_said_first(server, tmp_path):
     server.files["/thing.bin"] = BYTES
     said = []
     digest = hashlib.sha256(BYTES).hexdigest()
-    path = fetching.fetch(entry_for(f"{server.url}/thing.bin", sha256=digest), tmp_path, said.append)
+    path = fetching.download(entry_for(f"{server.url}/thing.bin", sha256=digest), tmp_path, said.append)
     assert path == tmp_path / "thing.bin"
     assert path.read_bytes() == BYTES
     assert [item.name for item in tmp_path.iterdir() if item.name != "home"] == ["thing.bin"]
     assert len(said) == 1
     assert "licence: MIT" in said[0]
     assert "about 1 MB" in said[0]
-    fetching.fetch(entry_for(f"{server.url}/thing.bin"), tmp_path, said.append)
+    fetching.download(entry_for(f"{server.url}/thing.bin"), tmp_path, said.append)
     assert "already there" in said[1]
     assert len(server.requests) == 1
 
@@ -254,7 +254,7 @@ def test_a_file_comes_with_its_licence_said_first(server, tmp_path):
 def test_a_dropped_connection_is_resumed(server, tmp_path):
     server.files["/thing.bin"] = BYTES
     server.cut = 300_000
-    path = fetching.fetch(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None)
+    path = fetching.download(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None)
     assert path.read_bytes() == BYTES
     assert [range_ for _, _, range_, _ in server.requests] == [None, "bytes=300000-", "bytes=600000-", "bytes=900000-"]
 
@@ -263,10 +263,10 @@ def test_an_interrupted_download_goes_on_in_the_next_command(server, tmp_path):
     server.files["/thing.bin"] = BYTES
     server.cut = 100_000
     with pytest.raises(weights.FetchError, match="run the command again to resume"):
-        fetching.fetch(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None)
+        fetching.download(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None)
     assert not (tmp_path / "thing.bin").exists()
     server.cut, server.requests[:] = 0, []
-    path = fetching.fetch(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None)
+    path = fetching.download(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None)
     assert path.read_bytes() == BYTES
     assert [range_ for _, _, range_, _ in server.requests] == ["bytes=500000-"]
 
@@ -275,33 +275,33 @@ def test_two_versions_of_a_file_are_never_joined(server, tmp_path):
     server.files["/thing.bin"] = BYTES
     server.cut = 100_000
     with pytest.raises(weights.FetchError):
-        fetching.fetch(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None)
+        fetching.download(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None)
     server.cut, server.files["/thing.bin"] = 0, BYTES[::-1]
-    assert fetching.fetch(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None).read_bytes() == BYTES[::-1]
+    assert fetching.download(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None).read_bytes() == BYTES[::-1]
 
 
 def test_a_wrong_digest_leaves_nothing_behind(server, tmp_path):
     server.files["/thing.bin"] = BYTES
     with pytest.raises(weights.FetchError, match="sha256 is .* not ff"):
-        fetching.fetch(entry_for(f"{server.url}/thing.bin", sha256="ff"), tmp_path, lambda line: None)
+        fetching.download(entry_for(f"{server.url}/thing.bin", sha256="ff"), tmp_path, lambda line: None)
     assert not [item for item in tmp_path.iterdir() if item.suffix in (".bin", ".part")]
 
 
 def test_refused_and_missing_addresses_give_one_line_and_mirrors_are_tried(server, tmp_path):
     with pytest.raises(weights.FetchError, match="HTTP 403.*accept its terms at http") as caught:
-        fetching.fetch(entry_for(f"{server.url}/gated/thing.bin"), tmp_path, lambda line: None)
+        fetching.download(entry_for(f"{server.url}/gated/thing.bin"), tmp_path, lambda line: None)
     assert "\n" not in str(caught.value)
     server.files["/mirror/thing.bin"] = BYTES
     said = []
     urls = [f"{server.url}/gone/thing.bin", f"{server.url}/mirror/thing.bin"]
-    assert fetching.fetch(entry_for(*urls), tmp_path, said.append).read_bytes() == BYTES
+    assert fetching.download(entry_for(*urls), tmp_path, said.append).read_bytes() == BYTES
     assert "HTTP 404; trying" in said[1]
 
 
 def test_nothing_is_asked_of_the_network_when_offline(server, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(weights.FetchError, match="HF_HUB_OFFLINE is set"):
-        fetching.fetch(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None)
+        fetching.download(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None)
     assert not server.requests
 
 
