@@ -277,7 +277,8 @@ def test_two_versions_of_a_file_are_never_joined(server, tmp_path):
     with pytest.raises(weights.FetchError):
         fetching.download(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None)
     server.cut, server.files["/thing.bin"] = 0, BYTES[::-1]
-    assert fetching.download(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None).read_bytes() == BYTES[::-1]
+    path = fetching.download(entry_for(f"{server.url}/thing.bin"), tmp_path, lambda line: None)
+    assert path.read_bytes() == BYTES[::-1]
 
 
 def test_a_wrong_digest_leaves_nothing_behind(server, tmp_path):
