@@ -6,8 +6,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from support import commands
+from support import commands, sharing
 from support.helpers import Dataset, Result
+
+from pipelines.sources.sample import Truth
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,6 +50,19 @@ def dataset(tmp_path: Path) -> Dataset:
         made.add(name, seed)
     made.pairs(*(f"{a}.jpg {b}.jpg" for a, b in zip(names, names[1:] + names[:1], strict=True)))
     return made
+
+
+@pytest.fixture(scope="session")
+def drawn_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded sample, drawn once for all test processes: cache/ is a $XDG_CACHE_HOME that has it."""
+    own = tmp_path_factory.getbasetemp()
+    return sharing.once(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own, "sample", sharing.draw_sample)
+
+
+@pytest.fixture(scope="session")
+def truth(drawn_sample: Path) -> dict[str, Truth]:
+    """Person id → what the embedded sample shows, as exact arrays."""
+    return sharing.read_truth(drawn_sample)
 
 
 @pytest.fixture

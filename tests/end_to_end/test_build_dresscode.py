@@ -33,8 +33,9 @@ def notes(row: dict[str, Any]) -> dict[str, dict[str, str]]:
     return {entry["column"]: entry for entry in row["provenance"]}
 
 
-def test_every_annotation_of_the_sample_arrives(command: Command, tmp_path: Path) -> None:
-    truth = sample.truth()
+def test_every_annotation_of_the_sample_arrives(
+    command: Command, truth: dict[str, sample.Truth], tmp_path: Path
+) -> None:
     test = {
         category: [i for i, t in truth.items() if (t.category, t.split) == (category, "test")] for category in Category
     }

@@ -10,7 +10,6 @@ import pytest
 from support import finished
 from support.helpers import WEIGHTLESS, Result, rows
 
-from pipelines.sources import sample
 from schemas import codecs, fields, kinds, record
 
 Command = Callable[..., Result]
@@ -65,8 +64,8 @@ def test_vitonhd_and_back(command: Command, built: Path, tmp_path: Path) -> None
         assert_came_back(row, after[name], result.json["lossy"])
 
 
-def test_the_embedded_sample_comes_back(command: Command, tmp_path: Path) -> None:
-    cache = {"XDG_CACHE_HOME": str(sample.cached_root().parent.parent)}
+def test_the_embedded_sample_comes_back(command: Command, drawn_sample: Path, tmp_path: Path) -> None:
+    cache = {"XDG_CACHE_HOME": str(drawn_sample / "cache")}
     flags = ("--split", "test", "--limit", 4, "--skip", "high_frequency,quality")
     assert command(BUILD, "--output", tmp_path / "a", *flags, env=cache).code == 0
     result = command(EXPORT, tmp_path / "a", "--layout", "vitonhd", "--output", tmp_path / "tree")

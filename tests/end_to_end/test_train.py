@@ -20,11 +20,11 @@ STEPS = ("--steps", "14", "--checkpoint-every", "4", "--workers", "0", "--log-ev
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample(drawn_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The embedded sample's train split as shards."""
     folder = tmp_path_factory.mktemp("sample")
     words = [sys.executable, "-m", "pipelines.build_vitonhd", "--split", "train", "--output", str(folder / "shards")]
-    environment = os.environ | {"XDG_CACHE_HOME": str(folder)}
+    environment = os.environ | {"XDG_CACHE_HOME": str(drawn_sample / "cache")}
     subprocess.run(words, env=environment, check=True, capture_output=True, timeout=300)
     return folder / "shards"
 

@@ -24,9 +24,10 @@ def stored_centre(pixels: np.ndarray) -> np.ndarray:
     return np.array([(x * weight).sum(), (y * weight).sum()]) / weight.sum()
 
 
-def visible(geometry: shapes.Geometry, low: np.ndarray, high: np.ndarray) -> bool:
-    corners = geometry.to_stored(np.array([low, high], float))
-    return bool((corners >= 2).all() and (corners <= (geometry.width - 2, geometry.height - 2)).all())
+def visible(geometry: shapes.Geometry, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """bool [n]: whether boxes from low to high [n 2] lie inside the stored picture, two pixels from its rim."""
+    corners = np.stack([geometry.to_stored(low.astype(float)), geometry.to_stored(high.astype(float))])
+    return ((corners >= 2) & (corners <= (geometry.width - 2, geometry.height - 2))).all(axis=(0, 2))
 
 
 def cross(height: int, width: int, x: int, y: int, arm: int) -> np.ndarray:
@@ -44,8 +45,8 @@ def drawn_crosses(draw):
     how, size = draw(st.sampled_from(shapes.FITS)), draw(SIZES)
     geometry = shapes.fit((height, width), size, how)
     arm = int(np.ceil(2 / min(geometry.scale_x, geometry.scale_y))) + 1  # so that it can be seen after shrinking
-    middles = [(x, y) for y in range(arm, height - arm) for x in range(arm, width - arm)]
-    middles = [m for m in middles if visible(geometry, np.subtract(m, arm), np.add(m, arm + 1))]
+    middles = np.array([(x, y) for y in range(arm, height - arm) for x in range(arm, width - arm)]).reshape(-1, 2)
+    middles = middles[visible(geometry, middles - arm, middles + arm + 1)].tolist()
     return height, width, geometry, arm, draw(st.sampled_from(middles)) if middles else None
 
 
