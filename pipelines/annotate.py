@@ -16,9 +16,10 @@ from annotators.common import registry
 from pipelines import exports
 from pipelines.building import build, command, configuration, preflight, rewrite
 from pipelines.building.configuration import AnnotatorFlags, Line
-from pipelines.building.plan import Plan, Planned
+from pipelines.building.plan import Plan
 from pipelines.building.rewrite import Finished, Rewrite
 from pipelines.sources import Refused
+from pipelines.sources.outcomes import Planned
 from schemas import fields
 from schemas.cli.flags import UsageError, flag, positional, run
 from schemas.folders import Entry, open_folder

@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 
 from pipelines.building import build, command, expressions, plan, rewrite
 from pipelines.building.configuration import Line, RunFlags
-from pipelines.building.plan import Planned
 from pipelines.building.rewrite import Finished, Rewrite
 from pipelines.judging import findings
+from pipelines.sources.outcomes import Planned
 from schemas import shards
 from schemas.cli.flags import UsageError, flag, positional, run
 

@@ -157,9 +157,11 @@ def _manifest(
     found: list[dict[str, Any]],
 ) -> dict[str, Any]:
     records: Counter[str] = Counter()
+    declined: Counter[str] = Counter()
     origins: dict[str, Counter[str]] = {}
     for item in done:
         records[item.unit.split] += item.receipt.rows
+        declined.update(item.receipt.declined)
         for column, counted in item.receipt.origins.items():
             origins.setdefault(column, Counter()).update(counted)
     digests = dict(configured.digests)
@@ -191,6 +193,7 @@ def _manifest(
             "rejects_by_stage": dict(sorted(Counter(row["stage"] for row in rejects).items())),
             "findings_by_kind": dict(sorted(Counter(row["kind"] for row in found).items())),
             "repeated_lines": run.get("repeated_lines", 0),
+            **({"declined": dict(sorted(declined.items()))} if declined else {}),
         },
         "annotators": {name: _describe(name, made, digests.get(name)) for name, made in sorted(configured.annotators)},
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
@@ -231,6 +234,7 @@ def _write_receipts(output: Folder, done: list[Done]) -> None:
             "bytes": item.receipt.size,
             "sha256": item.receipt.sha256,
             "rejects": len(item.receipt.rejects),
+            "declined": [{"rule": rule, "times": times} for rule, times in item.receipt.declined.items()],
             "inputs": [{"path": path, "sha256": digest} for path, digest in item.receipt.inputs.items()],
             "seconds": [{"name": name, "seconds": spent} for name, spent in item.receipt.seconds.items()],
         }
@@ -242,6 +246,7 @@ def _write_receipts(output: Folder, done: list[Done]) -> None:
             *((name, pa.int64()) for name in ("rows", "bytes")),
             ("sha256", pa.string()),
             ("rejects", pa.int64()),
+            ("declined", pa.list_(pa.struct([("rule", pa.string()), ("times", pa.int64())]))),
             ("inputs", pa.list_(pa.struct([("path", pa.string()), ("sha256", pa.string())]))),
             ("seconds", pa.list_(pa.struct([("name", pa.string()), ("seconds", pa.float64())]))),
         ]

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from pipelines.building.columns import columns_of
 from pipelines.sources import Listed, Refused
+from pipelines.sources.outcomes import Planned
 from schemas.folders import Entry, Folder
 from schemas.json_text import canonical
 
@@ -40,17 +41,6 @@ _SCHEMA = pa.schema(
         ("source", pa.string()),
     ]
 )
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A record of the plan: column → (path, size) of the files it is made from."""
-
-    record_id: str
-    split: str
-    values: dict[str, Any]
-    references: dict[str, tuple[str, int]]
-    source: str
 
 
 @dataclass(frozen=True)

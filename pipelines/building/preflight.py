@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from annotators.common import registry
+from pipelines import sources
 from pipelines.building.columns import DERIVED, HALVES, columns_of, promised
 from pipelines.building.configuration import NEVER_A_REASON, Configuration
 from pipelines.sources import Listed
@@ -14,6 +15,7 @@ from schemas.cli.flags import UsageError
 def shipped(item: Listed, configuration: Configuration) -> frozenset[str]:
     """Columns that a record brings along or that follow from them, without those to be computed anew."""
     own = {name for name, value in item.values.items() if value is not None} | set(item.references)
+    own |= sources.gives(configuration.source)
     own |= promised(item.references) - (DERIVED & (set(configuration.skip) - own))
     own -= set(configuration.recompute)
     return frozenset(
@@ -23,7 +25,7 @@ def shipped(item: Listed, configuration: Configuration) -> frozenset[str]:
 
 def columns(records: Iterable[Listed], configuration: Configuration) -> tuple[str, ...]:
     """Columns of the shards: the base, what any record ships, and what the default and chosen annotators write."""
-    found = set(kinds.TRYON.base)
+    found = set(kinds.TRYON.base) | sources.gives(configuration.source)
     for signature in {frozenset(item.references) | frozenset(item.values) for item in records}:
         found |= {column for name in signature for column in columns_of(name)} & set(kinds.TRYON.fields)
     found |= {"parse", "keypoints", "densepose_image", "caption", "garment_caption"}

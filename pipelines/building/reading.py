@@ -2,10 +2,9 @@
 
 import hashlib
 import importlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Any
 
 import numpy as np
 
@@ -14,43 +13,13 @@ from annotators.functional import geometry as shapes
 from pipelines.building import garments, shipped
 from pipelines.building.columns import DERIVED, HALVES
 from pipelines.building.configuration import Configuration
-from pipelines.building.plan import Planned
+from pipelines.sources.outcomes import Planned, Reading
 from schemas import codecs, record
 from schemas.folders import InputFolder
 from schemas.kinds import TRYON
 from schemas.messages import clean
 
 HEIF_ENDINGS = (".heic", ".heif")
-
-
-@dataclass
-class Rejection(Exception):
-    """A record that can't be made: stage, kind of error, message without paths or addresses, and the file to blame."""
-
-    record_id: str
-    stage: str
-    error: str
-    message: str
-    source: str
-
-
-@dataclass
-class Reading:
-    """A record on its way: decoded columns, the bytes that stay as they are, where each column comes from."""
-
-    planned: Planned
-    columns: dict[str, Any]
-    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
-    provenance: dict[str, dict[str, str | None]] = field(default_factory=dict)
-    unreadable: dict[str, tuple[str, str]] = field(default_factory=dict)  # column → (message, path)
-    digests: dict[str, str] = field(default_factory=dict)  # path → sha256
-
-    def came_from(self, column: str, origin: str, annotator: str | None, digest: str | None, note: str) -> None:
-        values = {"column": column, "origin": origin, "annotator": annotator, "digest": digest, "note": note or None}
-        self.provenance[column] = values
-
-    def reject(self, stage: str, error: str, message: str, source: str) -> Rejection:
-        return Rejection(self.planned.record_id, stage, error, message, source)
 
 
 def _no_parse(photo: np.ndarray) -> np.ndarray | None:

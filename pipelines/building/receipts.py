@@ -36,6 +36,7 @@ def parse_name(text: str) -> Name | None:
 class Receipt:
     """`inputs`: path → sha256 of every file read; `rejects`: rows of rejects.parquet; `origins`: by column, counts.
 
+    `declined`: rule → how often a source turned down what it could have made a record of.
     `seconds` per annotator is the only part that differs between two runs.
     """
 
@@ -46,6 +47,7 @@ class Receipt:
     rejects: list[dict[str, str]]
     origins: dict[str, dict[str, int]]
     seconds: dict[str, float] = field(default_factory=dict)
+    declined: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         return json.dumps(self.__dict__, sort_keys=True, ensure_ascii=False).encode()

@@ -18,10 +18,9 @@ from PIL import Image
 
 import annotators
 from annotators.common import registry
-from pipelines.building.plan import Planned
-from pipelines.building.reading import Reading
 from pipelines.building.unit import attempt
 from pipelines.runners._totals import Totals
+from pipelines.sources.outcomes import Planned, Reading
 from schemas import codecs, fields, kinds, package, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError
@@ -252,8 +251,8 @@ class ShardRows:
         self.schema = new_schema(self.source, rewrite)
         self.needed = self._needed()
 
-    def read(self, item: Planned) -> Reading:
-        """Raises Rejection for a cell that can't be decoded, and for an imported file that can't be used."""
+    def read(self, item: Planned) -> Iterator[Reading]:
+        """One record. Raises Rejection for a cell that can't be decoded, or an imported file that can't be used."""
         row = self._row(item)
         made = self.rewrite.replaced | {"provenance"}
         kept = {name: row[name] for name in self.source.names if name not in made and row[name] is not None}
@@ -269,7 +268,7 @@ class ShardRows:
         for column, _ in self.rewrite.imports:
             if column in item.references:
                 self._import(column, row, reading)
-        return reading
+        yield reading
 
     def _needed(self) -> list[str]:
         """Columns to decode: what the annotators read, and the words that go with a record."""

@@ -1,12 +1,13 @@
 """One shard unit → its shard and its receipt: read, annotate, encode, write. Plain Python; every engine runs this.
 
-A retry writes the same bytes. No more than a chunk of decoded records is in memory at a time.
+A retry writes the same bytes. No more than a chunk of decoded records is in memory at a time: some records, fewer where
+their pictures are large.
 """
 
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -15,12 +16,14 @@ import numpy as np
 import pyarrow as pa
 
 from annotators.common import batching, registry
+from pipelines import sources
 from pipelines.building import receipts
 from pipelines.building.configuration import NEVER_A_REASON, Configuration
-from pipelines.building.plan import Planned, PlanReader, Unit, token_digest
+from pipelines.building.plan import PlanReader, Unit, token_digest
 from pipelines.building.progress import count
-from pipelines.building.reading import Reading, Rejection, read
+from pipelines.building.reading import read
 from pipelines.runners._totals import Totals
+from pipelines.sources.outcomes import Declined, Outcome, Planned, Reading, Rejection
 from schemas import record, shards
 from schemas.cli import options
 from schemas.folders import Folder, InputFolder, open_folder, open_input
@@ -28,6 +31,7 @@ from schemas.kinds import TRYON
 from schemas.messages import clean
 
 CHUNK = 8  # decoded records in memory; more where an annotator takes larger batches
+PIXELS_AHEAD = 64_000_000  # decoded in memory, about; one record at least
 
 
 class Configured(Protocol):
@@ -55,8 +59,8 @@ class Inputs(Protocol):
     def root(self) -> InputFolder: ...
     @property
     def schema(self) -> pa.Schema: ...
-    def read(self, item: Planned) -> Reading:
-        """Raises Rejection."""
+    def read(self, item: Planned) -> Iterable[Outcome]:
+        """The records of an entry, decoded one by one as they are asked for. Raises Rejection for all that is left."""
 
 
 class Files:
@@ -67,8 +71,13 @@ class Files:
         self.root = open_input(configuration.input)
         self.schema = shard_schema(configuration)
 
-    def read(self, item: Planned) -> Reading:
-        return read(item, self.root, self.configuration, self._parse)
+    def read(self, item: Planned) -> Iterator[Outcome]:
+        """As the source reads its entries; else one record of photos."""
+        own = getattr(sources.load(self.configuration.source), "read", None)
+        if own is None:
+            yield read(item, self.root, self.configuration, self._parse)
+        else:
+            yield from own(item, self.root, self.configuration)
 
     def _parse(self, photo: np.ndarray) -> np.ndarray | None:
         """CIHP ids of a photo that is nobody's person_image; None where the build has no parser or it fails."""
@@ -129,6 +138,7 @@ def build_unit(
         rejects=work.rejects,
         origins={column: dict(sorted(found.items())) for column, found in sorted(work.origins.items())},
         seconds={name: round(spent, 3) for name, spent in sorted(work.seconds.items())},
+        declined=dict(sorted(work.declined.items())),
     )
     output.write(str(receipts.Name(unit.stem, fingerprint, tokens, size)), receipt.to_json())
     return receipt
@@ -160,36 +170,57 @@ class _Work:
         self.configuration, self.source = configuration, source
         self.inputs: dict[str, str] = {}
         self.rejects: list[dict[str, str]] = []
+        self.declined: Counter[str] = Counter()
         self.origins: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        sizes = [getattr(made, "batch_size", 0) for _, made in configuration.annotators]
+        sizes = [getattr(config, "batch_size", 0) for _, config in configuration.annotators]
         self.chunk = max(CHUNK, *sizes) if sizes else CHUNK
 
     def rows(self, planned: list[Planned]) -> Iterator[dict[str, Any]]:
         """Encoded rows in order; records that fail on the way are in `rejects`."""
-        for start in range(0, len(planned), self.chunk):
-            chunk = planned[start : start + self.chunk]
-            readings = self._read(chunk)
-            for name, made in self.configuration.annotators:
-                readings = self._annotate(name, made, readings)
-            for reading in readings:
+        for chunk in chunks(self._read(planned), self.chunk, PIXELS_AHEAD):
+            readings = list(chunk)
+            chunk.clear()  # what is encoded can go: nothing of it lies here while the next chunk is decoded
+            for name, config in self.configuration.annotators:
+                readings = self._annotate(name, config, readings)
+            while readings:
+                reading = readings.pop(0)
                 if not self._still_unreadable(reading):
                     yield self._encode(reading)
-            count(len(chunk))
+                del reading
         self.rejects.sort(key=lambda row: tuple(row.values()))
 
-    def _read(self, chunk: list[Planned]) -> list[Reading]:
-        readings = []
-        with self._timed("read"):
-            for item in chunk:
+    def _read(self, planned: list[Planned]) -> Iterator[Reading]:
+        """The records of all entries, each decoded when it is asked for; whatever else comes out is noted."""
+        for item in planned:
+            records = rejects = 0
+            for outcome in self._outcomes(item):
+                if isinstance(outcome, Reading):
+                    records += 1
+                    self.inputs |= outcome.digests
+                    yield outcome
+                elif isinstance(outcome, Declined):
+                    self.declined[outcome.rule] += 1
+                else:
+                    rejects += 1
+                    self._reject(outcome)
+                del outcome  # a large one must not lie here while the next is decoded
+            if rejects or not records:
+                self.inputs |= _digests(item, self.source.root, self.inputs)
+            count(1)
+
+    def _outcomes(self, item: Planned) -> Iterator[Outcome]:
+        outcomes = iter(self.source.read(item))
+        while True:
+            with self._timed("read"):
                 try:
-                    reading = self.source.read(item)
-                    self.inputs |= reading.digests
-                    readings.append(reading)
+                    outcome = next(outcomes, None)
                 except Rejection as rejection:
-                    self._reject(rejection)
-                    self.inputs |= _digests(item, self.source.root, self.inputs)
-        return readings
+                    outcome = rejection
+            if outcome is None:
+                return
+            yield outcome
+            del outcome
 
     def _annotate(self, name: str, made: Any, readings: list[Reading]) -> list[Reading]:
         """Runs one annotator on the records that lack a column of it and have its inputs."""
@@ -248,7 +279,7 @@ class _Work:
             reading.columns["provenance"] = provenance
             for row in provenance:
                 self.origins[str(row["column"])][str(row["origin"])] += 1
-            name = reading.planned.record_id.rsplit("/", 1)[-1]
+            name = reading.record_id.rsplit("/", 1)[-1]
             return {
                 field.name: reading.kept[field.name]
                 if field.name in reading.kept
@@ -262,6 +293,22 @@ class _Work:
 
     def _timed(self, name: str) -> "_Timer":
         return _Timer(self.seconds, name)
+
+
+def chunks(readings: Iterable[Reading], most: int, pixels: int) -> Iterator[list[Reading]]:
+    """Up to `most` records at a time, and no further one where another as large would go above `pixels`."""
+    chunk: list[Reading] = []
+    ahead = 0
+    for reading in readings:
+        size = reading.pixels
+        ahead += size
+        chunk.append(reading)
+        del reading
+        if len(chunk) == most or ahead + size > pixels:
+            yield chunk
+            chunk, ahead = [], 0
+    if chunk:
+        yield chunk
 
 
 class _Timer:

@@ -2,7 +2,9 @@
 
 A source module has `DATASET` (its name in record ids), `EXPECTED` (its layout in one line) and
 `listing(root, split, pairing, dataset=…, **options)`, which returns a `Listing` or raises `UsageError`; the options
-are the layout's own.
+are the layout's own. An entry of the list becomes a record of photos, unless the module has a way of its own to read it
+(of a clip, say): `read(planned, root, settings)`, which yields `outcomes.Outcome`s, and `GIVES`, the columns that every
+record of its gets from there.
 """
 
 import importlib
@@ -58,6 +60,11 @@ def load(name: str) -> ModuleType:
     if name not in rooms:
         raise ValueError(f"unknown source {name!r}; there are {', '.join(sorted(rooms))}")
     return importlib.import_module(f"pipelines.sources.{rooms[name]}.{name}")
+
+
+def gives(name: str) -> frozenset[str]:
+    """Columns that the source's own `read` fills in every record; none where it has no such function."""
+    return frozenset(getattr(load(name), "GIVES", ()))
 
 
 @cache

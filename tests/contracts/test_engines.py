@@ -101,12 +101,12 @@ def test_a_process_pool_tells_why_a_unit_failed(
 
 @pytest.mark.parametrize("mode", ["multi_threading", "multi_processing"])
 def test_the_direct_runner_tells_why_a_unit_failed(
-    command: Callable[..., Result], dataset: Dataset, tmp_path: Path, mode: str
+    process: Callable[..., Result], dataset: Dataset, tmp_path: Path, mode: str
 ) -> None:
     path = os.pathsep.join(filter(None, (str(FULL_DISK), os.environ.get("PYTHONPATH"))))
     full = {"FULL_DISK_FOR": "test-00001-of", "PYTHONPATH": path}
     options = ("--shard-size", 2, "--direct_running_mode", mode, "--direct_num_workers", 2)
-    result = command("pipelines.build_vitonhd", "--input", dataset.root, "--output", "out", *options, env=full)
+    result = process("pipelines.build_vitonhd", "--input", dataset.root, "--output", "out", *options, env=full)
     assert result.code == 1 and result.error.endswith(REASON), result.stderr
     assert not [path for path in (tmp_path / "out").rglob("*") if "tmp" in path.name]
 
