@@ -20,7 +20,7 @@ from pipelines.building.plan import Plan
 from pipelines.building.rewrite import Finished, Rewrite
 from pipelines.sources import Refused
 from pipelines.sources.outcomes import Planned
-from schemas import fields
+from schemas import fields, kinds
 from schemas.cli.flags import UsageError, flag, positional, run
 from schemas.folders import Entry, open_folder
 
@@ -72,9 +72,10 @@ def _asked(line: Line[Flags], finished: Finished) -> Rewrite:
         input=str(finished.folder),
         output=rewrite.output_of(flags.output, COMMAND, finished),
         format=finished.format,
+        kind=kinds.of(finished.schema).name,
         shard_size=finished.shard_size,
         annotators=chosen,
-        skip=configuration.columns_of("skip", flags.skip),
+        skip=configuration.columns_of("skip", flags.skip, kinds.of(finished.schema)),
         imports=_folders(flags.from_folder),
     )
     _check(asked, finished.schema.names)

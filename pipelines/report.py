@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from schemas import codecs, fields, labels, shards
+from schemas import codecs, fields, kinds, labels, shards
 from schemas.cli import flags
 from schemas.finished import shard_names
 from schemas.folders import Folder, open_folder
@@ -129,11 +129,13 @@ def _record(row: dict[str, Any], schema: pa.Schema) -> str:
         for field in schema
         if fields.is_picture(field) and row.get(field.name) is not None
     )
-    words = " · ".join(str(row[name]) for name in ("category", "garment_caption", "caption") if row.get(name))
-    size = f"{row.get('height')}×{row.get('width')}"
-    paired = "paired" if row.get("paired") else "unpaired"
+    words = " · ".join(str(row[name]) for name in kinds.of(schema).told if row.get(name))
+    facts = [f"{row['height']}×{row['width']}"] if row.get("height") else []
+    if "paired" in row:
+        facts.append("paired" if row["paired"] else "unpaired")
+    facts.append(words)
     return (
-        f"<section class=record><h3>{_text(row['record_id'])}</h3><p>{_text(size)} · {paired} · {_text(words)}</p>"
+        f"<section class=record><h3>{_text(row['record_id'])}</h3><p>{_text(' · '.join(facts))}</p>"
         f"<div class=strip>{figures}</div></section>"
     )
 

@@ -19,7 +19,7 @@ from pipelines.building.configuration import Line, RunFlags
 from pipelines.building.rewrite import Finished, Rewrite
 from pipelines.judging import findings
 from pipelines.sources.outcomes import Planned
-from schemas import shards
+from schemas import fields, kinds, shards
 from schemas.cli.flags import UsageError, flag, positional, run
 
 COMMAND = "select"
@@ -28,8 +28,8 @@ EXAMPLES = """\
   python -m pipelines.select shards --drop-findings near_duplicate,blurred,nobody --output clean
   python -m pipelines.select shards --where 'split == "train" and not garment_caption is null' --output captioned"""
 # Columns that --where knows, where the shards have them; `captions` is the texts of all captions, a line each.
-WORDS = ("record_id", "dataset", "split", "category", "garment_type", "person_id", "garment_id", "garment_view")
-COLUMNS = (*WORDS, "paired", "height", "width", "caption", "garment_caption", "captions", "quality")
+_KNOWN = [*(name for kind in kinds.KINDS.values() for name in kind.words), "captions", "quality"]
+COLUMNS = tuple(dict.fromkeys(_KNOWN))
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ def select(line: Line[Flags]) -> int:
         input=str(finished.folder),
         output=rewrite.output_of(flags.output, COMMAND, finished),
         format=finished.format,
+        kind=kinds.of(finished.schema).name,
         shard_size=finished.shard_size,
         where=flags.where or "",
         drop_findings=tuple(sorted(set(flags.drop_findings))),
@@ -117,7 +118,7 @@ def flat(table: pa.Table) -> pa.Table:
             )
             found[name] = pa.array(texts, pa.string())
         else:
-            found[name] = column.cast(pa.string()) if name in WORDS else column
+            found[name] = column.cast(pa.string()) if column.type == fields.WORD else column
     return pa.table(found)
 
 

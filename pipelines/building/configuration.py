@@ -11,6 +11,7 @@ from pipelines import runners
 from schemas import kinds, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError, flag
+from schemas.kinds import Kind
 
 DEFAULT_ANNOTATORS = (
     *("parsing", "pose", "densepose", "caption_tags", "garment_mask", "agnostic", "high_frequency", "quality"),
@@ -98,6 +99,7 @@ class Configuration:
     complete: bool = True  # no --annotators given: all default columns are promised
     columns: tuple[str, ...] = ()  # of the shards, in order
     source_options: tuple[tuple[str, str], ...] = ()  # what the source was told beside split and pairing
+    kind: str = kinds.TRYON.name  # of the records
     garment_canvas: str = "none"  # "vitonhd": garments are placed as in VITON-HD, see annotators.functional.canvas
 
     def configs(self) -> dict[str, Any]:
@@ -178,12 +180,10 @@ def _check_numbers(flags: Flags) -> None:
         raise UsageError(f"--max-reject-rate {flags.max_reject_rate}; allowed is 0 to 1")
 
 
-def columns_of(name: str, words: Sequence[str]) -> tuple[str, ...]:
+def columns_of(name: str, words: Sequence[str], kind: Kind = kinds.TRYON) -> tuple[str, ...]:
     """Columns that a list of columns and annotators means; an annotator's name means all that it writes."""
     groups = {**record.ANNOTATOR_COLUMNS, **_written()}
-    known = set(kinds.TRYON.fields) - set(kinds.TRYON.base) | {
-        column for columns in groups.values() for column in columns
-    }
+    known = set(kind.fields) - set(kind.base) | {column for columns in groups.values() for column in columns}
     found: list[str] = []
     for word in words:
         if word not in groups and word not in known:

@@ -168,6 +168,7 @@ def _manifest(
     prints = plan.fingerprints()
     return {
         "schema_version": record.SCHEMA_VERSION,
+        "kind": configured.kind,
         "package": package.described(),
         "dataset": configured.dataset,
         "command": run["command"],

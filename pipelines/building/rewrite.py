@@ -27,7 +27,7 @@ from schemas.cli.flags import UsageError
 from schemas.finished import shard_names
 from schemas.folders import Entry, Folder, InputFolder, JoinedFolder, open_folder
 from schemas.json_text import canonical
-from schemas.kinds import Kind
+from schemas.kinds import TRYON, Kind
 
 SHARDS = "shards"  # where the finished folder is mounted; folders of imported columns are mounted by the column
 WORDS = ("record_id", "dataset", "split", "category")
@@ -42,6 +42,7 @@ class Rewrite:
     output: str
     format: str
     shard_size: int
+    kind: str = TRYON.name  # of the records
     annotators: tuple[tuple[str, Any], ...] = ()
     skip: tuple[str, ...] = ()  # columns that stay as they are
     imports: tuple[tuple[str, str], ...] = ()  # column → folder of files named after records

@@ -24,10 +24,9 @@ from pipelines.building.progress import count
 from pipelines.building.reading import read
 from pipelines.runners._totals import Totals
 from pipelines.sources.outcomes import Declined, Outcome, Planned, Reading, Rejection
-from schemas import record, shards
+from schemas import kinds, record, shards
 from schemas.cli import options
 from schemas.folders import Folder, InputFolder, open_folder, open_input
-from schemas.kinds import TRYON
 from schemas.messages import clean
 
 CHUNK = 8  # decoded records in memory; more where an annotator takes larger batches
@@ -41,6 +40,8 @@ class Configured(Protocol):
     def output(self) -> str: ...
     @property
     def dataset(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
     @property
     def format(self) -> str: ...
     @property
@@ -147,7 +148,7 @@ def build_unit(
 @lru_cache(maxsize=4)
 def shard_schema(configuration: Configuration) -> pa.Schema:
     extra = [field for name, made in configuration.annotators for field in registry.written(name, made)]
-    return record.schema(TRYON, configuration.columns, extra)
+    return record.schema(kinds.named(configuration.kind), configuration.columns, extra)
 
 
 def unit_tokens(planned: list[Planned], root: InputFolder) -> str:

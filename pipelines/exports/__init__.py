@@ -13,7 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas import kinds
 from schemas.cli.flags import UsageError
+from schemas.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,13 @@ def load(name: str) -> ModuleType:
 def file_name(record_id: str, ending: str) -> str:
     """One plain file name per record: `a/b` becomes `a__b.png`."""
     return f"{record_id.replace('/', '__')}.{ending}"
+
+
+def need_kind(schema: pa.Schema, layout: str, kind: Kind) -> None:
+    """Raises UsageError for shards whose records are of another kind than the layout holds."""
+    held = kinds.of(schema)
+    if held is not kind:
+        raise UsageError(f"--layout {layout} needs {kind.title}; these shards hold {held.title}")
 
 
 def need(schema: pa.Schema, layout: str, columns: Sequence[str]) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines.exports import File, Item, Layout, _cells, _keypoints, need
+from pipelines.exports import File, Item, Layout, _cells, _keypoints, need, need_kind
 from pipelines.exports._names import Names, plain
 from schemas import codecs, labels
 from schemas.cli.options import option
+from schemas.kinds import TRYON
 from schemas.labels import Atr, Category
 
 TRAIN = "train"
@@ -55,6 +56,7 @@ class Place:
 class Export(Layout):
     def __init__(self, config: Config, schema: pa.Schema, items: Sequence[Item]) -> None:
         super().__init__(config, schema, items)
+        need_kind(schema, "dresscode", TRYON)
         need(schema, "dresscode", NEEDED)
         self.names = Names()
         self.places: dict[str, Place] = {}

@@ -1,6 +1,7 @@
 """Hugging Face's imagefolder: pictures as files, all else in `SPLIT/metadata.jsonl`; `load_dataset(DIR)` reads it.
 
-The person's photo is the column `image`; every further picture has its own column, null where a record lacks it.
+The first photo (of the person, or of the reference) is the column `image`; every further picture has its own column,
+null where a record lacks it.
 """
 
 import json
@@ -15,8 +16,6 @@ from pipelines.exports import File, Item, Layout, _cells, _metadata, need
 from pipelines.exports._names import Names, plain
 from schemas import fields, kinds
 
-MAIN = "person_image"
-
 
 @dataclass(frozen=True)
 class Config:
@@ -26,7 +25,9 @@ class Config:
 class Export(Layout):
     def __init__(self, config: Config, schema: pa.Schema, items: Sequence[Item]) -> None:
         super().__init__(config, schema, items)
-        need(schema, "imagefolder", ("record_id", "split", MAIN))
+        self.kind = kinds.of(schema)
+        self.main = self.kind.photos[0]
+        need(schema, "imagefolder", ("record_id", "split", self.main))
         names = Names()
         self.places: dict[str, tuple[str, str]] = {}  # record → folder of its split, stem of its files
         for order, item in enumerate(items):
@@ -48,7 +49,7 @@ class Export(Layout):
 
     def entry(self, row: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         pictures = [field for field in self.schema if fields.is_picture(field)]
-        named = {_key(field): self._name(field, row) if row.get(field.name) else None for field in pictures}
+        named = {self._key(field): self._name(field, row) if row.get(field.name) else None for field in pictures}
         return self.places[row["record_id"]][0], named | _cells.words(row, self.schema)
 
     def lists(self, entries: list[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, bytes]]:
@@ -63,22 +64,21 @@ class Export(Layout):
         found = []
         for field in self.schema:
             if fields.is_picture(field):
-                found.append(pa.field(_key(field), pa.string()))
+                found.append(pa.field(self._key(field), pa.string()))
             elif field.name != "provenance":
-                known = kinds.TRYON.fields.get(field.name, field).type
+                known = self.kind.fields.get(field.name, field).type
                 plain_type = known if known == field.type else field.type  # Parquet renames the members of lists
                 found.append(pa.field(field.name, pa.string() if plain_type == fields.WORD else plain_type))
         return pa.schema(found)
+
+    def _key(self, field: pa.Field) -> str:
+        return "file_name" if field.name == self.main else f"{field.name}_file_name"
 
     def _name(self, field: pa.Field, row: dict[str, Any]) -> str:
         """Below the split's folder."""
         data = row[field.name]["bytes"]
         ending = "png" if fields.kind(field) == "mask" else _cells.ending(data)
         return f"{field.name}/{self.places[row['record_id']][1]}.{ending}"
-
-
-def _key(field: pa.Field) -> str:
-    return "file_name" if field.name == MAIN else f"{field.name}_file_name"
 
 
 def _card(splits: list[str]) -> str:

@@ -42,8 +42,10 @@ class Export(Layout):
         return ("record_id", self.photo, self.column)
 
     def files(self, row: dict[str, Any]) -> Iterator[File]:
-        """The photo always; mask and overlay where the record has one."""
+        """The photo where the record has it (a still has no target); mask and overlay where it has one."""
         photo, cell, field = row[self.photo], row[self.column], self.schema.field(self.column)
+        if photo is None:
+            return
         record_id = row["record_id"]
         path = f"{self.photo}/{file_name(record_id, _cells.ending(photo['bytes']))}"
         yield File(path, _cells.stored(photo), self.photo)

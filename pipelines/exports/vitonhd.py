@@ -12,10 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.exports import File, Item, Layout, _cells, _keypoints, need
+from pipelines.exports import File, Item, Layout, _cells, _keypoints, need, need_kind
 from pipelines.exports._names import Names, plain
 from schemas import codecs
 from schemas.cli.options import option
+from schemas.kinds import TRYON
 
 TRAIN = "train"
 NEEDED = ("split", "person_id", "garment_id", "person_image", "garment_image")
@@ -60,6 +61,7 @@ class Place:
 class Export(Layout):
     def __init__(self, config: Config, schema: pa.Schema, items: Sequence[Item]) -> None:
         super().__init__(config, schema, items)
+        need_kind(schema, "vitonhd", TRYON)
         need(schema, "vitonhd", NEEDED)
         self.names = Names()
         self.places: dict[str, Place] = {}

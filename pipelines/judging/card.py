@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from schemas import kinds
+
 
 def render(manifest: dict[str, Any]) -> str:
     """The card of a finished build; its configs list the shards only, so `load_dataset(folder)` finds no other file."""
@@ -16,7 +18,7 @@ def _header(manifest: dict[str, Any]) -> Iterator[str]:
     yield "task_categories:"
     yield "- image-to-image"
     yield "tags:"
-    yield "- virtual-try-on"
+    yield "- virtual-try-on" if manifest["kind"] == kinds.TRYON.name else "- image-composition"
     yield "configs:"
     yield "- config_name: default"
     yield "  data_files:"
@@ -31,7 +33,7 @@ def _body(manifest: dict[str, Any]) -> Iterator[str]:
     yield f"# {manifest['dataset']}"
     yield ""
     yield (
-        f"{counts['records']} try-on records in {len(manifest['shards'])} shards, made by"
+        f"{counts['records']} {kinds.named(manifest['kind']).title} in {len(manifest['shards'])} shards, made by"
         f" `pipelines.{manifest['command']}` of {package['name']} {package['version']}."
         f" {counts['rejects']} list entries were rejected: see `rejects.parquet`."
     )

@@ -94,13 +94,17 @@ def _noted(row: Mapping[str, Any], beginning: str) -> Iterator[tuple[str, str]]:
             yield entry["column"], f"{found}{rest}"
 
 
+# What a note in the provenance says, whatever the record is of.
+OF_ANY_KIND = (
+    Check("wrong_size", "warning", _wrong_size),
+    Check("unreadable_annotation", "warning", _unreadable_annotation),
+)
 CHECKS = (
     Check("parse_without_garment", "warning", _parse_without_garment),
     Check("wrong_category", "warning", _wrong_category),
     Check("unknown_category", "warning", _unknown_category),
     Check("garment_without_tags", "info", _garment_without_tags),
-    Check("wrong_size", "warning", _wrong_size),
-    Check("unreadable_annotation", "warning", _unreadable_annotation),
+    *OF_ANY_KIND,
     Check("agnostic_mask_is_photo", "warning", _agnostic_mask_is_photo),
 )
 KINDS = tuple(check.kind for check in CHECKS)

@@ -5,7 +5,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.judging import consistency, health
-from schemas import shards
+from schemas import kinds, shards
 from schemas.folders import Folder
+from schemas.kinds import TRYON, Kind
 
 SCHEMA = pa.schema(
     [
@@ -31,8 +32,9 @@ NEAR = 32
 # listed 144 times (muzishen/IMAGDressing#38).
 MOST_USES = 20
 KINDS = ("near_duplicate", "split_leak", "repeated_photo", *health.KINDS, *consistency.KINDS)
-COLUMNS = ("record_id", "split", "person_id", "garment_id", "tags", *health.COLUMNS, *consistency.COLUMNS)
-IMAGES = {"person_image": "person_hash", "garment_image": "garment_hash"}
+# Photo → the member of `quality` that is its perceptual hash. Frames of one clip are alike by nature: of object pairs
+# only equal files are told, and what stands in two splits.
+HASHES = {"person_image": "person_hash", "garment_image": "garment_hash"}
 _BLOCK = 2_048
 
 
@@ -57,16 +59,15 @@ class Image:
 
 def find(output: Folder, done: Iterable[Any], extension: str) -> list[dict[str, Any]]:
     """Rows of findings.parquet, sorted. Records that share one file are no duplicates of each other."""
-    uses: dict[str, dict[str, list[Use]]] = {column: defaultdict(list) for column in IMAGES}
-    hashes: dict[str, dict[str, str]] = {column: {} for column in IMAGES}
+    uses: defaultdict[str, dict[str, list[Use]]] = defaultdict(lambda: defaultdict(list))
+    hashes: defaultdict[str, dict[str, str]] = defaultdict(dict)
     rows: list[dict[str, Any]] = []
     for item in done:
-        name = f"{item.unit.stem}.{extension}"
-        for row in _small_columns(output, name):
-            _note(row, uses, hashes)
-            rows += health.findings(row)
-            rows += consistency.findings(row)
-    for column in IMAGES:
+        kind, small = _small_columns(output, f"{item.unit.stem}.{extension}")
+        for row in small:
+            _note(row, kind, uses, hashes)
+            rows += _judged(row, kind)
+    for column in uses:
         images = [
             Image(digest, hashes[column].get(digest, ""), tuple(sorted(users, key=lambda u: u.record_id)))
             for digest, users in sorted(uses[column].items())
@@ -75,25 +76,40 @@ def find(output: Folder, done: Iterable[Any], extension: str) -> list[dict[str, 
     return sorted(rows, key=lambda row: (row["record_id"], row["kind"], row["group"], row["detail"]))
 
 
-def _small_columns(output: Folder, name: str) -> Iterator[dict[str, Any]]:
-    """Of `tags`, only whether they are set."""
+def _judged(row: dict[str, Any], kind: Kind) -> Iterator[dict[str, Any]]:
+    """Findings about one record alone; what it is to be judged by differs from kind to kind."""
+    if kind is TRYON:
+        yield from health.findings(row)
+        yield from consistency.findings(row)
+    else:
+        yield from health.judge(row, consistency.OF_ANY_KIND)
+
+
+def _small_columns(output: Folder, name: str) -> tuple[Kind, Iterator[dict[str, Any]]]:
+    """The kind of a shard's records, and their small columns; of `tags`, only whether they are set."""
     with output.open(name) as file:
-        table = shards.ShardReader(file, name).table(list(dict.fromkeys(COLUMNS)))
+        reader = shards.ShardReader(file, name)
+        kind = kinds.of(reader.schema)
+        judged = ("tags", *health.COLUMNS, *consistency.COLUMNS)
+        table = reader.table(list(dict.fromkeys(["record_id", "split", *kind.identities.values(), *judged])))
     if "tags" in table.column_names:
         table = table.append_column("has_tags", table["tags"].is_valid()).drop_columns(["tags"])
-    for batch in table.to_batches(_BLOCK):
-        yield from batch.to_pylist()
+    return kind, (row for batch in table.to_batches(_BLOCK) for row in batch.to_pylist())
 
 
-def _note(row: dict[str, Any], uses: dict[str, dict[str, list[Use]]], hashes: dict[str, dict[str, str]]) -> None:
+def _note(
+    row: dict[str, Any],
+    kind: Kind,
+    uses: Mapping[str, dict[str, list[Use]]],
+    hashes: Mapping[str, dict[str, str]],
+) -> None:
     digests = {entry["column"]: entry["digest"] for entry in row["provenance"] or ()}
-    for column, hash_name in IMAGES.items():
+    for column, owner in kind.identities.items():
         digest = digests.get(column)
         if digest is None:
             continue
-        identity = row["person_id"] if column == "person_image" else row["garment_id"]
-        uses[column][digest].append(Use(row["record_id"], row["split"], identity, bool(row["paired"])))
-        hashes[column][digest] = (row.get("quality") or {}).get(hash_name) or ""
+        uses[column][digest].append(Use(row["record_id"], row["split"], row[owner], bool(row.get("paired"))))
+        hashes[column][digest] = (row.get("quality") or {}).get(HASHES.get(column)) or ""
 
 
 def _image_findings(column: str, images: list[Image]) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from schemas import json_text, package, record, shards
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic
+from schemas.kinds import TRYON
 from vton_models.reading.pairing import Index
 from vton_models.sampling import outputs
 from vton_models.synthesis import synthesis
@@ -80,6 +81,7 @@ def _manifest(
     described = {key: read.manifest[key] for key in _DESCRIBED if key in read.manifest}
     return {
         "schema_version": record.SCHEMA_VERSION,
+        "kind": TRYON.name,
         "package": package.described(),
         "dataset": read.manifest.get("dataset"),
         **({"licence": read.manifest["licence"]} if "licence" in read.manifest else {}),
