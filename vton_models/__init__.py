@@ -1,27 +1,14 @@
 """Systems that are trained and sampled from shards: one folder each; the folder's name is the name.
 
-A system's package has `ABOUT`, `PRESETS`, a frozen `Config` with `Config.tiny()`, and `build(config)`, which returns a
-model with
-
-- `COLUMNS` and `OPTIONAL_COLUMNS`: what it reads of a record;
-- `prepare(record, generator)`: one record → dict of tensors without the batch axis, uint8 where they are pictures (its
-  augmentation and preprocessing; picklable without the networks, since it runs in the reader's workers);
-- `loss(batch, generator)`: batched `prepare` → scalar; `trainable()`: name → parameter;
-- `sample(batch, *, num_inference_steps, guidance_scale, generator, …)` → float32 [b 3 h w] in [0, 1];
-- `load_base(path)`, `save_base(path)`, `load_official(path)`, `save_official(path)`, `save(path)`, `load(path)`.
-
-What training needs beside these (`loss(…, timesteps=…)`, `unused()`, `alphas`, `base`, `networks`, `Config.check_size`)
-is described where it stands, in `vton_models.networks.model` and `vton_models.catvton`.
-
-Importing a system's package imports no torch and no diffusers; `build` does: the model's class lies in
-`vton_models/<name>/model.py` and stands on `vton_models.networks.model.Model`.
+What a system's package must have is told in types by `vton_models.system`.
 """
 
 import importlib
 import pkgutil
 from functools import cache
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from vton_models.system import System
 
 if TYPE_CHECKING:
     from vton_models.reading.dataset import ShardDataset as ShardDataset
@@ -41,8 +28,8 @@ def names() -> tuple[str, ...]:
     return tuple(name for name in sorted(packages) if hasattr(importlib.import_module(f"{__name__}.{name}"), "Config"))
 
 
-def load(name: str) -> ModuleType:
-    """Raises ValueError for a name that isn't a model's."""
+def load(name: str) -> System:
+    """Raises ValueError for a name that isn't a system's."""
     if name not in names():
         raise ValueError(f"unknown model {name!r}; there are {', '.join(names())}")
-    return importlib.import_module(f"vton_models.{name}")
+    return cast(System, importlib.import_module(f"vton_models.{name}"))

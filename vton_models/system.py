@@ -1,7 +1,26 @@
-"""What a user wants to know of a system before training it, and its published recipes."""
+"""What a system brings, in types: the package `vton_models.<name>`, its Config, and the model that it builds.
 
+Importing a system's package imports no torch: whatever a command must know before networks are built, it asks of the
+Config. The model's class lies in `vton_models/<name>/model.py` and stands on `vton_models.networks.model.Model`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+
+from schemas.cli.flags import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+
+    Generators = torch.Generator | Sequence[torch.Generator]
+
+Record = Mapping[str, Any]  # column → array, text or number, None where null
+Box = tuple[int, int, int, int]  # x0 y0 x1 y1 in pixels
 
 
 @dataclass(frozen=True)
@@ -36,3 +55,215 @@ class Preset:
     weight_decay: float | None = None
     optimizer: str | None = None
     model: dict[str, Any] = field(default_factory=dict)  # fields of the model's Config that differ from its defaults
+
+
+class Purpose(Enum):
+    """What a record is prepared for: it decides how pictures are fitted, and whether chance has a say."""
+
+    TRAINING = "training"  # augmented
+    VALIDATION = "validation"  # as in training, but never augmented
+    RECORDS = "records"  # records of shards to sample from, fitted as the original loaders do
+    PHOTOS = "photos"  # users' photos, fitted as the original demos do
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a system reads of one kind of record: columns that a record must have, and columns used where present.
+
+    Where `needed` names `agnostic_mask` and a record has `agnostic_mask_<mask_recipe>`, that one takes its place; the
+    mask of a photo is drawn by this recipe, `mask_options` being further settings of the annotator `agnostic`. `view`
+    tells under which other names `prepare` sees columns: name → column of the kind.
+    """
+
+    needed: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    mask_recipe: str = ""
+    view: Mapping[str, str] = field(default_factory=dict)
+    mask_options: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Prepare(Protocol):
+    """One record → tensors without the batch axis, uint8 where they are pictures.
+
+    It runs in the reader's workers: picklable, and without networks. Of chance it takes only what the generator draws,
+    and only where it prepares for training.
+    """
+
+    def __call__(self, record: Record, generator: "torch.Generator | None" = None) -> "dict[str, Tensor]": ...
+
+    def visible(self, record: Record) -> Box:
+        """The part of the person's photo that the tensors show, and so the place of a result in that photo."""
+        ...
+
+
+class Tokenizer(Protocol):
+    """A text → as many ids as the encoder takes; picklable, as readers' workers call it."""
+
+    def __call__(self, text: str) -> list[int]: ...
+
+    def save_pretrained(self, folder: Path) -> None: ...
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """A frozen dataclass of what changes a system's results beside seed, weights and pictures.
+
+    Its fields are flags of `sample` with the system's own defaults. Raises UsageError for a value out of range.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def num_inference_steps(self) -> int: ...
+
+
+@runtime_checkable
+class Finishing(Protocol):
+    """A frozen dataclass of a system's own ways to join a try-on result with the person; its fields are flags."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """The way that is asked for; empty where none is."""
+        ...
+
+    def join(self, person: "np.ndarray", mask: "np.ndarray", result: "np.ndarray") -> "np.ndarray":
+        """uint8 [h w 3] at the result's size; person and mask are the part of the photo that the network saw."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoFinishing:
+    """What a system has that leaves its results as they are."""
+
+    @property
+    def name(self) -> str:
+        return ""
+
+    def join(self, person: "np.ndarray", mask: "np.ndarray", result: "np.ndarray") -> "np.ndarray":
+        """The result itself."""
+        return result
+
+
+@runtime_checkable
+class Config(Protocol):
+    """A frozen dataclass whose fields are flags. It raises UsageError for a value that isn't allowed."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    tasks: ClassVar[tuple[str, ...]]  # the kinds of task that it answers, files of `vton_models.sampling.tasks`
+    sampling: ClassVar[type[Sampling]]
+    finishing: ClassVar[type[Finishing]]
+
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def decode_size(self) -> tuple[int, int] | None:
+        """The height and width to which pictures may be halved while decoding; None: `prepare` wants them whole."""
+        ...
+
+    @property
+    def official_needs_base(self) -> bool:
+        """Whether the published layout holds more than what is trained, so that `convert` must load the base."""
+        ...
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        """Small pictures and networks, which run on a CPU in seconds."""
+        ...
+
+    def check_size(self) -> None:
+        """Raises UsageError, naming the nearest legal size, for pictures that the networks can't hold."""
+        ...
+
+    def reads(self, kind: str) -> Reads:
+        """What is read of a record of this kind. Raises UsageError for a kind that the system can't read."""
+        ...
+
+    def prepare(self, purpose: Purpose, tokenizer: Tokenizer | None = None) -> Prepare:
+        """How a record becomes tensors. The tokenizer is that of the loaded base; None stands for a random one's."""
+        ...
+
+
+class Model(Protocol):
+    """Networks of a Config. `train_only` parameters aside, all are frozen and in eval mode."""
+
+    name: str
+    config: Any  # the system's own Config
+    networks: "dict[str, nn.Module]"
+    base: dict[str, Any]  # where the frozen networks come from, and their digest
+    device: "torch.device"
+    sequential_guidance: bool  # the three are set by `networks.memory.apply_memory`
+    offload: bool
+    half: frozenset[str]
+
+    @property
+    def alphas(self) -> "Tensor":
+        """ᾱ of the training schedule."""
+        ...
+
+    def prepare(self, purpose: Purpose) -> Prepare:
+        """As the Config's, with what was loaded beside the networks."""
+        ...
+
+    def loss(
+        self, batch: Mapping[str, Any], generator: "torch.Generator", timesteps: "Tensor | None" = None
+    ) -> "Tensor":
+        """Scalar, of collated prepared records. The draws are the same whatever `timesteps` int64 [b] is given."""
+        ...
+
+    def sample(self, batch: Mapping[str, Any], settings: Any, generator: "Generators") -> "Tensor":
+        """Pictures float32 [b 3 h w] in [0, 1]; `settings` is an object of the system's `Sampling`."""
+        ...
+
+    def trainable(self) -> "dict[str, nn.Parameter]":
+        """The parameters that are trained, by "NETWORK.NAME"."""
+        ...
+
+    def unused(self) -> frozenset[str]:
+        """Names in `trainable` that never receive a gradient."""
+        ...
+
+    def to(self, device: "str | torch.device", dtype: "torch.dtype | None" = None) -> object: ...
+
+    def load_base(self, path: str | Path) -> None: ...
+
+    def save_base(self, path: str | Path) -> None: ...
+
+    def load_official(self, path: str | Path) -> None: ...
+
+    def save_official(self, path: str | Path) -> None: ...
+
+    def save(self, path: str | Path, extra: Mapping[str, Any] | None = None) -> None: ...
+
+    def load(self, path: str | Path) -> None: ...
+
+    def lay(self, files: Sequence[Path]) -> None:
+        """Notes that values read from files now lie over those of the base."""
+        ...
+
+    def digest(self) -> str:
+        """Of all weights as they were loaded; "" where a network has no values."""
+        ...
+
+
+class System(Protocol):
+    """The package of a system, found by its `Config`."""
+
+    __name__: str
+    __doc__: str | None
+    ABOUT: About
+    PRESETS: Mapping[str, Preset]
+    Config: type[Config]
+    build: Callable[[Any], Model]  # a Config → the model on random networks
+
+
+def check_between(name: str, value: float, low: float, high: float) -> None:
+    """Raises UsageError for a setting outside a range that includes both ends."""
+    if not low <= value <= high:
+        raise UsageError(f"--{name.replace('_', '-')} {value}; allowed are {low} to {high}")

@@ -1,13 +1,17 @@
 """What a user sets and reads of CatVTON: its options, published recipes and terms."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from schemas.cli.flags import UsageError
 from schemas.cli.options import option
+from vton_models.catvton.sampling import Finishing, Sampling
 from vton_models.networks import sizes, stable_diffusion
 from vton_models.networks.stable_diffusion import Arguments, network
-from vton_models.system import About, Preset
+from vton_models.system import About, Preset, Purpose, Reads, Tokenizer
+
+if TYPE_CHECKING:
+    from vton_models.catvton.prepare import Prepare
 
 ABOUT = About(
     title="CatVTON: Concatenation Is All You Need for Virtual Try-On with Diffusion Models",
@@ -55,6 +59,10 @@ PRESETS = {
 @dataclass(frozen=True)
 class Config:
     """Raises UsageError for a value that isn't allowed; `check_size` is apart, as the networks decide on sizes."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("try_on",)
+    sampling: ClassVar[type[Sampling]] = Sampling
+    finishing: ClassVar[type[Finishing]] = Finishing
 
     height: int = option(512, "height of the pictures in pixels")
     width: int = option(384, "width of the pictures in pixels")
@@ -115,6 +123,35 @@ class Config:
         """The axis of [b c h w] along which person and garment are joined: -2 or -1."""
         axis = ("width" if self.mask_free else "height") if self.axis == "auto" else self.axis
         return -2 if axis == "height" else -1
+
+    @property
+    def decode_size(self) -> tuple[int, int]:
+        """Every picture is brought to the network's size, so larger ones may be halved while decoding."""
+        return self.height, self.width
+
+    @property
+    def official_needs_base(self) -> bool:
+        """Self-attention is published by itself, anything more as the whole U-Net."""
+        return self.trainable != "self_attention"
+
+    def reads(self, kind: str) -> Reads:
+        """Of try-on records: both photos, and the mask or, mask-free, the person in other clothes."""
+        if kind != "tryon":
+            raise UsageError(f"CatVTON can't read records of kind {kind!r}; allowed is 'tryon'")
+        shown = "source_person_image" if self.mask_free else "agnostic_mask"
+        needed = ("person_image", shown, "garment_image")
+        recipe = "" if self.mask_free else "catvton"
+        return Reads(needed, ("caption",) if self.text_cross_attention else (), recipe)
+
+    def prepare(self, purpose: Purpose, tokenizer: Tokenizer | None = None) -> "Prepare":
+        """Records are stretched to the size, users' photos cropped to its aspect."""
+        from vton_models.catvton.prepare import Prepare
+        from vton_models.networks import text  # torch waits until records are prepared
+
+        words = None
+        if self.text_cross_attention:
+            words = tokenizer or text.random_tokenizer(self.text_arguments)
+        return Prepare((self.height, self.width), self.mask_free, words, crop=purpose is Purpose.PHOTOS)
 
     def check_size(self) -> None:
         """Raises UsageError, naming the nearest legal size, when a U-Net level would split a latent.

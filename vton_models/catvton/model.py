@@ -5,7 +5,7 @@ latents joined with the garment's. Mask-free there are 8, the condition showing 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,40 +17,9 @@ from torch.nn import functional as F
 from schemas.cli.flags import UsageError
 from vton_models.catvton import official
 from vton_models.catvton.config import Config
-from vton_models.networks import attention, diffusion, digests, latents, memory, pictures, text, weights
+from vton_models.catvton.sampling import Sampling
+from vton_models.networks import attention, diffusion, digests, latents, memory, text, weights
 from vton_models.networks.model import Model
-
-
-@dataclass(frozen=True)
-class Prepare:
-    """One record → uint8 tensors at the configured size: person, garment, and mask (255 = repaint) or source_person.
-
-    Photos are stretched, as CatVTON's loaders of data sets do; with `crop`, as its pipeline does with users' photos,
-    the person's sides are cut and the garment fitted on white. Nothing is random: its augmentation is unpublished.
-    """
-
-    size: tuple[int, int]
-    mask_free: bool
-    tokenizer: text.Tokenizer | None = None
-    crop: bool = False
-
-    def __call__(self, record: Mapping[str, Any], generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """With a tokenizer also input_ids, int64 [n], of the caption ("" where there is none)."""
-        fit, fit_garment = pictures.stretch, pictures.stretch
-        if self.crop:
-            fit, fit_garment = pictures.centre_crop, pictures.fit_on_white
-        fitted = {
-            "person": fit(record["person_image"], self.size),
-            "garment": fit_garment(record["garment_image"], self.size),
-        }
-        if self.mask_free:
-            fitted["source_person"] = fit(record["source_person_image"], self.size)
-        else:
-            fitted["mask"] = pictures.binary(fit(record["agnostic_mask"], self.size))
-        made = {name: pictures.to_tensor(picture) for name, picture in fitted.items()}
-        if self.tokenizer is not None:
-            made["input_ids"] = torch.tensor(self.tokenizer(record.get("caption") or ""))
-        return made
 
 
 class CatVTON(Model):
@@ -69,14 +38,8 @@ class CatVTON(Model):
         }
         if config.text_cross_attention:
             networks["text_encoder"] = weights.random(CLIPTextModel, config.text_arguments)
-        self.tokenizer: text.Tokenizer = text.WordTokenizer(
-            config.text_arguments["vocab_size"], config.text_arguments["max_position_embeddings"]
-        )
         super().__init__(config, networks)
-        self.COLUMNS = ("person_image", "agnostic_mask", "garment_image")
-        if config.mask_free:
-            self.COLUMNS = ("person_image", "source_person_image", "garment_image")
-        self.OPTIONAL_COLUMNS = ("caption",) if config.text_cross_attention else ()
+        self.tokenizer = text.random_tokenizer(config.text_arguments)
         self._set_up()
 
     def _set_up(self) -> None:
@@ -92,11 +55,6 @@ class CatVTON(Model):
     @property
     def vae(self) -> Any:
         return self.networks["vae"]
-
-    @property
-    def prepare(self) -> Prepare:
-        size = (self.config.height, self.config.width)
-        return Prepare(size, self.config.mask_free, self.tokenizer if self.config.text_cross_attention else None)
 
     def unused(self) -> frozenset[str]:
         if self.config.text_cross_attention:
@@ -152,11 +110,9 @@ class CatVTON(Model):
     def sample(
         self,
         batch: Mapping[str, Any],
-        *,
-        num_inference_steps: int = 50,
-        guidance_scale: float = 2.5,
+        settings: Sampling,
         generator: diffusion.Generators,
-        eta: float = 1.0,
+        *,
         sequential_guidance: bool | None = None,
         noises: Mapping[str, Tensor] | None = None,
         on_step: Callable[[int, Tensor], None] | None = None,
@@ -171,15 +127,15 @@ class CatVTON(Model):
         with memory.at_work(self, "vae"):
             shown = self._encode(self._shown_person(given), draws, "shown_person")
             garment = self._encode(given["garment"], draws, "garment")
-        garments = [garment] if guidance_scale <= 1 else [torch.zeros_like(garment), garment]
+        garments = [garment] if settings.guidance_scale <= 1 else [torch.zeros_like(garment), garment]
         states = self._states(given)
         conditions = [self._condition(given, shown, one, states) for one in garments]
         scheduler = diffusion.ddim(self.config.scheduler_arguments)
-        scheduler.set_timesteps(num_inference_steps)
+        scheduler.set_timesteps(settings.num_inference_steps)
         sequential = self.sequential_guidance if sequential_guidance is None else sequential_guidance
-        predict = diffusion.guided(diffusion.Branches(self.predict, conditions, sequential), guidance_scale)
+        predict = diffusion.guided(diffusion.Branches(self.predict, conditions, sequential), settings.guidance_scale)
         joined = draws("init", self._join(shown, garment).shape, self.device) * scheduler.init_noise_sigma
-        step = diffusion.ddim_step(scheduler, draws, eta)
+        step = diffusion.ddim_step(scheduler, draws, settings.eta)
         with memory.at_work(self, "unet"):
             for index, after in enumerate(diffusion.denoise(scheduler, joined, predict, step)):
                 joined = after

@@ -3,13 +3,12 @@
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 import vton_models
 from schemas.cli import flags
 from schemas.cli.flags import Dataclass, Parsed, Section, UsageError
-from vton_models.system import Preset
+from vton_models.system import Preset, System
 from vton_models.training.settings import Settings
 
 Flags = TypeVar("Flags", bound=Dataclass)
@@ -20,7 +19,7 @@ class Line(Generic[Flags]):
     """A command line about one model; `options` are the fields of the model's Config that it names."""
 
     name: str
-    module: ModuleType
+    module: System
     flags: Flags
     options: Mapping[str, Any]
     parsed: Parsed
@@ -33,8 +32,8 @@ def parse(
     prog: str,
     description: str,
     examples: str,
-    sections: Callable[[ModuleType], Sequence[Section[Any]]] = lambda module: (),
-    about: Callable[[ModuleType], str] = lambda module: str(module.__doc__),
+    sections: Callable[[System], Sequence[Section[Any]]] = lambda module: (),
+    about: Callable[[System], str] = lambda module: str(module.__doc__),
 ) -> Line[Flags]:
     """The flags of a command, after the model's name its options, and those of further `sections` that it brings.
 
@@ -56,7 +55,7 @@ def parse(
     return Line(arguments[0], module, parsed.of(own), parsed.named(model), parsed)
 
 
-def named(arguments: Sequence[str]) -> ModuleType:
+def named(arguments: Sequence[str]) -> System:
     """The model module that a command's first word names. Raises UsageError."""
     word = arguments[0] if arguments else ""
     if word not in vton_models.names():
@@ -79,7 +78,7 @@ def given_options(values: argparse.Namespace, config: Any) -> dict[str, Any]:
     return {item.name: getattr(values, item.name) for item in fields(config) if hasattr(values, item.name)}
 
 
-def preset(module: ModuleType, name: str) -> Preset | None:
+def preset(module: System, name: str) -> Preset | None:
     """Raises UsageError for an unknown name."""
     if name and name not in module.PRESETS:
         raise UsageError(f"--preset {name!r}; allowed are {', '.join(module.PRESETS)}")
@@ -87,7 +86,7 @@ def preset(module: ModuleType, name: str) -> Preset | None:
 
 
 def configure(
-    module: ModuleType, chosen: Preset | None, tiny: bool, given: Mapping[str, Any], begun_from: Any = None
+    module: System, chosen: Preset | None, tiny: bool, given: Mapping[str, Any], begun_from: Any = None
 ) -> Any:
     """The model's Config: flags before preset before defaults; a tiny one keeps its size whatever the preset says.
 
@@ -109,7 +108,7 @@ def configure(
     return config
 
 
-def presets_table(module: ModuleType) -> list[tuple[str, ...]]:
+def presets_table(module: System) -> list[tuple[str, ...]]:
     """A head and a row per preset: name, data, size, steps, batch, learning rate, changed options."""
     rows: list[tuple[str, ...]] = [("preset", "data", "size", "steps", "batch", "lr", "options", "source")]
     for name, item in module.PRESETS.items():

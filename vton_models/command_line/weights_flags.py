@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from schemas.cli.flags import UsageError, flag, one_line
 from vton_models.command_line import model_flags
+from vton_models.system import Config, Model, System
 from vton_models.training.run_folder import Run
 from vton_models.training.settings import MEMORY
 
@@ -26,34 +26,28 @@ class WeightsFlags:
     memory: str = flag("full", help="low and medium need less and are slower", choices=MEMORY)
     device: str = flag("auto", help="where to compute", choices=("auto", "cpu", "cuda"))
 
+    @property
+    def of_a_run(self) -> bool:
+        return self.weights != "random" and not self.weights.startswith("base:")
+
 
 @dataclass(frozen=True)
-class Given:
-    """Checked flags: `config` is None for a run, which has its own."""
+class ChosenWeights:
+    """Checked flags, and the Config of the model that they will give; nothing is loaded yet."""
 
     name: str
-    module: ModuleType
+    system: System
     flags: WeightsFlags
-    options: Mapping[str, Any]
-    config: Any
-
-    @property
-    def mask_free(self) -> bool:
-        """Whether the model reads no mask, known before anything is loaded."""
-        if self.config is not None:
-            return bool(getattr(self.config, "mask_free", False))
-        described = Run(_run_folder(self.flags.weights)).described() or {}
-        return bool(described.get("config", {}).get("mask_free", False))
+    options: Mapping[str, Any]  # of the Config, as the command line names them
+    config: Config
 
 
-def check(name: str, module: ModuleType, flags: WeightsFlags, options: Mapping[str, Any]) -> Given:
+def check(name: str, system: System, flags: WeightsFlags, options: Mapping[str, Any]) -> ChosenWeights:
     """Raises UsageError for weights that aren't there or don't fit the flags; loads nothing."""
-    is_run = flags.weights != "random" and not flags.weights.startswith("base:")
     if flags.tiny and flags.weights != "random":
         raise UsageError("--tiny stands beside --weights random only")
-    if is_run:
-        _check_run(name, flags, options)
-        return Given(name, module, flags, options, None)
+    if flags.of_a_run:
+        return ChosenWeights(name, system, flags, options, _config_of_run(name, system, flags, options))
     if flags.base:
         raise UsageError(f"--base {flags.base} stands beside the folder of a run; here allowed is --weights base:PATH")
     path = flags.weights.removeprefix("base:")
@@ -61,76 +55,70 @@ def check(name: str, module: ModuleType, flags: WeightsFlags, options: Mapping[s
         raise UsageError(f"--weights {flags.weights}: no such folder; allowed are {_ALLOWED}")
     if flags.official and not Path(flags.official).exists():
         raise UsageError(f"--official {flags.official}: no such file or folder")
-    return Given(name, module, flags, options, model_flags.configure(module, None, flags.tiny, options))
+    return ChosenWeights(name, system, flags, options, model_flags.configure(system, None, flags.tiny, options))
 
 
-def build(given: Given) -> tuple[Any, str]:
+def build(chosen: ChosenWeights) -> tuple[Model, str]:
     """(model, digest of all its weights), ready to sample on its device. Raises UsageError for what can't be loaded."""
     from vton_models.networks import memory
 
-    device = pick_device(given.flags.device)
-    model = _loaded(given)
+    device = pick_device(chosen.flags.device)
+    model = _loaded(chosen)
     digest = model.digest()
-    memory.apply_memory(model, given.flags.memory)
+    memory.apply_memory(model, chosen.flags.memory)
     model.to(device)
     return model, digest
 
 
-def outline(given: Given) -> Any:
-    """The model in shapes alone, to ask what it reads. Raises UsageError for a size that it can't hold."""
-    import torch
-
-    from vton_models.networks import weights
-
-    config = given.config
-    try:
-        if config is None:
-            described = Run(_run_folder(given.flags.weights)).described() or {}
-            config = replace(weights.config_from_json(given.module.Config, described["config"]), **given.options)
-        with torch.device("meta"):
-            return given.module.build(config)
-    except (ValueError, KeyError) as error:
-        raise UsageError(f"--weights {given.flags.weights}: {one_line(error)}") from None
-
-
-def pick_device(wanted: str) -> str:
+def pick_device(asked: str) -> str:
     """ "cpu" or "cuda". Raises UsageError for a GPU that isn't there."""
     import torch
 
-    if wanted == "cuda" and not torch.cuda.is_available():
+    if asked == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda, but there is no GPU here; allowed are auto, cpu")
-    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+    return "cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def _check_run(name: str, flags: WeightsFlags, options: Mapping[str, Any]) -> None:
-    if flags.official:
-        raise UsageError("--official stands beside --weights base:PATH; a run has its own weights")
-    if not Path(flags.weights).is_dir():
-        raise UsageError(f"--weights {flags.weights}: no such folder; allowed are {_ALLOWED}")
-    described = Run(_run_folder(flags.weights)).described()
-    if described is None:
-        raise UsageError(f"--weights {flags.weights} is no training run (no config.json); allowed are {_ALLOWED}")
-    if described.get("model") != name:
-        raise UsageError(f"--weights {flags.weights} holds model {described.get('model')!r}; allowed is {name!r}")
+def _config_of_run(name: str, system: System, flags: WeightsFlags, options: Mapping[str, Any]) -> Config:
+    from vton_models.networks import weights
+
+    described = _described(name, flags)
     for option in options:
         if option not in _SIZE:
             word = option.replace("_", "-")
             raise UsageError(f"--{word} beside a run, which has its own; allowed are --height and --width")
+    try:
+        config = replace(weights.config_from_json(cast(Any, system.Config), described["config"]), **options)
+        config.check_size()
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"--weights {flags.weights}: {one_line(error)}") from None
+    return cast(Config, config)
 
 
-def _run_folder(path: str) -> Path:
-    """Of a run, or of the run to which a checkpoint belongs."""
-    folder = Path(path)
-    return folder.parent.parent if (folder / "state.json").is_file() else folder
+def _described(name: str, flags: WeightsFlags) -> dict[str, Any]:
+    """config.json of the run that `--weights` names, or to whose checkpoint it leads. Raises UsageError."""
+    if flags.official:
+        raise UsageError("--official stands beside --weights base:PATH; a run has its own weights")
+    folder = Path(flags.weights)
+    if not folder.is_dir():
+        raise UsageError(f"--weights {flags.weights}: no such folder; allowed are {_ALLOWED}")
+    is_checkpoint = (folder / "state.json").is_file()
+    described = Run(folder.parent.parent if is_checkpoint else folder).described()
+    if described is None:
+        raise UsageError(f"--weights {flags.weights} is no training run (no config.json); allowed are {_ALLOWED}")
+    if described.get("model") != name:
+        raise UsageError(f"--weights {flags.weights} holds model {described.get('model')!r}; allowed is {name!r}")
+    return described
 
 
-def _loaded(given: Given) -> Any:
+def _loaded(chosen: ChosenWeights) -> Model:
     from vton_models.training import loading
 
-    if given.config is not None:
-        path = given.flags.weights.removeprefix("base:")
-        return loading.build(given.module, given.config, loading.Start(path, given.flags.official), None)
-    _, model, _ = loading.load(given.flags.weights, given.flags.base)
-    model.config = replace(model.config, **given.options)
+    flags = chosen.flags
+    if not flags.of_a_run:
+        start = loading.Start(flags.weights.removeprefix("base:"), flags.official)
+        return loading.build(chosen.system, chosen.config, start, None)
+    _, model, _ = loading.load(flags.weights, flags.base)
+    model.config = replace(model.config, **chosen.options)
     model.config.check_size()
     return model

@@ -3,16 +3,14 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import vton_models
 from schemas import package
-from schemas.cli import flags
 from schemas.cli.flags import UsageError, flag, one_line
 from vton_models.command_line import model_flags
+from vton_models.system import Config, Model, System
 from vton_models.training.run_folder import Run
 
 PROG = "python -m vton_models convert"
@@ -26,60 +24,41 @@ EXAMPLES = """\
 class Flags:
     """Flags of this command."""
 
-    source: str
-    target: str
+    source: str = flag(help="a run, or published weights", metavar="PATH", name="from")
+    target: str = flag(help="what to write; must not exist", metavar="PATH", name="to")
     base: str = flag("", help="the base beneath published weights, noted in the run", metavar="PATH")
     tiny: bool = flag(False, help="the size of --tiny in train")
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code. Raises UsageError."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        parser().print_help()
-        return 0
-    module, name = model_flags.named(arguments), arguments[0]
-    values = parser(module, name).parse_args(list(arguments[1:]))
-    given = Flags(values.source, values.target, values.base, values.tiny)
-    options = model_flags.given_options(values, module.Config)
-    source, target = Path(given.source), Path(given.target)
+    line = model_flags.parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
+    source, target = Path(line.flags.source), Path(line.flags.target)
     if not source.exists():
         raise UsageError(f"--from {source}: no such file or folder")
     if target.exists():
         raise UsageError(f"--to {target} exists; nothing is overwritten")
     if (source / "config.json").is_file() and "model" in (described := Run(source).described() or {}):
-        if described["model"] != name:
-            raise UsageError(f"--from {source} holds model {described['model']!r}; allowed is {name!r}")
-        if options or given.tiny:
+        if described["model"] != line.name:
+            raise UsageError(f"--from {source} holds model {described['model']!r}; allowed is {line.name!r}")
+        if line.options or line.flags.tiny:
             raise UsageError("a run has its own configuration; allowed beside it are --to and --base")
-        return to_official(module, described, source, target, given.base)
-    config = model_flags.configure(module, None, given.tiny, options)
-    return to_run(name, module, config, source, target, given.base)
+        return to_official(line.module, described, source, target, line.flags.base)
+    config = model_flags.configure(line.module, None, line.flags.tiny, line.options)
+    return to_run(line.name, line.module, config, source, target, line.flags.base)
 
 
-def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parser:
-    about = f"models: {', '.join(vton_models.names())}" if module is None else str(module.__doc__)
-    made = flags.parser(f"{PROG} {name}", f"{__doc__}\n\n{about}", EXAMPLES)
-    required = module is not None
-    made.add_argument("--from", dest="source", required=required, metavar="PATH", help="a run, or published weights")
-    made.add_argument("--to", dest="target", required=required, metavar="PATH", help="what to write; must not exist")
-    own = {item.name for item in fields(Flags)} - {"source", "target"}
-    flags.add_flags(made, Flags, only=lambda item: item.name in own)
-    if module is not None:
-        model_flags.add_options(made, module.Config)
-    return made
-
-
-def to_run(name: str, module: ModuleType, config: Any, source: Path, target: Path, base: str) -> int:
+def to_run(name: str, system: System, config: Config, source: Path, target: Path, base: str) -> int:
     """A run without history, which `sample` and `synthesize` read."""
     from schemas.folders import atomic
     from vton_models.networks import weights
 
-    model = outline(module, config)
+    model = outline(system, config)
     try:
         model.load_official(source)
     except ValueError as error:
         raise UsageError(f"--from {source}: {one_line(error)}") from None
-    noted = {"path": base or module.ABOUT.base.partition(",")[0], "digest": ""}
+    noted = {"path": base or system.ABOUT.base.partition(",")[0], "digest": ""}
     described = {
         "model": name,
         "config": weights.config_to_json(config),
@@ -94,30 +73,30 @@ def to_run(name: str, module: ModuleType, config: Any, source: Path, target: Pat
     return report(target, model, "a run")
 
 
-def to_official(module: ModuleType, described: dict[str, Any], source: Path, target: Path, base: str) -> int:
-    """Where only self-attention was trained, its base isn't needed; else the whole network is written."""
+def to_official(system: System, described: dict[str, Any], source: Path, target: Path, base: str) -> int:
+    """The base is loaded only where the system's published layout holds more than what was trained."""
     from vton_models.networks import weights
     from vton_models.training import loading
 
     try:
-        config = weights.config_from_json(module.Config, described["config"])
-        if getattr(config, "trainable", "") == "self_attention":
-            model = outline(module, config)
-            load_trained(model, Run(source))
-        else:
+        config: Config = weights.config_from_json(system.Config, described["config"])
+        if config.official_needs_base:
             _, model, _ = loading.load(source, base)
+        else:
+            model = outline(system, config)
+            load_trained(model, Run(source))
     except ValueError as error:
         raise UsageError(f"--from {source}: {one_line(error)}") from None
     model.save_official(target)
     return report(target, model, "the published layout")
 
 
-def outline(module: ModuleType, config: Any) -> Any:
+def outline(system: System, config: Config) -> Model:
     """A model whose trained networks have memory but no values yet, so that only what is read costs anything."""
     import torch
 
     with torch.device("meta"):
-        model = module.build(config)
+        model = system.build(config)
     for name in {name.partition(".")[0] for name in model.trainable()}:
         network = model.networks[name]
         trained = {key: value.requires_grad for key, value in network.named_parameters()}
@@ -127,7 +106,7 @@ def outline(module: ModuleType, config: Any) -> Any:
     return model
 
 
-def load_trained(model: Any, run: Run) -> None:
+def load_trained(model: Model, run: Run) -> None:
     """The final weights, or those of the newest checkpoint (averages where kept). Raises UsageError, ValueError."""
     from vton_models.training import checkpoints
 
@@ -141,7 +120,7 @@ def load_trained(model: Any, run: Run) -> None:
     checkpoints.load_weights(averaged if averaged.is_file() else newest / checkpoints.WEIGHTS, model.trainable())
 
 
-def report(target: Path, model: Any, what: str) -> int:
+def report(target: Path, model: Model, what: str) -> int:
     trained = model.trainable().values()
     tensors, numbers = len(trained), sum(one.numel() for one in trained)
     print(f"{target}: {what}, {tensors} trained tensors, {numbers:,} parameters", file=sys.stderr)

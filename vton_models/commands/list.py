@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 
 import vton_models
 from schemas.cli import flags
 from schemas.cli.flags import flag
 from vton_models.command_line import model_flags
+from vton_models.system import System
 
 EXAMPLES = """\
   python -m vton_models list
@@ -24,26 +24,26 @@ class Flags:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = flags.parser("python -m vton_models list", __doc__ or "", EXAMPLES, Flags)
-    given = Flags(**vars(parser.parse_args(list(arguments))))
-    modules = {name: vton_models.load(name) for name in vton_models.names()}
-    rows = list(_recipes(modules)) if given.presets else list(_systems(modules))
-    print(model_flags.markdown(rows) if given.table else model_flags.aligned(rows))
+    """The exit code. Raises UsageError."""
+    own = flags.parse(arguments, Flags, prog="python -m vton_models list", description=__doc__ or "", examples=EXAMPLES)
+    systems = {name: vton_models.load(name) for name in vton_models.names()}
+    rows = list(_recipes(systems) if own.presets else _systems(systems))
+    print(model_flags.markdown(rows) if own.table else model_flags.aligned(rows))
     return 0
 
 
-def _systems(modules: dict[str, ModuleType]) -> Iterator[tuple[str, ...]]:
+def _systems(systems: dict[str, System]) -> Iterator[tuple[str, ...]]:
     yield "model", "title", "paper", "repository", "licence", "parameters", "trainable", "base", "presets"
-    for name, module in modules.items():
-        about, presets = module.ABOUT, ", ".join(module.PRESETS)
+    for name, system in systems.items():
+        about, presets = system.ABOUT, ", ".join(system.PRESETS)
         counts = f"{about.parameters:,}", f"{about.trainable:,}"
         yield name, about.title, about.paper, about.repository, about.licence, *counts, about.base, presets
 
 
-def _recipes(modules: dict[str, ModuleType]) -> Iterator[tuple[str, ...]]:
+def _recipes(systems: dict[str, System]) -> Iterator[tuple[str, ...]]:
     head = True
-    for name, module in modules.items():
-        rows = model_flags.presets_table(module)
+    for name, system in systems.items():
+        rows = model_flags.presets_table(system)
         if head:
             yield "model", *rows[0]
             head = False

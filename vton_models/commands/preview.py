@@ -5,15 +5,13 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import vton_models
-from schemas.cli import flags
 from schemas.cli.flags import UsageError, flag
 from vton_models.command_line import model_flags
+from vton_models.system import Config, Purpose
 
 PROG = "python -m vton_models preview"
 EXAMPLES = """\
@@ -35,36 +33,24 @@ class Flags:
 
 
 def main(arguments: Sequence[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help"):
-        parser().print_help()
-        return 0
-    module, name = model_flags.named(arguments), arguments[0]
-    values = parser(module, name).parse_args(list(arguments[1:]))
-    given = Flags(**{item.name: getattr(values, item.name) for item in fields(Flags)})
-    options = model_flags.given_options(values, module.Config)
-    config = model_flags.configure(module, model_flags.preset(module, given.preset), given.tiny, options)
-    if given.limit < 1:
-        raise UsageError(f"--limit {given.limit}; allowed is at least 1")
-    return preview(given, module, config)
+    """The exit code. Raises UsageError."""
+    line = model_flags.parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
+    chosen = model_flags.preset(line.module, line.flags.preset)
+    config = model_flags.configure(line.module, chosen, line.flags.tiny, line.options)
+    if line.flags.limit < 1:
+        raise UsageError(f"--limit {line.flags.limit}; allowed is at least 1")
+    return preview(line.flags, config)
 
 
-def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parser:
-    about = f"models: {', '.join(vton_models.names())}" if module is None else str(module.__doc__)
-    made = flags.parser(f"{PROG} {name}", f"{__doc__}\n\n{about}", EXAMPLES, Flags)
-    if module is not None:
-        model_flags.add_options(made, module.Config)
-    return made
-
-
-def preview(given: Flags, module: ModuleType, config: Any) -> int:
+def preview(flags: Flags, config: Config) -> int:
     """The exit code: 1 when no record could be prepared."""
     started = time.perf_counter()
     from schemas.folders import atomic
     from vton_models.networks import sheets
 
-    folder = Path(given.output)
+    folder = Path(flags.output)
     written = 0
-    for number, record in enumerate(prepared(given, module, config)):
+    for number, record in enumerate(prepared(flags, config)):
         folder.mkdir(parents=True, exist_ok=True)
         drawn = sheets.sheet([sheets.pictures(record)])
         atomic.write(
@@ -72,36 +58,35 @@ def preview(given: Flags, module: ModuleType, config: Any) -> int:
         )
         written += 1
     if not written:
-        print(f"{PROG}: no record of {given.shards} could be prepared", file=sys.stderr)
+        print(f"{PROG}: no record of {flags.shards} could be prepared", file=sys.stderr)
     seconds = round(time.perf_counter() - started, 3)
-    print(json.dumps({"output": given.output, "records": written, "seconds": seconds}))
+    print(json.dumps({"output": flags.output, "records": written, "seconds": seconds}))
     return 0 if written else 1
 
 
-def prepared(given: Flags, module: ModuleType, config: Any) -> Iterator[dict[str, Any]]:
+def prepared(flags: Flags, config: Config) -> Iterator[dict[str, Any]]:
     """The first `--limit` records as `prepare` makes them. Raises UsageError for columns that the shards lack."""
-    import torch
-
     from vton_models.reading.dataset import ShardDataset
+    from vton_models.reading.view import Viewed
     from vton_models.training import records
 
-    with torch.device("meta"):  # the networks' shapes only
-        model = module.build(config)
-    columns = records.columns_of(given.shards, given.split, model)
+    seen = records.view_of_folder(flags.shards, flags.split, config)
+    if seen.told:
+        print(seen.told, file=sys.stderr)
     dataset = ShardDataset(
-        given.shards,
-        columns,
-        given.split,
-        seed=given.seed,
+        flags.shards,
+        seen.columns,
+        flags.split,
+        seed=flags.seed,
         shuffle=False,
         rank=0,
         world_size=1,
-        prepare=model.prepare,
-        decode_size=(config.height, config.width),
+        prepare=Viewed(seen, config.prepare(Purpose.TRAINING)),
+        decode_size=config.decode_size,
     )
     for number, record in enumerate(dataset):
         yield record
-        if number + 1 == given.limit:
+        if number + 1 == flags.limit:
             return
 
 

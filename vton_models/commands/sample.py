@@ -4,24 +4,22 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import Field, dataclass
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import vton_models
 from schemas import package
-from schemas.cli import flags
-from schemas.cli.flags import UsageError, one_line
+from schemas.cli.flags import Section, flag, one_line
 from vton_models.command_line import model_flags, weights_flags
-from vton_models.command_line.weights_flags import Given
-from vton_models.sampling import sample_flags
-from vton_models.sampling.sample_flags import Flags
+from vton_models.command_line.weights_flags import ChosenWeights
+from vton_models.sampling import tasks
+from vton_models.sampling.sample_flags import SamplingFlags
+from vton_models.sampling.tasks import Inputs, Kind, Setting
+from vton_models.system import Sampling, System
 
 if TYPE_CHECKING:
-    from vton_models.reading.pairing import Index, Pair
     from vton_models.sampling.loop import Made, Sampler, Task
-    from vton_models.sampling.photo_tasks import Photos
 
 PROG = "python -m vton_models sample"
 EXAMPLES = """\
@@ -33,66 +31,57 @@ EXAMPLES = """\
 
 
 @dataclass(frozen=True)
-class Request:
-    """A checked command line, and what it reads: photos, or pairs of the records in an index."""
+class Flags(SamplingFlags):
+    """Flags of this command, whatever the system and the kind of task."""
 
-    given: Given
+    output: str | None = flag(None, help="folder of the results (default output/sample/MODEL)", metavar="DIR")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked command line, and what it reads."""
+
+    weights: ChosenWeights
     flags: Flags
-    folder: Path
-    index: "Index | None" = None
-    pairs: "Sequence[Pair]" = ()
-    left_out: Sequence[dict[str, str]] = ()
-    columns: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # needed, read
-    photos: "Photos | None" = None
+    sampling: Sampling
+    kind: Kind
+    inputs: Inputs
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.flags.output or f"output/sample/{self.weights.name}")
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 done, 1 can't go on, 3 done with too many rejects or no result. Raises UsageError."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        parser().print_help()
-        return 0
-    module, name = model_flags.named(arguments), arguments[0]
-    values = parser(module, name).parse_args(list(arguments[1:]))
-    given = Flags(**{item.name: getattr(values, item.name) for item in fields(Flags)})
-    weights = weights_flags.check(name, module, given, model_flags.given_options(values, module.Config))
-    sample_flags.check(given, weights.mask_free)
-    return run(read(weights, given))
+    return run(read(arguments))
 
 
-def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parser:
-    about = f"models: {', '.join(vton_models.names())}" if module is None else str(module.__doc__)
-    made = flags.parser(f"{PROG} {name}", f"{__doc__}\n\n{about}", EXAMPLES, Flags)
-    if module is not None:
-        model_flags.add_options(made, module.Config)
-    return made
-
-
-def read(given: Given, wanted: Flags) -> Request:
+def read(arguments: Sequence[str]) -> Request:
     """Lists the shards, or decodes the photos and draws their masks. Raises UsageError before weights are loaded."""
-    from vton_models.sampling import photo_tasks
+    line = model_flags.parse(
+        arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES, sections=sections
+    )
+    system = line.module
+    sampling = line.parsed.of(Section(system.Config.sampling))
+    weights = weights_flags.check(line.name, system, line.flags, line.options)
+    kind = tasks.chosen(system.Config, line.parsed)
+    setting = Setting(weights.config, line.flags.seed, line.flags.device)
+    return Request(weights, line.flags, sampling, kind, kind.read(line.parsed, setting))
 
-    folder = Path(wanted.output or f"output/sample/{given.name}")
-    model = weights_flags.outline(given)
-    device = weights_flags.pick_device(wanted.device)
-    if wanted.shards:
-        return read_shards(Request(given, wanted, folder), model)
-    return Request(given, wanted, folder, photos=photo_tasks.load(wanted, given.mask_free, device))
+
+def sections(system: System) -> list[Section[Any]]:
+    """The system's own settings, and the flags of the kinds of task that it answers, each name once."""
+    sections: list[Section[Any]] = [Section(system.Config.sampling)]
+    for kind in tasks.kinds(system.Config):
+        for dataclass_of_flags in kind.flags_of(system.Config):
+            taken = frozenset(item.name for section in sections for item in section.fields)
+            sections.append(Section(dataclass_of_flags, only=partial(_is_new, taken)))
+    return sections
 
 
-def read_shards(request: Request, model: Any) -> Request:
-    """With its pairs: those that have all that the model reads, up to the limit. Raises UsageError."""
-    from vton_models.reading import completeness, pairing
-    from vton_models.reading.catalogue import catalogue
-    from vton_models.sampling import shard_tasks
-
-    given = request.flags
-    index = pairing.index(given.shards, given.split)
-    columns = shard_tasks.columns(index, model, given.how, bool(given.finish))
-    chosen = pairing.choose(index.rows, given.how, given.seed)
-    lacking = completeness.incomplete(catalogue([given.shards], None, given.split, None), columns[0])
-    usable, left_out = shard_tasks.usable(chosen, lacking, columns[0])
-    pairs = tuple(usable[: given.limit])
-    return replace(request, index=index, pairs=pairs, left_out=tuple(left_out), columns=columns)
+def _is_new(taken: frozenset[str], item: Field[Any]) -> bool:
+    return item.name not in taken
 
 
 def run(request: Request) -> int:
@@ -100,82 +89,64 @@ def run(request: Request) -> int:
     started = time.perf_counter()
     from vton_models.sampling import loop, outputs
 
-    given, folder = request.flags, request.folder
-    model, digest = weights_flags.build(request.given)
-    try:
-        wanted = loop.settings(model, given.seed, given.num_inference_steps, given.guidance_scale, given.eta)
-    except ValueError as error:
-        raise UsageError(one_line(error)) from None
-    sampler = loop.Sampler(model, wanted)
+    flags, folder, inputs = request.flags, request.folder, request.inputs
+    if inputs.told:
+        print(inputs.told, file=sys.stderr)
+    model, digest = weights_flags.build(request.weights)
+    settings = loop.Settings(flags.seed, request.sampling)
+    sampler = loop.Sampler(model, settings)
     ours = ("*.png", outputs.SAMPLES_FILE, outputs.REJECTS_FILE)
-    outputs.begin(folder, describe(request, sampler, digest), given.overwrite, ours)
+    outputs.begin(folder, describe(request, sampler, digest), flags.overwrite, ours)
     try:
         made = make(request, sampler, digest)
     except loop.SamplingError as error:
         print(f"{PROG}: {one_line(error)}", file=sys.stderr)
         return 1
-    rows = loop.rows(made, wanted, digest, folder, outputs.size_of)
-    outputs.write_table(folder / outputs.SAMPLES_FILE, rows, outputs.SAMPLES)
-    outputs.write_table(folder / outputs.REJECTS_FILE, [*made.rejects, *request.left_out], outputs.REJECTS)
+    schema = outputs.samples_schema(type(request.sampling), request.kind.IDS, request.kind.FACTS)
+    rows = loop.rows(made, settings, digest, folder, outputs.size_of)
+    outputs.write_table(folder / outputs.SAMPLES_FILE, rows, schema)
+    outputs.write_table(folder / outputs.REJECTS_FILE, [*made.rejects, *inputs.left_out], outputs.REJECTS)
     return report(request, made, started)
-
-
-def tasks(request: Request) -> "list[Task]":
-    from vton_models.reading.stored_records import StoredRecords
-    from vton_models.sampling import photo_tasks, shard_tasks
-
-    if request.photos is not None:
-        return list(photo_tasks.tasks(request.photos, request.folder))
-    assert request.index is not None
-    return list(shard_tasks.tasks(request.pairs, StoredRecords(request.index.schema), *request.columns))
 
 
 def describe(request: Request, sampler: "Sampler", digest: str) -> dict[str, Any]:
     """config.json: what results of one folder have in common; no path, and nothing of where they were computed."""
-
-    given = request.flags
-    source: dict[str, Any] = {"photos": request.photos.described()} if request.photos else {}
-    if request.index is not None:
-        source = {"shards": request.index.fingerprint, "split": given.split, "pairs": given.how, "limit": given.limit}
     height, width = sampler.size
     return {
-        "model": request.given.name,
+        "model": request.weights.name,
         "package": package.described(),
         "weights_digest": digest,
         "height": height,
         "width": width,
-        "finish": given.finish,
-        **asdict(sampler.settings),
-        **source,
+        **sampler.settings.described(),
+        **request.inputs.described(),
     }
 
 
 def make(request: Request, sampler: "Sampler", digest: str) -> "Made":
-    """Photos one after the other, since a piece of an outfit goes onto the result before it; records in batches."""
+    """One after the other where a task reads the result before it; else in batches."""
     from vton_models.sampling import loop, outputs
 
     def encode(task: "Task", picture: Any) -> bytes:
-        return outputs.marked_png(picture, notes(request.given, task, sampler, digest))
+        return outputs.marked_png(picture, notes(request.weights, task, sampler, digest))
 
-    batch_size = 1 if request.photos else request.flags.batch_size
-    finish = loop.Finish(sampler, request.flags.finish)
-    return loop.run(tasks(request), request.folder, batch_size, loop.Work(sampler, finish, encode))
+    batch_size = 1 if request.inputs.one_by_one else request.flags.batch_size
+    work = loop.Work(sampler, request.inputs.finish(sampler), encode)
+    return loop.run(request.inputs.tasks(request.folder), request.folder, batch_size, work)
 
 
-def notes(given: Given, task: "Task", sampler: "Sampler", digest: str) -> dict[str, str]:
+def notes(weights: ChosenWeights, task: "Task", sampler: "Sampler", digest: str) -> dict[str, str]:
     """The text of a result's file."""
-    written_by, name = package.described(), given.module.ABOUT.title.partition(":")[0]
-    told = sampler.settings
-    settings = f"steps {told.num_inference_steps}, guidance {told.guidance_scale:g}"
+    written_by, name = package.described(), weights.system.ABOUT.title.partition(":")[0]
     return {
         "Software": f"{written_by['name']} {written_by['version']}",
         "Comment": f"generated by a model ({name})",
-        "Model": given.name,
+        "Model": weights.name,
         "WeightsDigest": digest,
-        "Seed": str(told.seed),
-        "Settings": settings if told.eta is None else f"{settings}, eta {told.eta:g}",
+        "Seed": str(sampler.settings.seed),
+        "Settings": sampler.settings.told,
         "Record": task.record_id,
-        "Garment": task.garment_id or "",
+        **task.notes,
     }
 
 
@@ -184,10 +155,10 @@ def report(request: Request, made: "Made", started: float) -> int:
     count, rejects = len(made.done), len(made.rejects)
     result = {
         "output": str(request.folder),
-        "model": request.given.name,
+        "model": request.weights.name,
         "samples": count,
         "rejects": rejects,
-        "left_out": len(request.left_out),
+        "left_out": len(request.inputs.left_out),
         "skipped": made.skipped,
         "seconds": round(time.perf_counter() - started, 3),
     }

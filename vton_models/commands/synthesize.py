@@ -4,25 +4,24 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import vton_models
-from schemas.cli import flags
-from schemas.cli.flags import UsageError, flag, one_line
+from schemas.cli.flags import Section, UsageError, flag, one_line
 from vton_models.command_line import model_flags, weights_flags
-from vton_models.command_line.weights_flags import Given, WeightsFlags
-from vton_models.sampling import sample_flags
-from vton_models.sampling.sample_flags import SettingsFlags
+from vton_models.command_line.weights_flags import ChosenWeights
+from vton_models.sampling.sample_flags import SamplingFlags
+from vton_models.system import Sampling
 
 if TYPE_CHECKING:
     from vton_models.reading.pairing import Index, Pair
-    from vton_models.sampling.loop import Settings
+    from vton_models.reading.view import View
+    from vton_models.sampling.loop import Sampler
     from vton_models.synthesis.folder import Source
     from vton_models.synthesis.synthesis import Receipt
 
+KIND, MASK = "tryon", "agnostic_mask"
 PROG = "python -m vton_models synthesize"
 EXAMPLES = """\
   python -m vton_models synthesize catvton --shards output/build_vitonhd --weights RUN --output output/synthetic
@@ -30,7 +29,7 @@ EXAMPLES = """\
 
 
 @dataclass(frozen=True)
-class Flags(SettingsFlags, WeightsFlags):
+class Flags(SamplingFlags):
     """Flags of this command."""
 
     shards: str = flag("", help="folder of a finished build; its paired records are taken", metavar="DIR")
@@ -43,91 +42,84 @@ class Flags(SettingsFlags, WeightsFlags):
 class Request:
     """A checked command line, and the records to work on."""
 
-    given: Given
+    weights: ChosenWeights
     flags: Flags
+    sampling: Sampling
     output: Path
     source: "Source"
     index: "Index"
     pairs: "tuple[Pair, ...]"
     left_out: tuple[dict[str, str], ...]
     unpaired: int
-    columns: tuple[tuple[str, ...], tuple[str, ...]]  # needed, read
+    view: "View"
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 done, 1 can't go on, 3 too many rejects. Raises UsageError before weights are loaded."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        parser().print_help()
-        return 0
-    module, name = model_flags.named(arguments), arguments[0]
-    values = parser(module, name).parse_args(list(arguments[1:]))
-    given = Flags(**{item.name: getattr(values, item.name) for item in fields(Flags)})
-    weights = weights_flags.check(name, module, given, model_flags.given_options(values, module.Config))
-    sample_flags.check_settings(given)
-    if not given.shards:
+    line = model_flags.parse(
+        arguments,
+        Flags,
+        prog=PROG,
+        description=__doc__ or "",
+        examples=EXAMPLES,
+        sections=lambda system: [Section(system.Config.sampling)],
+    )
+    sampling = line.parsed.of(Section(line.module.Config.sampling))
+    weights = weights_flags.check(line.name, line.module, line.flags, line.options)
+    if not line.flags.shards:
         raise UsageError("--shards is missing; allowed is the folder of a finished build")
-    if weights.mask_free:
+    if MASK not in weights.config.reads(KIND).needed:
         raise UsageError("a mask-free model learns from synthesised records; allowed are weights that read a mask")
-    return run(read(weights, given))
+    return run(read(weights, line.flags, sampling))
 
 
-def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parser:
-    about = f"models: {', '.join(vton_models.names())}" if module is None else str(module.__doc__)
-    made = flags.parser(f"{PROG} {name}", f"{__doc__}\n\n{about}", EXAMPLES, Flags)
-    if module is not None:
-        model_flags.add_options(made, module.Config)
-    return made
-
-
-def read(given: Given, wanted: Flags) -> Request:
+def read(weights: ChosenWeights, flags: Flags, sampling: Sampling) -> Request:
     """Lists the shards and draws a garment for every paired record. Raises UsageError."""
-    from vton_models.reading import completeness, pairing
+    from vton_models.reading import pairing
     from vton_models.reading.catalogue import catalogue
     from vton_models.sampling import shard_tasks
     from vton_models.synthesis import folder
 
-    output = Path(wanted.output or f"output/synthesize/{given.name}")
-    if output.resolve() == Path(wanted.shards).resolve():
+    output = Path(flags.output or f"output/synthesize/{weights.name}")
+    if output.resolve() == Path(flags.shards).resolve():
         raise UsageError(f"--output {output} is the folder that is read; allowed is another one")
-    model = weights_flags.outline(given)
-    weights_flags.pick_device(wanted.device)
-    index = pairing.index(wanted.shards, wanted.split)
+    weights_flags.pick_device(flags.device)
+    index = pairing.index(flags.shards, flags.split)
     paired = [row for row in index.rows if row.paired]
     if not paired:
         raise UsageError(
-            f"none of {len(index.rows)} records of {wanted.shards} is paired; nothing could be learnt of them"
+            f"none of {len(index.rows)} records of {flags.shards} is paired; nothing could be learnt of them"
         )
-    columns = shard_tasks.columns(index, model, "paired", wanted.paste_back)
-    lacking = completeness.incomplete(catalogue([wanted.shards], None, wanted.split, None), columns[0])
-    usable, left_out = shard_tasks.usable(pairing.at_random(paired, wanted.seed), lacking, columns[0])
+    found = catalogue([flags.shards], None, flags.split, None)
+    seen = shard_tasks.view_of(found, weights.config, "paired", flags.paste_back)
+    if seen.told:
+        print(seen.told, file=sys.stderr)
+    usable, left_out = shard_tasks.usable(pairing.at_random(paired, flags.seed), seen.incomplete(found), seen.needed)
     unpaired = len(index.rows) - len(paired)
-    source = folder.source(wanted.shards)
-    return Request(given, wanted, output, source, index, tuple(usable), tuple(left_out), unpaired, columns)
+    source = folder.source(flags.shards)
+    return Request(weights, flags, sampling, output, source, index, tuple(usable), tuple(left_out), unpaired, seen)
 
 
 def run(request: Request) -> int:
     """Synthesises; the last line on stdout says what came out."""
     started = time.perf_counter()
     from vton_models.sampling import loop
+    from vton_models.sampling.finish import Finish
     from vton_models.synthesis import folder, synthesis
 
-    given = request.flags
-    model, digest = weights_flags.build(request.given)
-    try:
-        wanted = loop.settings(model, given.seed, given.num_inference_steps, given.guidance_scale, given.eta)
-    except ValueError as error:
-        raise UsageError(one_line(error)) from None
-    sampler = loop.Sampler(model, wanted)
-    config = describe(request, wanted, digest, sampler.size)
-    synthesis.begin(request.output, config, given.overwrite)
-    finish = loop.Finish(sampler, "paste_back" if given.paste_back else "")
-    work = synthesis.Synthesis(request.output, sampler, finish, given.batch_size, request.given.name, digest)
+    flags = request.flags
+    model, digest = weights_flags.build(request.weights)
+    sampler = loop.Sampler(model, loop.Settings(flags.seed, request.sampling))
+    config = describe(request, sampler, digest)
+    synthesis.begin(request.output, config, flags.overwrite)
+    finish = Finish(sampler, flags.paste_back)
+    work = synthesis.Synthesis(request.output, sampler, finish, flags.batch_size, request.weights.name, digest)
     try:
         receipts, skipped = make(request, work)
     except loop.SamplingError as error:
         print(f"{PROG}: {one_line(error)}", file=sys.stderr)
         return 1
-    about = request.given.module.ABOUT
+    about = request.weights.system.ABOUT
     folder.write(request.output, request.source, request.index, config, about, receipts, request.left_out)
     synthesis.end(request.output)
     return report(request, receipts, skipped, started)
@@ -142,23 +134,24 @@ def make(request: Request, work: Any) -> "tuple[list[Receipt], int]":
     for number, shard in enumerate(request.index.shards):
         pairs = [pair for pair in request.pairs if pair.person.url == shard.url]
         print(f"{shard.name} ({number + 1} of {len(request.index.shards)}): {len(pairs)} records", file=sys.stderr)
-        receipt, was_there = work.shard(shard, pairs, list(shard_tasks.tasks(pairs, stored, *request.columns)))
+        receipt, was_there = work.shard(shard, pairs, list(shard_tasks.tasks(pairs, stored, request.view)))
         receipts.append(receipt)
         skipped += was_there
     return receipts, skipped
 
 
-def describe(request: Request, wanted: "Settings", digest: str, size: tuple[int, int]) -> dict[str, Any]:
+def describe(request: Request, sampler: "Sampler", digest: str) -> dict[str, Any]:
     """config.json: everything that the new shards depend on."""
+    height, width = sampler.size
     return {
-        "model": request.given.name,
+        "model": request.weights.name,
         "weights_digest": digest,
         "source_manifest_sha256": request.source.sha256,
         "split": request.flags.split,
-        "height": size[0],
-        "width": size[1],
+        "height": height,
+        "width": width,
         "paste_back": request.flags.paste_back,
-        **asdict(wanted),
+        **sampler.settings.described(),
     }
 
 
@@ -167,7 +160,7 @@ def report(request: Request, receipts: "Sequence[Receipt]", skipped: int, starte
     records, rejects = sum(one.rows for one in receipts), sum(len(one.rejects) for one in receipts)
     result = {
         "output": str(request.output),
-        "model": request.given.name,
+        "model": request.weights.name,
         "records": records,
         "rejects": rejects,
         "left_out": len(request.left_out) + request.unpaired,

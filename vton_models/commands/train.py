@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import vton_models
@@ -14,7 +13,7 @@ from schemas import package
 from schemas.cli import flags
 from schemas.cli.flags import UsageError
 from vton_models.command_line import model_flags
-from vton_models.system import Preset
+from vton_models.system import Preset, Purpose, System
 from vton_models.training import settings
 from vton_models.training.run_folder import Run
 from vton_models.training.settings import Cadence, Settings
@@ -45,7 +44,7 @@ class Request:
     """A checked command line."""
 
     name: str
-    module: ModuleType
+    module: System
     config: Any
     preset: Preset | None
     flags: Flags
@@ -70,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
 
 
-def parser(module: ModuleType | None = None, name: str = "MODEL") -> flags.Parser:
+def parser(module: System | None = None, name: str = "MODEL") -> flags.Parser:
     """With a model also its own options, and its presets below the examples."""
     about = f"models: {', '.join(vton_models.names())}"
     if module is not None:
@@ -105,7 +104,7 @@ def parse(arguments: Sequence[str]) -> Request:
     return Request(name, module, config, chosen, given, tuple(values.shards), output, processes)
 
 
-def _begun_from(given: Flags, name: str, module: ModuleType) -> Any:
+def _begun_from(given: Flags, name: str, module: System) -> Any:
     """The Config of the run that `--init` names, if it names one. Raises UsageError for another model's run."""
     described = [found for word in given.init if ":" not in word and (found := Run(word).described())]
     if not described:
@@ -143,7 +142,7 @@ def run(request: Request) -> int:
 
     model = build_model(request, begin, None if given.overwrite else folder)
     _check_base(folder, held, model)
-    chosen = choose_records(request, wanted, found, model)
+    chosen = choose_records(request, wanted, found)
     accelerator = make_accelerator(given, wanted, model, folder)
     dataset = make_dataset(request, chosen, model, wanted, accelerator)
     validation = make_validation(request, found, chosen, model, wanted, folder)
@@ -181,14 +180,17 @@ def check_device(device: str, precision: str) -> None:
         raise UsageError("--mixed-precision fp16 needs a GPU; allowed here are no, bf16")
 
 
-def choose_records(request: Request, wanted: Settings, found: "Records", model: Any) -> "Chosen":
+def choose_records(request: Request, wanted: Settings, found: "Records") -> "Chosen":
     """Raises UsageError for fewer than one step needs."""
     from vton_models.training import records
 
-    chosen = records.choose(found, model, hold_out(request.flags), request.flags.seed)
-    if chosen.incomplete and os.environ.get("RANK", "0") == "0":
-        lack = f"{len(chosen.incomplete)} of {found.count} records lack one of {', '.join(model.COLUMNS)}"
-        print(f"{lack}: left out, see config.json", file=sys.stderr)
+    chosen = records.choose(found, request.config, hold_out(request.flags), request.flags.seed)
+    told = [chosen.view.told] if chosen.view.told else []
+    if chosen.incomplete:
+        lack = f"{len(chosen.incomplete)} of {found.count} records lack one of {', '.join(chosen.view.needed)}"
+        told.append(f"{lack}: left out, see config.json")
+    for line in told if os.environ.get("RANK", "0") == "0" else ():
+        print(line, file=sys.stderr)
     if wanted.global_batch_size > chosen.count:
         raise UsageError(
             f"--global-batch-size {wanted.global_batch_size} of {chosen.count} usable paired records;"
@@ -198,7 +200,8 @@ def choose_records(request: Request, wanted: Settings, found: "Records", model: 
 
 
 def counts(chosen: "Chosen") -> dict[str, Any]:
-    return {"records": chosen.count, "held_out": list(chosen.held_out), "incomplete": list(chosen.incomplete)}
+    masks = {"masks": list(chosen.view.masks)} if chosen.view.recipe else {}
+    return masks | {"records": chosen.count, "held_out": list(chosen.held_out), "incomplete": list(chosen.incomplete)}
 
 
 def describe(request: Request, wanted: Settings, begin: "Start", found: "Records") -> dict[str, Any]:
@@ -253,10 +256,11 @@ def make_dataset(
     request: Request, chosen: "Chosen", model: Any, wanted: Settings, accelerator: "Accelerator"
 ) -> "ShardDataset":
     from vton_models.reading.dataset import ShardDataset
+    from vton_models.reading.view import Viewed
 
     return ShardDataset(
         list(request.shards),
-        chosen.columns,
+        chosen.view.columns,
         request.flags.split,
         list(chosen.filters),
         wanted.seed,
@@ -265,8 +269,8 @@ def make_dataset(
         world_size=accelerator.num_processes,
         shares=wanted.shares,
         window=wanted.window,
-        prepare=model.prepare,
-        decode_size=(model.config.height, model.config.width),
+        prepare=Viewed(chosen.view, model.prepare(Purpose.TRAINING)),
+        decode_size=model.config.decode_size,
     )
 
 

@@ -11,19 +11,17 @@ by the tiles' blended seams. A CPU has no memory to spare elsewhere: there, low 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from schemas.cli.flags import UsageError
-
-if TYPE_CHECKING:
-    from vton_models.networks.model import Model
+from vton_models.system import Model
 
 MODES = ("full", "medium", "low")
 
 
-def apply_memory(model: "Model", mode: str, training: bool = False) -> None:
+def apply_memory(model: Model, mode: str, training: bool = False) -> None:
     """Sets a model up for a mode; call it after weights are loaded and before `to(device)`.
 
     Raises UsageError for another mode.
@@ -41,15 +39,16 @@ def apply_memory(model: "Model", mode: str, training: bool = False) -> None:
         _toggle(model.networks["vae"], "tiling", low and not training)
 
 
-def checkpoint_gradients(model: "Model") -> None:
+def checkpoint_gradients(model: Model) -> None:
     """Every network that is trained, or that gradients pass, computes its blocks again in the backward pass."""
+    network: Any
     for network in model.networks.values():
         if hasattr(network, "enable_gradient_checkpointing") and any(p.requires_grad for p in network.parameters()):
             network.enable_gradient_checkpointing()
 
 
 @contextmanager
-def at_work(model: "Model", name: str) -> Iterator[Any]:
+def at_work(model: Model, name: str) -> Iterator[Any]:
     """The network `name` on the model's device; when the model offloads, it goes back to the CPU afterwards."""
     network = model.networks[name]
     if not model.offload or model.device.type == "cpu":
@@ -63,7 +62,7 @@ def at_work(model: "Model", name: str) -> Iterator[Any]:
         torch.cuda.empty_cache()
 
 
-def _frozen(model: "Model") -> list[str]:
+def _frozen(model: Model) -> list[str]:
     trained = {name.split(".")[0] for name in model.trainable()}
     return [name for name in model.networks if name not in trained]
 

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic
 from vton_models.networks import digests, weights
+from vton_models.system import Prepare, Purpose, Tokenizer
 
 
 class Model:
     """Holds named networks, all frozen and in eval mode but for what `train_only` names."""
 
     name: str
-    COLUMNS: tuple[str, ...]
-    OPTIONAL_COLUMNS: tuple[str, ...] = ()
+    tokenizer: Tokenizer | None = None  # of the base, for systems that read captions
 
     def __init__(self, config: Any, networks: Mapping[str, Any]) -> None:
         self.config = config
@@ -51,6 +51,11 @@ class Model:
                 compute = partial(digests.of_network, self.networks[name])
                 known[name] = digests.once(self.laid, compute, over=f"{name} {known[name]}")
         return digests.of_model(known)
+
+    def prepare(self, purpose: Purpose) -> Prepare:
+        """How records become tensors, with the base's own tokenizer."""
+        prepare: Prepare = self.config.prepare(purpose, self.tokenizer)
+        return prepare
 
     def train_only(self, names: Iterable[str]) -> None:
         """Freezes everything but the parameters of these names ("unet.conv_in.weight")."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
 
 Size = tuple[int, int]  # height, width
 
@@ -19,15 +19,22 @@ def binary(mask: np.ndarray) -> np.ndarray:
     return np.where(mask >= 128, np.uint8(255), np.uint8(0))
 
 
-def centre_crop(image: np.ndarray, size: Size) -> np.ndarray:
-    """Cuts the sides that `size` has no room for (whole pixels, rounded down), then LANCZOS; photos and masks."""
-    (height, width), (wanted_height, wanted_width) = image.shape[:2], size
+def centre(photo: Size, size: Size) -> tuple[int, int, int, int]:
+    """The middle of a photo that has the aspect of `size`, x0 y0 x1 y1: whole pixels, rounded down."""
+    (height, width), (wanted_height, wanted_width) = photo, size
+    top, left = height, width
     if width * wanted_height < height * wanted_width:
         height = max(1, width * wanted_height // wanted_width)
     else:
         width = max(1, height * wanted_width // wanted_height)
-    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-    return stretch(np.ascontiguousarray(image[top : top + height, left : left + width]), size)
+    top, left = (top - height) // 2, (left - width) // 2
+    return left, top, left + width, top + height
+
+
+def centre_crop(image: np.ndarray, size: Size) -> np.ndarray:
+    """Cuts the sides that `size` has no room for, then LANCZOS; photos and masks."""
+    x0, y0, x1, y1 = centre((image.shape[0], image.shape[1]), size)
+    return stretch(np.ascontiguousarray(image[y0:y1, x0:x1]), size)
 
 
 def fit_on_white(image: np.ndarray, size: Size) -> np.ndarray:
@@ -52,16 +59,3 @@ def to_tensor(picture: np.ndarray) -> torch.Tensor:
 def to_array(image: torch.Tensor) -> np.ndarray:
     """float [3 h w] in [0, 1] → uint8 [h w 3], rounded to the nearest level."""
     return (image.float() * 255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy().copy()
-
-
-def repaint(person: np.ndarray, mask: np.ndarray, result: np.ndarray) -> np.ndarray:
-    """CatVTON's composite: `person` outside the mask, `result` inside, mixed over a blurred border.
-
-    The Gaussian's radius is a fiftieth of the height, made odd. Person uint8 [h w 3] (LANCZOS) and mask [h w]
-    (nearest) are brought to the result's size.
-    """
-    size = result.shape[:2]
-    blur = ImageFilter.GaussianBlur(size[0] // 50 + (size[0] // 50 + 1) % 2)
-    grown = Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST).filter(blur)
-    share = np.asarray(grown)[..., None] / 255
-    return (stretch(person, size) * (1 - share) + result * share).astype(np.uint8)

@@ -1,9 +1,10 @@
 """Captions to token ids and CLIP states."""
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,16 +12,9 @@ from torch import Tensor
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import atomic
 from vton_models.networks import weights
+from vton_models.system import Tokenizer
 
 WORDS = "words.json"
-
-
-class Tokenizer(Protocol):
-    """A text → as many ids as the encoder takes; picklable, as readers' workers call it."""
-
-    def __call__(self, text: str) -> list[int]: ...
-
-    def save_pretrained(self, folder: Path) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -65,6 +59,11 @@ def load_tokenizer(folder: Path, length: int) -> Tokenizer:
         return ClipTokenizer(CLIPTokenizer.from_pretrained(str(folder), local_files_only=True), length)
     except (OSError, ValueError) as error:
         raise UsageError(f"{folder}: can't be loaded as a CLIP tokenizer: {one_line(error)}") from error
+
+
+def random_tokenizer(arguments: Mapping[str, Any]) -> Tokenizer:
+    """The stand-in beside a random text encoder of these arguments."""
+    return WordTokenizer(arguments["vocab_size"], arguments["max_position_embeddings"])
 
 
 @torch.no_grad()

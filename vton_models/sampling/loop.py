@@ -1,10 +1,9 @@
 """The sampling loop: tasks in batches → pictures, each on its own noise, each written once."""
 
 import hashlib
-import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from annotators.functional import boxes
 from schemas.codecs import CodecError
 from schemas.folders import atomic
 from vton_models.networks import pictures
-from vton_models.sampling import paste, photos
-
-Record = Mapping[str, Any]
+from vton_models.system import Model, Prepare, Purpose, Record, Sampling
 
 
 @dataclass
@@ -36,30 +32,43 @@ class SamplingError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What changes a result beside weights and pictures; `eta` is None for models that have none."""
+    """What changes a result beside weights and pictures: the seed, and the system's own settings."""
 
     seed: int
-    num_inference_steps: int
-    guidance_scale: float
-    eta: float | None
+    sampling: Sampling
 
-    def arguments(self) -> dict[str, Any]:
-        """For `Model.sample`."""
-        given = {"num_inference_steps": self.num_inference_steps, "guidance_scale": self.guidance_scale}
-        return given | ({} if self.eta is None else {"eta": self.eta})
+    def described(self) -> dict[str, Any]:
+        """All of them by name."""
+        return {"seed": self.seed, **asdict(self.sampling)}
+
+    @property
+    def told(self) -> str:
+        """For people: "steps 50, guidance 2.5"."""
+        words = (f"{_plain(name)} {_number(value)}" for name, value in asdict(self.sampling).items())
+        return ", ".join(words)
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("num_inference_").removesuffix("_scale").replace("_", " ")
+
+
+def _number(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
 class Task:
-    """One result to make. `read` returns the decoded columns of its record, or raises Rejection or CodecError."""
+    """One result to make. `read` returns its record as `prepare` takes it, or raises Rejection or CodecError.
+
+    `row` holds what samples.parquet says of it in the columns of its kind of task, `notes` what its file says.
+    """
 
     record_id: str
-    person_id: str
-    garment_id: str | None
     file: str
     read: Callable[[], Record]
-    crop: bool = False  # the sides of the photo are cut to the network's aspect, and not stretched to it
-    mask_type: str | None = None
+    purpose: Purpose = Purpose.RECORDS
+    row: Mapping[str, str | None] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
 
 
@@ -72,20 +81,6 @@ class Made:
     rejects: tuple[dict[str, str], ...]
 
 
-def settings(model: Any, seed: int, steps: int | None, guidance_scale: float | None, eta: float | None) -> Settings:
-    """None takes the model's own default. Raises ValueError for an eta that the model doesn't know."""
-    known = inspect.signature(model.sample).parameters
-    if eta is not None and "eta" not in known:
-        raise ValueError(f"--eta {eta}; this model's sampler has none")
-    own = {name: item.default for name, item in known.items()}
-    return Settings(
-        seed,
-        own["num_inference_steps"] if steps is None else steps,
-        own["guidance_scale"] if guidance_scale is None else guidance_scale,
-        own.get("eta") if eta is None else eta,
-    )
-
-
 def generator(seed: int, record_id: str) -> torch.Generator:
     """A record's own noise: neither batch nor order nor device changes it."""
     digest = hashlib.sha256(repr((seed, record_id)).encode()).digest()
@@ -95,48 +90,24 @@ def generator(seed: int, record_id: str) -> torch.Generator:
 class Sampler:
     """A model with its settings: records → pictures at the model's size."""
 
-    def __init__(self, model: Any, wanted: Settings) -> None:
-        self.model, self.settings = model, wanted
+    def __init__(self, model: Model, settings: Settings) -> None:
+        self.model, self.settings = model, settings
         self.size: tuple[int, int] = (model.config.height, model.config.width)
 
     def __call__(self, tasks: Sequence[Task], records: Sequence[Record]) -> list[np.ndarray | None]:
         """uint8 [h w 3] each; None where the network gave NaN or infinity. Raises SamplingError without memory."""
-        prepared = [self.prepare(task)(record, None) for task, record in zip(tasks, records, strict=True)]
+        prepared = [self.prepare(task)(record) for task, record in zip(tasks, records, strict=True)]
         batch = {name: torch.stack([one[name] for one in prepared]) for name in prepared[0]}
         noises = [generator(self.settings.seed, task.record_id) for task in tasks]
         try:
-            made = self.model.sample(batch, generator=noises, **self.settings.arguments())
+            results = self.model.sample(batch, self.settings.sampling, noises)
         except torch.OutOfMemoryError as error:
             where = f"a batch of {len(records)} at {self.size[0]}x{self.size[1]}"
             raise SamplingError(f"{where} is out of memory; try a smaller --batch-size or --memory low") from error
-        return [pictures.to_array(one) if bool(torch.isfinite(one).all()) else None for one in made]
+        return [pictures.to_array(one) if bool(torch.isfinite(one).all()) else None for one in results]
 
-    def prepare(self, task: Task) -> Callable[[Record, Any], dict[str, torch.Tensor]]:
-        prepare = self.model.prepare
-        return replace(prepare, crop=True) if task.crop else prepare
-
-    def box(self, task: Task, photo: np.ndarray) -> boxes.Box:
-        """The part of the photo that the network sees."""
-        height, width = photo.shape[:2]
-        return photos.visible_box((height, width), self.size) if task.crop else (0, 0, width, height)
-
-
-class Finish:
-    """What becomes of a network's picture: itself, CatVTON's composite with the person, or the photo with it inside."""
-
-    def __init__(self, sampler: Sampler, how: str) -> None:
-        if how not in ("", "repaint", "paste_back"):
-            raise ValueError(f"finish {how!r}; allowed are '', repaint, paste_back")
-        self.sampler, self.how = sampler, how
-
-    def __call__(self, task: Task, record: Record, result: np.ndarray) -> np.ndarray:
-        if not self.how:
-            return result
-        person, mask = record["person_image"], record["agnostic_mask"]
-        if self.how == "paste_back":
-            return paste.into_photo(person, mask, result, self.sampler.box(task, person))
-        person, mask = (np.ascontiguousarray(boxes.crop(one, self.sampler.box(task, one))) for one in (person, mask))
-        return pictures.repaint(person, mask, result)
+    def prepare(self, task: Task) -> Prepare:
+        return self.model.prepare(task.purpose)
 
 
 @dataclass(frozen=True)
@@ -200,23 +171,10 @@ def _reject(task: Task, stage: str, error: str, message: str) -> dict[str, str]:
 
 
 def rows(
-    made: Made, wanted: Settings, digest: str, folder: Path, size: Callable[[Path], tuple[int, int]]
+    made: Made, settings: Settings, digest: str, folder: Path, size: Callable[[Path], tuple[int, int]]
 ) -> Iterator[dict[str, Any]]:
     """Of samples.parquet."""
     for task in made.done:
         width, height = size(folder / task.file)
-        yield {
-            "record_id": task.record_id,
-            "person_id": task.person_id,
-            "garment_id": task.garment_id,
-            "prompt": None,
-            "seed": wanted.seed,
-            "num_inference_steps": wanted.num_inference_steps,
-            "guidance_scale": wanted.guidance_scale,
-            "eta": wanted.eta,
-            "mask_type": task.mask_type,
-            "weights_digest": digest,
-            "file": task.file,
-            "width": width,
-            "height": height,
-        }
+        of_the_file = {"weights_digest": digest, "file": task.file, "width": width, "height": height}
+        yield {"record_id": task.record_id, **task.row, **settings.described(), **of_the_file}

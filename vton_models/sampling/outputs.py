@@ -6,9 +6,11 @@ OUT/rejects.parquet   what could not be sampled, and why
 OUT/config.json       what they were made with
 """
 
+import dataclasses
 import io
 import json
 import re
+import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,17 +22,9 @@ from PIL import Image, PngImagePlugin
 
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic
+from vton_models.system import Sampling
 
 SAMPLES_FILE, REJECTS_FILE, CONFIG_FILE = "samples.parquet", "rejects.parquet", "config.json"
-SAMPLES = pa.schema(
-    [
-        *((name, pa.string()) for name in ("record_id", "person_id", "garment_id", "prompt")),
-        *(("seed", pa.int64()), ("num_inference_steps", pa.int32())),
-        *(("guidance_scale", pa.float64()), ("eta", pa.float64())),
-        *((name, pa.string()) for name in ("mask_type", "weights_digest", "file")),
-        *(("width", pa.int32()), ("height", pa.int32())),
-    ]
-)
 REJECTS = pa.schema([(name, pa.string()) for name in ("record_id", "stage", "error", "message", "source")])
 BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _XMP = (
@@ -39,6 +33,23 @@ _XMP = (
     ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
     f' Iptc4xmpExt:DigitalSourceType="{BY_A_MODEL}"/></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
 )
+
+
+_TYPES = {int: pa.int32(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
+
+
+def samples_schema(sampling: type[Sampling], ids: Sequence[str], facts: Sequence[str]) -> pa.Schema:
+    """Of samples.parquet: the columns of the kind of task stand around those of the system's sampling settings."""
+    hints = typing.get_type_hints(sampling)
+    settings = [(item.name, _TYPES[hints[item.name]]) for item in dataclasses.fields(sampling)]
+    return pa.schema(
+        [
+            *((name, pa.string()) for name in ("record_id", *ids)),
+            *(("seed", pa.int64()), *settings),
+            *((name, pa.string()) for name in (*facts, "weights_digest", "file")),
+            *(("width", pa.int32()), ("height", pa.int32())),
+        ]
+    )
 
 
 def marked_png(picture: np.ndarray, notes: Mapping[str, str]) -> bytes:
@@ -66,7 +77,7 @@ def file_name(record_id: str, number: int | None = None) -> str:
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
     """Sorted by the schema's columns in order; the same rows give the same bytes."""
     sink = io.BytesIO()
-    ordered = sorted(rows, key=lambda row: tuple(str(row[name]) for name in schema.names))
+    ordered = sorted(rows, key=lambda row: tuple(str(row.get(name)) for name in schema.names))
     pq.write_table(pa.Table.from_pylist([dict(row) for row in ordered], schema), sink, compression="zstd")
     atomic.write(path, sink.getvalue())
 

@@ -1,10 +1,10 @@
-"""Photos and masks given as files, and the part of a photo that a network of another aspect sees."""
+"""Photos and masks given as files."""
 
 from pathlib import Path
 
 import numpy as np
 
-from annotators.functional import boxes, masks
+from annotators.functional import masks
 from schemas import codecs
 from schemas.cli.flags import UsageError
 
@@ -39,18 +39,6 @@ def read_mask(path: str, flag: str, photo: tuple[int, int]) -> np.ndarray:
 def name_of(path: str) -> str:
     """What a file is called in results: its name without ending."""
     return Path(path).stem
-
-
-def visible_box(photo: tuple[int, int], size: tuple[int, int]) -> boxes.Box:
-    """The middle of a photo (height, width) that has the aspect of `size`: what `pictures.centre_crop` keeps."""
-    (height, width), (wanted_height, wanted_width) = photo, size
-    top, left = height, width
-    if width * wanted_height < height * wanted_width:
-        height = max(1, width * wanted_height // wanted_width)
-    else:
-        width = max(1, height * wanted_width // wanted_height)
-    top, left = (top - height) // 2, (left - width) // 2
-    return left, top, left + width, top + height
 
 
 def _bytes(path: str, flag: str) -> bytes:

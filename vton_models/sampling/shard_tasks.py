@@ -1,37 +1,87 @@
 """Tasks of records in finished shards."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from schemas.cli.flags import UsageError
 from schemas.kinds import TRYON
+from vton_models.reading import pairing
+from vton_models.reading.catalogue import Catalogue, catalogue
 from vton_models.reading.pairing import Index, Pair
 from vton_models.reading.stored_records import StoredRecords
+from vton_models.reading.view import MASK, View, view
 from vton_models.sampling import outputs
-from vton_models.sampling.loop import Rejection, Task
+from vton_models.sampling.finish import Finish
+from vton_models.sampling.loop import Rejection, Sampler, Task
+from vton_models.system import Config
 
-MASK = "agnostic_mask"
+if TYPE_CHECKING:
+    from vton_models.sampling.tasks import Setting
+    from vton_models.sampling.tasks.try_on import Finished, Flags
+
 SOURCE = "source_person_image"
 
 
-def columns(index: Index, model: Any, pairs: str, masked: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(columns that a record must have, columns to read) for a model; `masked` results need the mask whatever it reads.
+@dataclass(frozen=True)
+class Records:
+    """Pairs of records that have all that the system reads, up to the limit. They are `Inputs` of `sample`."""
 
-    A mask-free model gets the person's photo as its source, but to sample paired records, where that would show the
-    answer. Raises UsageError for a column that no shard has.
+    finished: "Finished"
+    flags: "Flags"
+    index: Index
+    view: View
+    pairs: tuple[Pair, ...]
+    left_out: tuple[dict[str, str], ...]
+    one_by_one: bool = False
+
+    @property
+    def told(self) -> str:
+        return self.view.told
+
+    def described(self) -> dict[str, Any]:
+        """The shards by their fingerprint; the mask's columns where a recipe's own is among them."""
+        flags, masks = self.flags, self.view.masks
+        described: dict[str, Any] = {
+            "finish": self.finished.name,
+            "shards": self.index.fingerprint,
+            "split": flags.split,
+        }
+        described |= {"pairs": flags.how, "limit": flags.limit}
+        return described | ({"masks": list(masks)} if masks not in ((), (MASK,)) else {})
+
+    def finish(self, sampler: Sampler) -> Finish:
+        return self.finished.finish(sampler)
+
+    def tasks(self, folder: Path) -> list[Task]:
+        return list(tasks(self.pairs, StoredRecords(self.index.schema), self.view))
+
+
+def load(flags: "Flags", finished: "Finished", setting: "Setting") -> Records:
+    """Lists the shards. Raises UsageError for a column that they lack, and when no record can be sampled."""
+    index = pairing.index(flags.shards, flags.split)
+    found = catalogue([flags.shards], None, flags.split, None)
+    seen = view_of(found, setting.config, flags.how, bool(finished.name))
+    chosen = pairing.choose(index.rows, flags.how, setting.seed)
+    pairs, left_out = usable(chosen, seen.incomplete(found), seen.needed)
+    return Records(finished, flags, index, seen, tuple(pairs[: flags.limit]), tuple(left_out))
+
+
+def view_of(found: Catalogue, config: Config, pairs: str, masked: bool) -> View:
+    """What is read of records for a system; `masked` results need the mask whatever it reads.
+
+    A system that reads the person in other clothes gets the person's photo for that, but to sample paired records,
+    where it would show the answer. Raises UsageError for a column that no shard has.
     """
-    needed = [*model.COLUMNS, *([MASK] if masked else [])]
-    if SOURCE in needed and pairs == "unpaired":
-        needed.remove(SOURCE)
-    wanted = tuple(dict.fromkeys([*TRYON.photos, *needed]))
-    for name in wanted:
-        if name not in index.schema.names:
-            raise UsageError(
-                f"the shards lack column {name}, which is needed; they have {', '.join(index.schema.names)}"
-            )
-    optional = [name for name in model.OPTIONAL_COLUMNS if name in index.schema.names]
-    return wanted, tuple(dict.fromkeys([*wanted, *optional]))
+    reads = config.reads(TRYON.name)
+    needed = dict.fromkeys([*TRYON.photos, *reads.needed, *([MASK] if masked else [])])
+    if pairs == "unpaired":
+        needed.pop(SOURCE, None)
+    seen = view(replace(reads, needed=tuple(needed)), found)
+    for name in seen.lacking(found.fields):
+        raise UsageError(f"the shards lack column {name}, which is needed; they have {', '.join(found.fields)}")
+    return seen
 
 
 def usable(pairs: Sequence[Pair], lacking: set[str], needed: Sequence[str]) -> tuple[list[Pair], list[dict[str, str]]]:
@@ -58,18 +108,16 @@ def _left_out(pair: Pair, error: str, message: str) -> dict[str, str]:
     return {"record_id": row.record_id, "stage": "choose", "error": error, "message": message, "source": row.source}
 
 
-def tasks(
-    pairs: Sequence[Pair], stored: StoredRecords, needed: Sequence[str], read: Sequence[str], numbered: bool = True
-) -> Iterator[Task]:
+def tasks(pairs: Sequence[Pair], stored: StoredRecords, seen: View, numbered: bool = True) -> Iterator[Task]:
     """In the order of the pairs; files are named by place and record."""
     for number, pair in enumerate(pairs):
-        person = pair.person
+        person, garment_id = pair.person, pair.garment.garment_id if pair.garment else None
         yield Task(
             record_id=person.record_id,
-            person_id=person.person_id,
-            garment_id=pair.garment.garment_id if pair.garment else None,
             file=outputs.file_name(person.record_id, number if numbered else None),
-            read=_Reader(pair, stored, tuple(needed), tuple(read)),
+            read=_Reader(pair, stored, seen),
+            row={"person_id": person.person_id, "garment_id": garment_id},
+            notes={"Garment": garment_id or ""},
             source=person.source,
         )
 
@@ -78,21 +126,20 @@ def tasks(
 class _Reader:
     pair: Pair
     stored: StoredRecords
-    needed: tuple[str, ...]
-    columns: tuple[str, ...]
+    view: View
 
     def __call__(self) -> dict[str, Any]:
         """Raises Rejection, or CodecError for damaged bytes."""
-        found = self.stored.pair(self.pair, self.columns)
-        for name in self.needed:
-            if found[name] is None:
+        record = self.view(self.stored.pair(self.pair, self.view.columns))
+        for name in self.view.needed:
+            if record[name] is None:
                 raise Rejection("read", "missing_column", f"{name} is empty")
-        _check_mask(found)
-        return {SOURCE: found["person_image"], **found}
+        _check_mask(record)
+        return {SOURCE: record["person_image"], **record}
 
 
-def _check_mask(found: dict[str, Any]) -> None:
-    mask, person = found.get(MASK), found["person_image"]
+def _check_mask(record: dict[str, Any]) -> None:
+    mask, person = record.get(MASK), record["person_image"]
     if mask is None:
         return
     if mask.shape != person.shape[:2]:

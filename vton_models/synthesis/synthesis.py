@@ -26,7 +26,9 @@ from schemas.kinds import TRYON
 from vton_models.reading import shard_files
 from vton_models.reading.pairing import Pair
 from vton_models.sampling import loop, outputs
-from vton_models.sampling.loop import Finish, Sampler, Task, Work
+from vton_models.sampling.finish import Finish
+from vton_models.sampling.loop import Sampler, Task, Work
+from vton_models.system import Record
 
 COLUMN = "source_person_image"
 RECEIPTS, PARTIAL = "_receipts", "_partial"
@@ -76,7 +78,7 @@ class Synthesis:
         shutil.rmtree(partial)
         return receipt, False
 
-    def _finish(self, task: Task, found: loop.Record, result: np.ndarray) -> np.ndarray:
+    def _finish(self, task: Task, found: Record, result: np.ndarray) -> np.ndarray:
         """At the size of the person's photo, with which the column is aligned."""
         from vton_models.networks import pictures
 

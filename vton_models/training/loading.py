@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ import vton_models
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import atomic
 from vton_models.networks import weights
+from vton_models.system import Config, Model, System
 from vton_models.training import checkpoints
 from vton_models.training.run_folder import Run
 
@@ -67,14 +67,14 @@ def parse(words: Sequence[str], tiny: bool) -> Start:
 _ALLOWED = "base:PATH, official:PATH beside a base, the folder of a run, random"
 
 
-def build(module: ModuleType, config: Any, start: Start, run: Run | None) -> Any:
+def build(system: System, config: Config, start: Start, run: Run | None) -> Model:
     """The model with its weights, on the CPU; networks that `run` has saved count before the given base.
 
     Raises UsageError for what can't be loaded.
     """
     base = _base_folder(start, run)
     try:
-        model = _with_base(module, config, base)
+        model = _with_base(system, config, base)
         if base.random and not start.run:
             model.config = config  # as when they were drawn; files on disk spell out more of the networks' defaults
         if start.official:
@@ -86,15 +86,15 @@ def build(module: ModuleType, config: Any, start: Start, run: Run | None) -> Any
     return model
 
 
-def save_random_base(model: Any, run: Run) -> None:
+def save_random_base(model: Model, run: Run) -> None:
     """So that a model on random networks can be built again, whatever the version of torch."""
     if model.base["path"] == RANDOM and not run.base.is_dir():
         with atomic.new_folder(run.base) as folder:
             model.save_base(folder)
 
 
-def load(path: str | Path, base: str = "") -> tuple[ModuleType, Any, dict[str, Any]]:
-    """(module, model, config.json) of a run, or of one of its checkpoints `RUN/checkpoints/step-N`.
+def load(path: str | Path, base: str = "") -> tuple[System, Model, dict[str, Any]]:
+    """(system, model, config.json) of a run, or of one of its checkpoints `RUN/checkpoints/step-N`.
 
     Final weights if the run has ended, else those of its newest checkpoint; averages where they are kept. `base`
     takes the place of the path that the run was started with. Raises UsageError.
@@ -103,10 +103,10 @@ def load(path: str | Path, base: str = "") -> tuple[ModuleType, Any, dict[str, A
     is_checkpoint = (path / checkpoints.STATE).is_file()
     run = Run(path.parent.parent if is_checkpoint else path)
     description = _description(run)
-    module = vton_models.load(description["model"])
-    config = weights.config_from_json(module.Config, description["config"])
+    system = vton_models.load(description["model"])
+    config = weights.config_from_json(system.Config, description["config"])
     try:
-        model = _with_base(module, config, Base(base) if base else _resolved(run, description))
+        model = _with_base(system, config, Base(base) if base else _resolved(run, description))
         if not is_checkpoint and run.model.is_dir():
             model.load(run.model)
         else:
@@ -118,15 +118,15 @@ def load(path: str | Path, base: str = "") -> tuple[ModuleType, Any, dict[str, A
             model.lay([file])
     except ValueError as error:
         raise UsageError(one_line(error)) from None
-    return module, model, description
+    return system, model, description
 
 
-def _with_base(module: ModuleType, config: Any, base: Base) -> Any:
+def _with_base(system: System, config: Config, base: Base) -> Model:
     """Shapes alone until a base fills them: full-size random weights would take a minute to draw."""
     if base.folder == RANDOM:
-        return module.build(config)
+        return system.build(config)
     with torch.device("meta"):
-        model = module.build(config)
+        model = system.build(config)
     model.load_base(base.folder)
     if base.random:
         model.base = model.base | {"path": RANDOM}
@@ -154,7 +154,7 @@ def _resolved(run: Run, description: dict[str, Any]) -> Base:
     return Base(path)
 
 
-def _load_run(model: Any, run: Run) -> None:
+def _load_run(model: Model, run: Run) -> None:
     """The other run's weights, which may be fewer than what is trained now, but not more. Raises UsageError."""
     checkpoint = checkpoints.newest(run.checkpoints)
     if checkpoint is None:

@@ -10,12 +10,14 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.cli.flags import UsageError
-from vton_models.reading import completeness
 from vton_models.reading.catalogue import Catalogue, catalogue, weighted_folders
 from vton_models.reading.dataset import ShardDataset
+from vton_models.reading.view import View, Viewed, view
+from vton_models.system import Config, Model, Purpose
 
 Condition = tuple[str, str, Any]
 PAIRED: Condition = ("paired", "==", True)
+KIND = "tryon"
 _CONDITION = re.compile(r"\s*([\w.]+)\s*(==|!=|<=|>=|<|>|\bnot in\b|\bin\b)\s*(.+?)\s*")
 
 
@@ -37,7 +39,7 @@ class Records:
 class Chosen:
     """What a model trains on: the records that have all that it reads, without the `held_out` ids."""
 
-    columns: tuple[str, ...]  # to read
+    view: View
     filters: tuple[Condition, ...]
     count: int
     incomplete: tuple[str, ...]  # ids of records that lack something
@@ -81,20 +83,20 @@ def find(shards: Sequence[str], split: str, where: Sequence[str]) -> Records:
     return records
 
 
-def choose(records: Records, model: Any, hold_out: int, seed: int) -> Chosen:
-    """Raises UsageError for a column that the model needs and no shard has, and when too many are to be held out."""
-    columns = _columns(records.shards, records.found, model)
-    incomplete = completeness.incomplete(records.found, model.COLUMNS)
+def choose(records: Records, config: Config, hold_out: int, seed: int) -> Chosen:
+    """Raises UsageError for a column that the system needs and no shard has, and when too many are to be held out."""
+    seen = view_of(records.shards, records.found, config)
+    incomplete = seen.incomplete(records.found)
     names = [name for name in _names(records.found) if name not in incomplete]
     if hold_out >= max(1, len(names)):
         raise UsageError(
-            f"{len(names)} of {records.count} paired records have {', '.join(model.COLUMNS)};"
+            f"{len(names)} of {records.count} paired records have {', '.join(seen.needed)};"
             f" allowed are at least {hold_out + 1} ({hold_out} for validation)"
         )
     held_out = _first_by_digest(names, hold_out, seed)
     left_out = sorted({*incomplete, *held_out})
     return Chosen(
-        columns=columns,
+        view=seen,
         filters=(*records.conditions, *_without(left_out)),
         count=len(names) - len(held_out),
         incomplete=tuple(sorted(incomplete)),
@@ -102,27 +104,27 @@ def choose(records: Records, model: Any, hold_out: int, seed: int) -> Chosen:
     )
 
 
-def columns_of(shards: str, split: str | None, model: Any) -> tuple[str, ...]:
-    """What the model reads of a folder. Raises UsageError for a column that it lacks."""
-    return _columns((shards,), _catalogue([shards], split), model)
+def view_of_folder(shards: str, split: str | None, config: Config) -> View:
+    """How the system reads a folder. Raises UsageError for a column that it lacks."""
+    return view_of((shards,), _catalogue([shards], split), config)
 
 
-def held_out_batches(records: Records, chosen: Chosen, model: Any, batch_size: int) -> list[dict[str, Any]]:
+def held_out_batches(records: Records, chosen: Chosen, model: Model, batch_size: int) -> list[dict[str, Any]]:
     """The held-out records, prepared, in shard order."""
     filters = [*records.conditions, ("record_id", "in", list(chosen.held_out))]
-    return list(_batches(records.shards, records.split, filters, chosen.columns, model, batch_size))
+    return list(_batches(records.shards, records.split, filters, chosen.view, model, batch_size))
 
 
-def other_batches(shards: Sequence[str], model: Any, count: int, batch_size: int) -> list[dict[str, Any]]:
+def other_batches(shards: Sequence[str], model: Model, count: int, batch_size: int) -> list[dict[str, Any]]:
     """The first `count` paired records of other folders, any split, prepared. Raises UsageError where there is none."""
     conditions = (PAIRED,)
     found = _catalogue(_folders(shards), None, conditions)
     records = Records(tuple(shards), "", conditions, found)
     if not records.count:
         raise UsageError(f"no record of --validation-shards {' '.join(shards)} has paired = true")
-    chosen = choose(records, model, 0, 0)
+    chosen = choose(records, model.config, 0, 0)
     batches: list[dict[str, Any]] = []
-    for batch in _batches(shards, None, chosen.filters, chosen.columns, model, batch_size):
+    for batch in _batches(shards, None, chosen.filters, chosen.view, model, batch_size):
         batches.append(batch)
         if sum(len(one["record_id"]) for one in batches) >= count:
             break
@@ -133,21 +135,21 @@ def _batches(
     shards: Sequence[str],
     split: str | None,
     filters: Sequence[Condition],
-    columns: Sequence[str],
-    model: Any,
+    view: View,
+    model: Model,
     batch_size: int,
 ) -> Iterator[dict[str, Any]]:
     dataset = ShardDataset(
         _folders(shards),
-        columns,
+        view.columns,
         split,
         list(filters),
         shuffle=False,
         batch_size=batch_size,
         rank=0,
         world_size=1,
-        prepare=model.prepare,
-        decode_size=(model.config.height, model.config.width),
+        prepare=Viewed(view, model.prepare(Purpose.VALIDATION)),
+        decode_size=model.config.decode_size,
     )
     return iter(dataset)
 
@@ -157,14 +159,16 @@ def _catalogue(shards: Sequence[str], split: str | None, conditions: Sequence[Co
     return catalogue(list(shards), None, split, list(conditions) or None)
 
 
-def _columns(shards: Sequence[str], found: Catalogue, model: Any) -> tuple[str, ...]:
-    lacking = [name for name in model.COLUMNS if name not in found.fields]
+def view_of(shards: Sequence[str], found: Catalogue, config: Config) -> View:
+    """How the system reads these records. Raises UsageError for a column that no folder has."""
+    seen = view(config.reads(KIND), found)
+    lacking = seen.lacking(found.fields)
     if lacking:
         makes = (
             "vton_models synthesize` makes it" if "source_person_image" in lacking else "pipelines.annotate` may add it"
         )
         raise UsageError(f"{' '.join(shards)} lacks {', '.join(lacking)}, which the model reads; `python -m {makes}")
-    return (*model.COLUMNS, *(name for name in model.OPTIONAL_COLUMNS if name in found.fields))
+    return seen
 
 
 def _folders(shards: Sequence[str]) -> list[str]:

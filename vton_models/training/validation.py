@@ -11,6 +11,7 @@ from accelerate.utils import send_to_device
 
 from schemas.folders import atomic
 from vton_models.networks import sheets
+from vton_models.system import Model
 
 QUARTERS = 4
 
@@ -28,7 +29,7 @@ class Validation:
         self.pictures, self.inference_steps = pictures, inference_steps
 
     @torch.no_grad()
-    def __call__(self, accelerator: Accelerator, model: Any, step: int) -> dict[str, float]:
+    def __call__(self, accelerator: Accelerator, model: Model, step: int) -> dict[str, float]:
         """validation_loss, and validation_loss_q1 (least noise) to _q4; writes `folder/step-N.png`."""
         with accelerator.autocast():
             quarters = self._losses(accelerator, model)
@@ -38,7 +39,7 @@ class Validation:
         named = {f"validation_loss_q{number + 1}": value for number, value in enumerate(quarters)}
         return {"validation_loss": sum(quarters) / QUARTERS, **named}
 
-    def _losses(self, accelerator: Accelerator, model: Any) -> list[float]:
+    def _losses(self, accelerator: Accelerator, model: Model) -> list[float]:
         """Means over the records; the processes share the batches."""
         totals = torch.zeros(QUARTERS + 1, dtype=torch.float64, device=accelerator.device)
         for index in range(accelerator.process_index, len(self.batches), accelerator.num_processes):
@@ -52,14 +53,15 @@ class Validation:
         totals = accelerator.reduce(totals, reduction="sum")
         return (totals[:-1] / totals[-1]).tolist()
 
-    def _write_pictures(self, accelerator: Accelerator, model: Any, step: int) -> None:
+    def _write_pictures(self, accelerator: Accelerator, model: Model, step: int) -> None:
         rows: list[dict[str, Any]] = []
+        settings = model.config.sampling(num_inference_steps=self.inference_steps)
         for index, cpu_batch in enumerate(self.batches):
             if len(rows) >= self.pictures:
                 break
             batch = send_to_device(cpu_batch, accelerator.device)
             generator = _generator(accelerator.device, self.seed, "picture", index)
-            results = model.sample(batch, num_inference_steps=self.inference_steps, generator=generator)
+            results = model.sample(batch, settings, generator)
             for number, result in enumerate(results):
                 result = {"result": result.float()}
                 rows.append(sheets.pictures(sheets.item(cpu_batch, number) | result))

@@ -1,7 +1,7 @@
 """What a file of `recipes` declares."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from schemas.labels import Category
 MODEL_TYPES = ("hd", "dc")
 MASK_TYPES = ("upper", "lower", "overall", "inner", "outer")
 EVERY_CATEGORY = tuple(Category)
+
+REGIONS = {"upper": Category.UPPER_BODY, "lower": Category.LOWER_BODY, "overall": Category.DRESSES}
 
 Record = Mapping[str, Any]
 
@@ -29,13 +31,15 @@ class Recipe:
 
     `draw` takes a record (a dict of columns, of which it reads `reads` and, where present, `may_read`), the garment's
     category and the settings, and returns `agnostic_mask` at the photo's size and, if the recipe has one,
-    `parse_agnostic`. Raises ValueError for a record it can't draw.
+    `parse_agnostic`. Raises ValueError for a record it can't draw. `regions` names what one may ask for of a photo
+    without a record: mask type → category.
     """
 
     draw: Callable[[Record, str, Settings], dict[str, np.ndarray]]
     reads: tuple[str, ...] = ("parse", "keypoints")
     may_read: tuple[str, ...] = ()
     categories: tuple[Category, ...] = EVERY_CATEGORY  # of others the recipe says nothing: null
+    regions: Mapping[str, Category] = field(default_factory=lambda: dict(REGIONS))
 
     @property
     def by_category(self) -> bool:
@@ -50,7 +54,7 @@ def undressing(draw_mask: Callable[..., np.ndarray], draw_parse: Callable[..., n
         inputs = record["parse"], record["keypoints"]
         return {"agnostic_mask": draw_mask(*inputs), "parse_agnostic": draw_parse(*inputs)}
 
-    return Recipe(draw, categories=(Category.UPPER_BODY,))
+    return Recipe(draw, categories=(Category.UPPER_BODY,), regions={"upper": Category.UPPER_BODY})
 
 
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -12,7 +12,15 @@ import numpy as np
 
 from annotators.functional import boxes, masks
 from annotators.functional.agnostic import inputs
-from annotators.functional.agnostic.recipe import MASK_TYPES, Recipe, Record, Settings, check_choice, check_label_map
+from annotators.functional.agnostic.recipe import (
+    MASK_TYPES,
+    REGIONS,
+    Recipe,
+    Record,
+    Settings,
+    check_choice,
+    check_label_map,
+)
 from schemas.labels import Atr, Category, Lip
 from schemas.labels import DensePose as Part
 
@@ -166,4 +174,9 @@ def _draw(record: Record, category: str, settings: Settings) -> dict[str, np.nda
     return {"agnostic_mask": catvton_mask(*maps, kind)}
 
 
-RECIPE = Recipe(_draw, reads=("parse", "densepose_image"), may_read=("parse_lip", "parse_atr", "densepose"))
+RECIPE = Recipe(
+    _draw,
+    reads=("parse", "densepose_image"),
+    may_read=("parse_lip", "parse_atr", "densepose"),
+    regions={**REGIONS, "inner": Category.UPPER_BODY, "outer": Category.UPPER_BODY},
+)
