@@ -20,6 +20,7 @@ import torch
 
 import vton_models
 from vton_models.networks.memory import apply_memory
+from vton_models.system import Purpose
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -38,15 +39,16 @@ def batch(model: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     shape = (arguments.height, arguments.width)
     record: dict[str, Any] = {"caption": ""}
-    for name in model.COLUMNS:
+    for name in model.config.reads("tryon").needed:
         picture = torch.randint(0, 256, (*shape, 3), generator=generator, dtype=torch.uint8).numpy()
         record[name] = picture[..., 0] // 128 * 255 if name == "agnostic_mask" else picture
-    items = [model.prepare(record, generator)] * arguments.batch_size
+    items = [model.prepare(Purpose.TRAINING)(record, generator)] * arguments.batch_size
     return {name: torch.stack([item[name] for item in items]) for name in items[0]}
 
 
 def sampled(model: Any, given: dict[str, Any], arguments: argparse.Namespace) -> None:
-    model.sample(given, num_inference_steps=arguments.steps, generator=torch.Generator().manual_seed(0))
+    settings = model.config.sampling(num_inference_steps=arguments.steps)
+    model.sample(given, settings, torch.Generator().manual_seed(0))
 
 
 def stepped(model: Any, given: dict[str, Any], arguments: argparse.Namespace, optimizer: torch.optim.Optimizer) -> None:

@@ -4,7 +4,7 @@ Importing a system's package imports no torch: whatever a command must know befo
 Config. The model's class lies in `vton_models/<name>/model.py` and stands on `vton_models.networks.model.Model`.
 """
 
-from collections.abc import Callable, Mapping, Sequence, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path

@@ -14,10 +14,13 @@ pytest.importorskip("diffusers")
 from support.model_records import batch, example  # noqa: E402
 
 import vton_models  # noqa: E402
+import vton_models.system as protocols  # noqa: E402
+from annotators.functional.agnostic import RECIPES  # noqa: E402
 from schemas import kinds  # noqa: E402
 from schemas.cli import options  # noqa: E402
 from vton_models.networks import digests, weights  # noqa: E402
-from vton_models.system import About  # noqa: E402
+from vton_models.sampling import tasks  # noqa: E402
+from vton_models.system import About, Purpose  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = vton_models.names()
@@ -34,13 +37,13 @@ def model(request: pytest.FixtureRequest) -> Any:
 
 
 def prepared(model: Any, *seeds: int) -> dict[str, Any]:
-    return batch(model.prepare, [example(seed) for seed in seeds])
+    return batch(model.prepare(Purpose.TRAINING), [example(seed) for seed in seeds])
 
 
 def sample(model: Any, given: dict[str, Any], *seeds: int) -> Any:
     """One generator per item."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    return model.sample(given, num_inference_steps=2, guidance_scale=2.0, generator=generators)
+    return model.sample(given, model.config.sampling(num_inference_steps=2), generators)
 
 
 def test_importing_models_stays_light() -> None:
@@ -71,17 +74,54 @@ def test_declarations(name: str) -> None:
         options.check(module.Config(**(sized | preset.model)))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_protocols_are_kept(name: str) -> None:
+    """Asked without building a network."""
+    system = vton_models.load(name)
+    assert callable(system.build)
+    for config in (system.Config(), system.Config.tiny()):
+        assert isinstance(config, protocols.Config)
+        assert config.decode_size is None or all(side > 0 for side in config.decode_size)
+        for purpose in Purpose:
+            assert isinstance(config.prepare(purpose), protocols.Prepare)
+    settings = system.Config.sampling()
+    assert isinstance(settings, protocols.Sampling) and isinstance(system.Config.finishing(), protocols.Finishing)
+    assert settings.__dataclass_params__.frozen and pickle.loads(pickle.dumps(settings)) == settings
+    for item in [*dataclasses.fields(settings), *dataclasses.fields(system.Config.finishing)]:
+        assert item.metadata.get("help"), "every flag has its help"
+    assert system.Config.finishing().name == "", "results stay as they are unless a flag is named"
+    assert system.Config.tasks and tasks.kinds(system.Config)
+
+
 def test_columns_are_the_records(model: Any) -> None:
-    assert set(model.COLUMNS) | set(model.OPTIONAL_COLUMNS) <= set(kinds.TRYON.fields)
-    assert not set(model.COLUMNS) & set(model.OPTIONAL_COLUMNS)
+    reads = model.config.reads("tryon")
+    assert {*reads.needed, *reads.optional, *reads.view.values()} <= set(kinds.TRYON.fields)
+    assert not set(reads.needed) & set(reads.optional)
+    assert reads.mask_recipe in ("", *RECIPES)
+
+
+def test_only_training_takes_chances(model: Any) -> None:
+    for purpose in set(Purpose) - {Purpose.TRAINING}:
+        prepare = model.prepare(purpose)
+        first, second = (prepare(example(1), torch.Generator().manual_seed(seed)) for seed in (1, 2))
+        alone = prepare(example(1))
+        assert all(torch.equal(first[name], second[name]) and torch.equal(first[name], alone[name]) for name in first)
+
+
+def test_the_visible_part_lies_in_the_photo(model: Any) -> None:
+    for purpose in Purpose:
+        x0, y0, x1, y1 = model.prepare(purpose).visible(example(1, 96, 200))
+        assert 0 <= x0 < x1 <= 200 and 0 <= y0 < y1 <= 96
 
 
 def test_prepare_travels_alone_and_repeats_itself(model: Any) -> None:
-    pickled = pickle.dumps(model.prepare)
+    prepare = model.prepare(Purpose.TRAINING)
+    pickled = pickle.dumps(prepare)
     assert len(pickled) < 100_000, "no networks inside"
-    columns = (*model.COLUMNS, *model.OPTIONAL_COLUMNS)
+    reads = model.config.reads("tryon")
+    columns = (*reads.needed, *reads.optional)
     given = {name: value for name, value in example(1).items() if name in columns}
-    first, second = (call(given, torch.Generator().manual_seed(3)) for call in (model.prepare, pickle.loads(pickled)))
+    first, second = (call(given, torch.Generator().manual_seed(3)) for call in (prepare, pickle.loads(pickled)))
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
     pictures = [value for value in first.values() if value.ndim == 3]
     assert pictures and all(value.dtype == torch.uint8 and value.is_contiguous() for value in pictures)
@@ -114,7 +154,7 @@ def test_loss_depends_on_its_generator_alone(model: Any) -> None:
 def test_same_generator_same_pixels_and_another_garment_others(model: Any) -> None:
     given, other = example(1), example(2)
     garment = {name: other[name] for name in other if "garment" in name or name == "high_frequency_map"}
-    seen = [batch(model.prepare, [one]) for one in (given, given, given | garment)]
+    seen = [batch(model.prepare(Purpose.TRAINING), [one]) for one in (given, given, given | garment)]
     torch.manual_seed(0)
     first = sample(model, seen[0], 7)
     torch.manual_seed(1)

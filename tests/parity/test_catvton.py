@@ -16,7 +16,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from vton_models.catvton import Config, build, official  # noqa: E402
+from vton_models.catvton import Config, build, composite, official  # noqa: E402
+from vton_models.catvton.sampling import Sampling  # noqa: E402
 from vton_models.networks import attention, diffusion, latents, pictures, weights  # noqa: E402
 
 torch.set_num_threads(1)  # tiny networks gain nothing from more
@@ -127,7 +128,7 @@ def test_preprocess(io, close):
     close("pre.mask_tensor", binary, tensor_tolerance)
     close("pre.masked_person_tensor", pixels * (1 - binary), tensor_tolerance)
     result, mask = io["pre.repaint_result"].numpy(), io["pre.repaint_mask"].numpy()[..., 0]
-    close("pre.repainted", pictures.repaint(io["pre.person_cropped"].numpy(), mask, result))
+    close("pre.repainted", composite.repaint(io["pre.person_cropped"].numpy(), mask, result))
 
 
 def test_vae_encode(io, close, model):
@@ -189,10 +190,8 @@ def test_sample(io, close, model, name):
     scheduler.set_timesteps(case["num_inference_steps"])
     close(f"{name}.timesteps", scheduler.timesteps)
     steps = []
-    settings = {key: case[key] for key in ("num_inference_steps", "guidance_scale", "eta")}
-    image = model.sample(
-        given(io), generator=NONE, noises=noises, on_step=lambda index, after: steps.append(after), **settings
-    )
+    settings = Sampling(**{key: case[key] for key in ("num_inference_steps", "guidance_scale", "eta")})
+    image = model.sample(given(io), settings, NONE, noises=noises, on_step=lambda index, after: steps.append(after))
     close(f"{name}.latents_per_step", torch.stack(steps))
     close(f"{name}.image", image.permute(0, 2, 3, 1))
     close(f"{name}.image_uint8", np.stack([pictures.to_array(one) for one in image]))

@@ -7,7 +7,7 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import nn
 
 from schemas.cli.flags import UsageError
 from schemas.cli.options import option
-from vton_models.system import About, Preset
+from vton_models.system import About, Box, NoFinishing, Preset, Purpose, Reads, Tokenizer
 
 ABOUT = About("Stand-in", "arXiv:0000.00000", "example.org/stand-in", "CC0-1.0", "none", 12, 12)
 PRESETS = {
@@ -25,7 +25,17 @@ PRESETS = {
 
 
 @dataclass(frozen=True)
+class Sampling:
+    num_inference_steps: int = option(10, "denoising steps")
+
+
+@dataclass(frozen=True)
 class Config:
+    tasks: ClassVar[tuple[str, ...]] = ("try_on",)
+    sampling: ClassVar[type[Sampling]] = Sampling
+    finishing: ClassVar[type[NoFinishing]] = NoFinishing
+    official_needs_base: ClassVar[bool] = True
+
     height: int = option(16, "height of the pictures")
     width: int = option(16, "width of the pictures")
     gain: float = option(1.0, "a number")
@@ -38,6 +48,16 @@ class Config:
     def __post_init__(self) -> None:
         if self.mode not in ("plain", "poison"):
             raise ValueError(f"mode {self.mode!r}; allowed are plain, poison")
+
+    @property
+    def decode_size(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    def reads(self, kind: str) -> Reads:
+        return Reads(("person_image", "garment_image"))
+
+    def prepare(self, purpose: Purpose, tokenizer: Tokenizer | None = None) -> "Prepare":
+        return Prepare(self.height, self.width)
 
     def check_size(self) -> None:
         if self.height % 8 or self.width % 8:
@@ -62,18 +82,20 @@ class Prepare:
         jitter = torch.randint(0, 8, (1,), generator=generator).to(torch.uint8)
         return {"person": shrink(record["person_image"]) // 2 + jitter, "garment": shrink(record["garment_image"])}
 
+    def visible(self, record: Mapping[str, Any]) -> Box:
+        height, width = record["person_image"].shape[:2]
+        return 0, 0, width, height
+
 
 class StandIn(nn.Module):
     """Predicts the person from the garment, a noise and a timestep, by a 1×1 convolution over frozen features."""
 
-    COLUMNS = ("person_image", "garment_image")
-    OPTIONAL_COLUMNS = ()
     alphas = torch.linspace(1, 0, 1000)
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.config, self.prepare = config, Prepare(config.height, config.width)
+        self.config = config
         self.frozen = nn.Conv2d(6, 4, 3, padding=1).requires_grad_(False)
         self.head = nn.Conv2d(4, 3, 1)
         self.skipped = nn.Parameter(torch.zeros(2))  # like a cross-attention that is skipped
@@ -87,6 +109,12 @@ class StandIn(nn.Module):
 
     def lay(self, files: Sequence[Path]) -> None:
         """This model keeps no digest of what is laid over its base."""
+
+    def digest(self) -> str:
+        return str(self.base["digest"])
+
+    def prepare(self, purpose: Purpose) -> Prepare:
+        return self.config.prepare(purpose)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         return {"head.weight": self.head.weight, "head.bias": self.head.bias, "skipped": self.skipped}
@@ -108,7 +136,7 @@ class StandIn(nn.Module):
         return loss * float("nan") if poisoned else loss
 
     @torch.no_grad()
-    def sample(self, batch: Mapping[str, Any], *, num_inference_steps: int, generator: Any, **_: Any) -> torch.Tensor:
+    def sample(self, batch: Mapping[str, Any], settings: Sampling, generator: Any) -> torch.Tensor:
         noise = torch.rand(batch["garment"].shape, generator=generator, device=generator.device)
         return self.head(self.frozen(torch.cat([noise, batch["garment"].float() / 255], dim=1))).clamp(0, 1)
 

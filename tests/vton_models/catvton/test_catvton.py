@@ -14,7 +14,9 @@ from torch.nn import functional as F  # noqa: E402
 from schemas.cli.flags import UsageError  # noqa: E402
 from vton_models import catvton  # noqa: E402
 from vton_models.catvton import Config  # noqa: E402
+from vton_models.catvton.sampling import Sampling  # noqa: E402
 from vton_models.networks import memory, pictures  # noqa: E402
+from vton_models.system import Purpose  # noqa: E402
 
 NO_DREAM = float("inf")
 
@@ -28,7 +30,7 @@ def tiny(**changes):
 
 
 def prepared(model, *seeds):
-    return batch(model.prepare, [example(seed) for seed in seeds])
+    return batch(model.prepare(Purpose.TRAINING), [example(seed) for seed in seeds])
 
 
 def entering(network):
@@ -139,7 +141,7 @@ def test_loss_with_text_by_formula():
     assert torch.allclose(model.loss(given, seeded(5)), worked_loss(model, given, 5, states), rtol=1e-4)
     other = given | {"input_ids": given["input_ids"].roll(1, 0)}
     assert not torch.allclose(model.loss(other, seeded(5)), model.loss(given, seeded(5)), rtol=1e-6)
-    assert model.OPTIONAL_COLUMNS == ("caption",) and tiny().OPTIONAL_COLUMNS == ()
+    assert model.config.reads("tryon").optional == ("caption",) and tiny().config.reads("tryon").optional == ()
 
 
 def test_dropout_takes_only_the_conditions_garment_half_item_by_item():
@@ -194,9 +196,7 @@ def test_given_timesteps_keep_the_noise():
 def test_guidance_wastes_no_pass(scale, sequential, sizes):
     model = tiny()
     given, seen = prepared(model, 1, 2), entering(model.unet)
-    model.sample(
-        given, num_inference_steps=2, guidance_scale=scale, generator=seeded(0), sequential_guidance=sequential
-    )
+    model.sample(given, Sampling(2, scale), seeded(0), sequential_guidance=sequential)
     assert [len(one) for one in seen] == sizes
     if scale > 1:
         garment = seen[0][:, 5:].chunk(2, dim=-2)[1]
@@ -207,10 +207,10 @@ def test_guidance_wastes_no_pass(scale, sequential, sizes):
 def test_memory_modes_equal_full(mode):
     model = tiny()
     given = prepared(model, 1, 2)
-    full = model.sample(given, num_inference_steps=3, generator=seeded(0))
+    full = model.sample(given, Sampling(3), seeded(0))
     memory.apply_memory(model, mode)
     model.to("cpu")
-    found = model.sample(given, num_inference_steps=3, generator=seeded(0))
+    found = model.sample(given, Sampling(3), seeded(0))
     assert torch.allclose(found, full, atol=1e-4)
     assert model.sequential_guidance == (mode != "full") and model.vae.use_tiling == (mode == "low")
 
@@ -230,7 +230,7 @@ def test_memory_modes_train_alike(mode):
 
 def test_low_precision_weights_sample():
     model = tiny().to("cpu", torch.bfloat16)
-    image = model.sample(prepared(model, 1), num_inference_steps=2, generator=seeded(0))
+    image = model.sample(prepared(model, 1), Sampling(2), seeded(0))
     assert image.dtype == torch.float32 and image.isfinite().all()
 
 
@@ -238,9 +238,9 @@ def test_mask_free_samples_the_source_and_joins_along_width():
     model = tiny(mask_free=True)
     given, seen = prepared(model, 1), entering(model.unet)
     del given["person"]
-    image = model.sample(given, num_inference_steps=1, generator=seeded(0))
+    image = model.sample(given, Sampling(1), seeded(0))
     assert seen[0].shape == (2, 8, 16, 24) and image.shape == (1, 3, 64, 48)
-    assert model.COLUMNS == ("person_image", "source_person_image", "garment_image")
+    assert model.config.reads("tryon").needed == ("person_image", "source_person_image", "garment_image")
 
 
 # Reading
@@ -249,26 +249,26 @@ def test_mask_free_samples_the_source_and_joins_along_width():
 def test_prepare_stretches_each_picture_by_itself():
     model = tiny()
     record = example(1, 96, 72) | {"garment_image": example(2, 40, 80)["garment_image"]}
-    made = model.prepare(record)
+    made = model.prepare(Purpose.RECORDS)(record)
     assert {name: tuple(value.shape) for name, value in made.items()} == {
         "person": (3, 64, 48), "garment": (3, 64, 48), "mask": (1, 64, 48)
     }  # fmt: skip
     assert all(value.dtype == torch.uint8 and value.is_contiguous() for value in made.values())
     assert set(made["mask"].unique().tolist()) == {0, 255}
     reduced = {name: record[name][::2, ::2] for name in ("person_image", "garment_image", "agnostic_mask")}
-    assert model.prepare(reduced)["person"].shape == (3, 64, 48)
+    assert model.prepare(Purpose.RECORDS)(reduced)["person"].shape == (3, 64, 48)
 
 
 def test_prepare_of_pictures_at_size_copies_them():
     record = example(1, 64, 48)
-    made = tiny().prepare(record)
+    made = tiny().prepare(Purpose.RECORDS)(record)
     assert np.array_equal(made["person"].permute(1, 2, 0), record["person_image"])
     assert np.array_equal(made["mask"][0], record["agnostic_mask"])
 
 
 def test_prepare_can_crop_and_pad_as_the_published_pipeline_does():
     record = example(1, 96, 48) | {"garment_image": example(2, 40, 80)["garment_image"]}
-    made = replace(tiny().prepare, crop=True)(record)
+    made = tiny().prepare(Purpose.PHOTOS)(record)
     wanted = pictures.centre_crop(record["person_image"], (64, 48)), record["agnostic_mask"][16:80]
     assert np.array_equal(made["person"].permute(1, 2, 0), wanted[0])
     assert np.array_equal(made["mask"][0], wanted[1])
@@ -276,7 +276,7 @@ def test_prepare_can_crop_and_pad_as_the_published_pipeline_does():
 
 
 def test_prepare_pickles_without_the_networks():
-    assert len(pickle.dumps(tiny(text_cross_attention=True).prepare)) < 1000
+    assert len(pickle.dumps(tiny(text_cross_attention=True).prepare(Purpose.TRAINING))) < 1000
 
 
 # Settings

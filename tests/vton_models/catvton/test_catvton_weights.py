@@ -14,6 +14,7 @@ from schemas.folders import atomic  # noqa: E402
 from vton_models import catvton  # noqa: E402
 from vton_models.catvton import Config, official  # noqa: E402
 from vton_models.networks import digests, weights  # noqa: E402
+from vton_models.system import Purpose  # noqa: E402
 
 
 def seeded(seed):
@@ -25,7 +26,7 @@ def tiny(**changes):
 
 
 def prepared(model, *seeds):
-    return batch(model.prepare, [example(seed) for seed in seeds])
+    return batch(model.prepare(Purpose.TRAINING), [example(seed) for seed in seeds])
 
 
 @pytest.fixture
@@ -141,16 +142,20 @@ def test_text_comes_from_the_base(tmp_path):
     made.save_base(tmp_path / "words")
     again = tiny(text_cross_attention=True)
     again.load_base(tmp_path / "words")
-    assert again.prepare == made.prepare and again.networks.keys() == {"unet", "vae", "text_encoder"}
+    assert again.prepare(Purpose.TRAINING) == made.prepare(Purpose.TRAINING) and again.networks.keys() == {
+        "unet",
+        "vae",
+        "text_encoder",
+    }
     letters = [letter + end for letter in "aderst" for end in ("", "</w>")]
     vocabulary = {word: place for place, word in enumerate([*letters, "<|startoftext|>", "<|endoftext|>"])}
     shutil.rmtree(tmp_path / "words" / "tokenizer")
     CLIPTokenizer(vocab=vocabulary, merges=[]).save_pretrained(tmp_path / "words" / "tokenizer")
     again.load_base(tmp_path / "words")
-    ids = again.prepare(example(1) | {"caption": "red"})["input_ids"].tolist()
+    ids = again.prepare(Purpose.RECORDS)(example(1) | {"caption": "red"})["input_ids"].tolist()
     start, end = vocabulary["<|startoftext|>"], vocabulary["<|endoftext|>"]
     assert ids == [start, vocabulary["r"], vocabulary["e"], vocabulary["d</w>"], *[end] * 8]
-    assert again.prepare(example(1) | {"caption": None})["input_ids"].tolist() == [start, *[end] * 11]
+    assert again.prepare(Purpose.RECORDS)(example(1) | {"caption": None})["input_ids"].tolist() == [start, *[end] * 11]
     shutil.rmtree(tmp_path / "words" / "tokenizer")
     with pytest.raises(UsageError, match="can't be loaded as a CLIP tokenizer"):
         again.load_base(tmp_path / "words")

@@ -14,8 +14,10 @@ from support.helpers import draw
 import annotators
 from schemas import codecs
 from schemas.cli.flags import UsageError
+from vton_models.catvton.sampling import Sampling
 from vton_models.commands import convert, sample
 from vton_models.sampling import outputs, photo_masks
+from vton_models.sampling.tasks import try_on
 
 pytest.importorskip("diffusers")
 
@@ -77,7 +79,11 @@ def test_shards_unpaired(capsys: pytest.CaptureFixture[str], shards: Path, tmp_p
         "small/train/00004": "undecodable",
     }
     table = pq.read_table(out / "samples.parquet")
-    assert table.schema.equals(outputs.SAMPLES)
+    assert table.schema.equals(outputs.samples_schema(Sampling, try_on.IDS, try_on.FACTS))
+    assert table.schema.names == [
+        *("record_id", "person_id", "garment_id", "prompt", "seed", "num_inference_steps", "guidance_scale", "eta"),
+        *("mask_type", "weights_digest", "file", "width", "height"),
+    ]
     found = table.to_pylist()
     assert [row["record_id"] for row in found] == [f"small/train/{number:05d}" for number in (0, 1, 3, 5, 6)]
     for row in found:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from support import small_shards, stand_in
 import vton_models
 from schemas.cli.flags import UsageError
 from vton_models.__main__ import main
+from vton_models.system import Reads
 from vton_models.training import checkpoints, loading
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -253,17 +255,18 @@ def test_records_without_the_mask_are_left_out_and_named(tmp_path: Path, capsys:
     folder = small_shards.write(tmp_path / "shards", 10, change)
     found = records.find([str(folder)], "train", ["person_id != 00000"])
 
-    class Needs:
-        COLUMNS, OPTIONAL_COLUMNS = ("person_image", "agnostic_mask"), ("caption", "densepose")
+    def reading(*needed: str) -> Any:
+        return SimpleNamespace(reads=lambda kind: Reads(needed, ("caption", "densepose")))
 
-    chosen = records.choose(found, Needs, 2, seed=0)
+    config = reading("person_image", "agnostic_mask")
+    chosen = records.choose(found, config, 2, seed=0)
     assert found.count == 8 and chosen.count == 4
     assert chosen.incomplete == ("small/train/00002", "small/train/00005")
     assert len(chosen.held_out) == 2 and not set(chosen.held_out) & {"small/train/00000", "small/train/00007"}
-    assert records.choose(found, Needs, 2, seed=1).held_out != chosen.held_out
-    assert chosen.columns == ("person_image", "agnostic_mask")
+    assert records.choose(found, config, 2, seed=1).held_out != chosen.held_out
+    assert chosen.view.columns == ("person_image", "agnostic_mask")
     with pytest.raises(UsageError, match="lacks densepose, which the model reads"):
-        records.choose(found, type("Other", (), {"COLUMNS": ("densepose",), "OPTIONAL_COLUMNS": ()}), 0, 0)
+        records.choose(found, reading("densepose"), 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from schemas.cli.flags import UsageError  # noqa: E402
+from vton_models.catvton import composite  # noqa: E402
 from vton_models.networks import latents, pictures, sizes, stable_diffusion, weights  # noqa: E402
 
 
@@ -92,14 +93,14 @@ def test_repaint_leaves_the_far_outside_and_takes_the_far_inside():
     person, result = photo(100, 80, 1), photo(100, 80, 2)
     mask = np.zeros((100, 80), np.uint8)
     mask[:, 40:] = 255
-    mixed = pictures.repaint(person, mask, result)
+    mixed = composite.repaint(person, mask, result)
     assert np.array_equal(mixed[:, :20], person[:, :20]) and np.array_equal(mixed[:, 60:], result[:, 60:])
     assert not np.array_equal(mixed[:, 38:42], result[:, 38:42])
 
 
 def test_repaint_brings_person_and_mask_to_the_results_size():
     person, mask = np.full((200, 160, 3), 90, np.uint8), np.zeros((50, 40), np.uint8)
-    assert (pictures.repaint(person, mask, photo(100, 80)) == 90).all()
+    assert (composite.repaint(person, mask, photo(100, 80)) == 90).all()
 
 
 @pytest.mark.parametrize("height, width, best", [(512, 383, "512x384"), (500, 384, "512x384"), (1, 1, "32x64")])

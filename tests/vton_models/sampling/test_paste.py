@@ -27,7 +27,7 @@ def block(height: int, width: int) -> np.ndarray:
 @given(SIDES, SIDES, st.sampled_from([(64, 48), (32, 64), (48, 48)]))
 def test_the_visible_box_is_what_the_centre_crop_keeps(height: int, width: int, size: tuple[int, int]) -> None:
     photo = noise(height * 100 + width, height, width)
-    x0, y0, x1, y1 = photos.visible_box((height, width), size)
+    x0, y0, x1, y1 = pictures.centre((height, width), size)
     assert 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
     assert np.array_equal(pictures.stretch(photo[y0:y1, x0:x1].copy(), size), pictures.centre_crop(photo, size))
 
@@ -37,7 +37,7 @@ def test_outside_the_mask_and_the_box_no_bit_changes(height: int, width: int, se
     photo, size = noise(seed, height, width), (64, 48)
     mask = np.where(np.random.default_rng(seed).random((height, width)) < 0.5, np.uint8(255), np.uint8(0))
     before = photo.copy(), mask.copy()
-    box = photos.visible_box((height, width), size)
+    box = pictures.centre((height, width), size)
     pasted = paste.into_photo(photo, mask, noise(seed + 1, *size), box)
     visible = np.zeros((height, width), bool)
     visible[box[1] : box[3], box[0] : box[2]] = True
@@ -48,7 +48,7 @@ def test_outside_the_mask_and_the_box_no_bit_changes(height: int, width: int, se
 
 def test_inside_it_is_the_result_at_the_photos_size_and_the_edge_is_soft() -> None:
     photo, result = noise(1, 512, 300), noise(2, 64, 48)
-    mask, box = block(512, 300), photos.visible_box((512, 300), (64, 48))
+    mask, box = block(512, 300), pictures.centre((512, 300), (64, 48))
     pasted = paste.into_photo(photo, mask, result, box)
     x0, y0, x1, y1 = box
     shown = photo.copy()

@@ -1,6 +1,7 @@
 """The sampling loop with a stand-in for the network, who gets whose garment, and what results say of themselves."""
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,13 +17,31 @@ from PIL import Image
 from schemas import codecs
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic
+from vton_models.catvton import sampling as catvton
+from vton_models.catvton.sampling import Finishing
 from vton_models.networks import pictures
 from vton_models.reading import pairing
 from vton_models.reading.pairing import Row
 from vton_models.sampling import loop, outputs
-from vton_models.sampling.loop import Finish, Rejection, Sampler, Settings, Task
+from vton_models.sampling.finish import Finish
+from vton_models.sampling.loop import Rejection, Sampler, Settings, Task
+from vton_models.system import Purpose
 
 SIZE = (64, 48)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    num_inference_steps: int = 7
+
+
+class Prepare:
+    def __call__(self, record: Any, generator: Any = None) -> dict[str, torch.Tensor]:
+        return {"person": pictures.to_tensor(pictures.stretch(record["person_image"], SIZE))}
+
+    def visible(self, record: Any) -> tuple[int, int, int, int]:
+        height, width = record["person_image"].shape[:2]
+        return 0, 0, width, height
 
 
 class StandIn:
@@ -32,10 +51,10 @@ class StandIn:
         self.config = SimpleNamespace(height=SIZE[0], width=SIZE[1])
         self.batches: list[int] = []
 
-    def prepare(self, record: Any, generator: Any) -> dict[str, torch.Tensor]:
-        return {"person": pictures.to_tensor(pictures.stretch(record["person_image"], SIZE))}
+    def prepare(self, purpose: Purpose) -> "Prepare":
+        return Prepare()
 
-    def sample(self, batch: Any, *, num_inference_steps: int = 7, guidance_scale: float = 2.0, generator: Any) -> Any:
+    def sample(self, batch: Any, settings: Any, generator: Any) -> Any:
         self.batches.append(len(generator))
         drawn = torch.stack([torch.rand((3, *SIZE), generator=one) for one in generator])
         return batch["person"] / 255 * 0.5 + drawn * 0.5
@@ -51,14 +70,14 @@ def task(number: int, error: Exception | None = None) -> Task:
             raise error
         return {"person_image": picture(number)}
 
-    return Task(f"r/{number}", f"p{number}", f"g{number}", f"{number}.png", read, source="shard")
+    return Task(f"r/{number}", f"{number}.png", read, source="shard")
 
 
 def run(tasks: list[Task], folder: Path, batch_size: int = 2) -> tuple[loop.Made, StandIn]:
     folder.mkdir(exist_ok=True)
     model = StandIn()
-    sampler = Sampler(model, Settings(5, 7, 2.0, None))
-    work = loop.Work(sampler, Finish(sampler, ""), lambda task, pixels: codecs.encode_png(pixels))
+    sampler = Sampler(model, Settings(5, Sampling()))
+    work = loop.Work(sampler, Finish(sampler), lambda task, pixels: codecs.encode_png(pixels))
     return loop.run(tasks, folder, batch_size, work), model
 
 
@@ -118,13 +137,13 @@ def test_bad_records_are_set_aside_and_stop_nothing(tmp_path: Path) -> None:
 
 def test_a_result_that_is_no_number_is_set_aside_and_memory_that_ends_is_named(tmp_path: Path) -> None:
     class Broken(StandIn):
-        def sample(self, batch: Any, **given: Any) -> Any:
-            made = super().sample(batch, **given)
+        def sample(self, batch: Any, settings: Any, generator: Any) -> Any:
+            made = super().sample(batch, settings, generator)
             made[1] = float("nan")
             return made
 
-    sampler = Sampler(Broken(), Settings(5, 7, 2.0, None))
-    work = loop.Work(sampler, Finish(sampler, ""), lambda task, pixels: codecs.encode_png(pixels))
+    sampler = Sampler(Broken(), Settings(5, Sampling()))
+    work = loop.Work(sampler, Finish(sampler), lambda task, pixels: codecs.encode_png(pixels))
     made = loop.run([task(0), task(1)], tmp_path, 2, work)
     assert [one.file for one in made.done] == ["0.png"]
     assert [(row["record_id"], row["stage"], row["error"]) for row in made.rejects] == [("r/1", "sample", "not_finite")]
@@ -137,26 +156,23 @@ def test_a_result_that_is_no_number_is_set_aside_and_memory_that_ends_is_named(t
         sampler([task(0)], [task(0).read()])
 
 
-def test_settings_are_the_models_own_unless_given() -> None:
-    assert loop.settings(StandIn(), 3, None, None, None) == Settings(3, 7, 2.0, None)
-    assert loop.settings(StandIn(), 3, 9, 1.5, None).arguments() == {
-        "num_inference_steps": 9,
-        "guidance_scale": 1.5,
-    }
-    with pytest.raises(ValueError, match="--eta 0.5"):
-        loop.settings(StandIn(), 3, None, None, 0.5)
+def test_settings_are_told_in_words_and_by_name() -> None:
+    settings = Settings(3, catvton.Sampling(num_inference_steps=9, guidance_scale=1.5))
+    assert settings.told == "steps 9, guidance 1.5, eta 1"
+    assert settings.described() == {"seed": 3, "num_inference_steps": 9, "guidance_scale": 1.5, "eta": 1.0}
+    assert Settings(3, Sampling()).told == "steps 7"
 
 
 def test_finishes() -> None:
     person, result = picture(1), np.zeros((*SIZE, 3), np.uint8)
     mask = np.zeros((128, 96), np.uint8)
     mask[40:90, 20:70] = 255
-    found, sampler = {"person_image": person, "agnostic_mask": mask}, Sampler(StandIn(), Settings(0, 1, 1.0, None))
-    assert np.array_equal(Finish(sampler, "")(task(0), found, result), result)
-    repainted = Finish(sampler, "repaint")(task(0), found, result)
+    found, sampler = {"person_image": person, "agnostic_mask": mask}, Sampler(StandIn(), Settings(0, Sampling(1)))
+    assert np.array_equal(Finish(sampler)(task(0), found, result), result)
+    repainted = Finish(sampler, own=Finishing(repaint=True))(task(0), found, result)
     assert repainted.shape == result.shape and (repainted[30:35, 20:25] == 0).all()
     assert np.array_equal(repainted[0], pictures.stretch(person, SIZE)[0]), "far from the mask the person is left"
-    pasted = Finish(sampler, "paste_back")(task(0), found, result)
+    pasted = Finish(sampler, paste_back=True)(task(0), found, result)
     assert np.array_equal(pasted[mask == 0], person[mask == 0]) and (pasted[60, 45] == 0).all()
 
 
