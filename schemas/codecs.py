@@ -11,7 +11,6 @@ import struct
 import warnings
 import zlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -21,7 +20,8 @@ from schemas import labels
 MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is not a decompression bomb
 KEPT_FORMATS = {"JPEG", "PNG", "WEBP"}  # bytes of these in 8-bit RGB go into a shard unchanged
 JPEG_QUALITY = 95
-MAX_GREY = 0.1
+MAX_GREY = 0.1  # of a mask's pixels; a JPEG mask has 0.02
+DARK, LIGHT = 40, 215  # what lies between is grey
 _EXIF_ORIENTATION = 0x0112
 
 Image.MAX_IMAGE_PIXELS = None  # `_open` checks the header against MAX_PIXELS; Pillow would only warn
@@ -85,18 +85,21 @@ def decode_mask(data: bytes) -> np.ndarray:
 
     Raises CodecError, also where so many pixels are grey that the file is a photo and no mask (a JPEG mask has 2 %).
     """
-    image = _load(_open(data))
+    image = open_picture(data)
     if image.mode in ("RGBA", "LA", "PA"):
         image = _flatten(image)
     if image.mode not in ("1", "L"):
-        image = image.convert("RGB").getchannel(0) if image.mode != "I;16" else _from_16_bit(image)
+        image = image.convert("RGB").getchannel(0) if image.mode != "I;16" else from_16_bit(np.asarray(image))
     pixels = np.asarray(image)
-    if pixels.dtype == bool:
-        return np.where(pixels, np.uint8(255), np.uint8(0))
-    grey = float(np.mean((pixels > 40) & (pixels < 215)))
+    return np.where(pixels, np.uint8(255), np.uint8(0)) if pixels.dtype == bool else to_mask(pixels)
+
+
+def to_mask(levels: np.ndarray) -> np.ndarray:
+    """Grey uint8 [h w] → 0/255, set from 128 on. Raises CodecError where too much is grey for a mask."""
+    grey = float(np.mean((levels > DARK) & (levels < LIGHT)))
     if grey > MAX_GREY:
         raise CodecError(f"not a mask: {grey:.0%} of its pixels are neither dark nor light")
-    return np.where(pixels >= 128, np.uint8(255), np.uint8(0))
+    return np.where(levels >= 128, np.uint8(255), np.uint8(0))
 
 
 def encode_mask(mask: np.ndarray) -> bytes:
@@ -120,7 +123,7 @@ def decode_label_map(data: bytes, space: str) -> np.ndarray:
 
     Raises CodecError for other modes and for ids that `space` (see `labels.SPACES`) doesn't have.
     """
-    image = _load(_open(data))
+    image = open_picture(data)
     if image.mode not in ("P", "L"):
         raise CodecError(f"label map in mode {image.mode}; allowed are P and L")
     label_map = np.asarray(image)
@@ -137,7 +140,7 @@ def decode_parts(data: bytes) -> np.ndarray:
     A palette of DensePose's own colours tells the ids better than its indices. Raises CodecError for everything else,
     also for JPEG, which blurs ids.
     """
-    image = _load(_open(data))
+    image = open_picture(data)
     if image.mode not in ("P", "L") or image.format == "JPEG":
         raise CodecError(f"part map as {image.format} in mode {image.mode}; allowed are P and L, lossless")
     values = np.array(image)
@@ -176,77 +179,6 @@ def encode_label_map(label_map: np.ndarray, space: str) -> bytes:
     return _save(image, "PNG", compress_level=9)
 
 
-_KEYPOINT_FORMS = {75: None, 54: labels.coco18_to_body25, 51: labels.coco17_to_body25}
-
-
-def decode_keypoints(data: bytes, size: tuple[int, int] | None = None) -> dict[str, np.ndarray]:
-    """OpenPose JSON → "keypoints" float32 [25 3] and, where present, "keypoints_face" [70 3], "keypoints_hands" [42 3].
-
-    Only the first person counts. The form is told by the list's length: 75 BODY_25, 54 COCO-18, 51 COCO-17.
-    Dress Code's own form, {"keypoints": [[x, y, score, index] × 18]}, is brought to `size` (height, width), the
-    photo's. Raises CodecError when nobody is in the file or a number isn't one.
-    """
-    document = _json(data)
-    if "keypoints" in document and "people" not in document:
-        return {"keypoints": _dresscode_keypoints(document["keypoints"], size)}
-    try:
-        people = document["people"]
-        person = people[0] if isinstance(people, list) and people else None
-        flat = person["pose_keypoints_2d"] if person is not None else None
-    except (KeyError, TypeError) as error:
-        raise CodecError(f"not OpenPose JSON ({type(error).__name__})") from None
-    if person is None:
-        raise CodecError("no person in the keypoints file")
-    body = _finite_floats(flat, "pose_keypoints_2d")
-    if body.size not in _KEYPOINT_FORMS:
-        raise CodecError(f"{body.size} pose numbers; allowed are {', '.join(map(str, _KEYPOINT_FORMS))}")
-    body = body.reshape(-1, 3)
-    convert = _KEYPOINT_FORMS[body.size]
-    found = {"keypoints": convert(body) if convert else body}
-    if not found["keypoints"][:, :2].any():
-        raise CodecError("no joint of the person is present")
-    face = person.get("face_keypoints_2d")
-    if face:
-        found["keypoints_face"] = _points(face, "face_keypoints_2d", 70)
-    hands = [person.get(f"hand_{side}_keypoints_2d") for side in ("left", "right")]
-    if any(hands):
-        sides = [_points(hand, "hand_keypoints_2d", 21) if hand else np.zeros((21, 3), np.float32) for hand in hands]
-        found["keypoints_hands"] = np.concatenate(sides)
-    return found
-
-
-def _json(data: bytes) -> dict[str, Any]:
-    """The object in a JSON file."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise CodecError(f"not OpenPose JSON ({type(error).__name__})") from None
-    if not isinstance(document, dict):
-        raise CodecError(f"not OpenPose JSON ({type(document).__name__})")
-    return document
-
-
-DRESSCODE_FRAME = (512, 384)  # height, width of the pictures that Dress Code's keypoints lie in
-
-
-def _dresscode_keypoints(joints: object, size: tuple[int, int] | None) -> np.ndarray:
-    """float32 [25 3] from COCO-18 joints in pixels of 384×512; absent ones have x, y ≤ 1, or a negative one."""
-    well_formed = isinstance(joints, list) and all(isinstance(j, list) and len(j) in (3, 4) for j in joints)
-    if not isinstance(joints, list) or not well_formed or len(joints) != len(labels.Coco18):
-        raise CodecError(f"keypoints are no {len(labels.Coco18)} joints of x, y, score, index")
-    if size is None:
-        raise CodecError("keypoints in a 384x512 frame, and no photo whose size they could be brought to")
-    points = _finite_floats([value for joint in joints for value in joint[:3]], "keypoints").reshape(-1, 3)
-    x, y = points[:, 0], points[:, 1]
-    absent = ((x <= 1) & (y <= 1)) | (x < 0) | (y < 0)
-    if absent.all():
-        raise CodecError("no joint of the person is present")
-    points[:, :2] *= np.array([size[1] / DRESSCODE_FRAME[1], size[0] / DRESSCODE_FRAME[0]], np.float32)
-    points[:, 2] = np.maximum(points[:, 2], 0)
-    points[absent] = 0
-    return labels.coco18_to_body25(points)
-
-
 def encode_keypoints(
     keypoints: np.ndarray, face: np.ndarray | None = None, hands: np.ndarray | None = None, exact: bool = False
 ) -> bytes:
@@ -279,25 +211,9 @@ def image_size(data: bytes) -> tuple[int, int]:
     return height, width
 
 
-def _points(flat: object, name: str, count: int) -> np.ndarray:
-    numbers = _finite_floats(flat, name)
-    if numbers.size != 3 * count:
-        raise CodecError(f"{numbers.size} numbers in {name}; allowed is {3 * count}")
-    return numbers.reshape(count, 3)
-
-
-def _finite_floats(flat: object, name: str) -> np.ndarray:
-    """float32 [n]; JSON strings, nulls, NaN and infinities are refused."""
-    is_numbers = isinstance(flat, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in flat)
-    if not is_numbers:
-        raise CodecError(f"{name} holds something that is not a number")
-    try:
-        values = np.array(flat, np.float64).astype(np.float32)
-    except OverflowError:
-        raise CodecError(f"{name} holds a number out of range") from None
-    if not np.isfinite(values).all():
-        raise CodecError(f"{name} holds NaN or infinity")
-    return values
+def open_picture(data: bytes) -> Image.Image:
+    """A picture whose pixels are decoded, not converted. Raises CodecError as `decode_photo` does."""
+    return _load(_open(data))
 
 
 def _open(data: bytes) -> Image.Image:
@@ -326,7 +242,7 @@ def _load(image: Image.Image) -> Image.Image:
 
 def _rgb(image: Image.Image) -> np.ndarray:
     if image.mode.startswith("I") or image.mode == "F":
-        image = _from_16_bit(image)
+        image = from_16_bit(np.asarray(image))
     if image.has_transparency_data:
         image = _flatten(image)
     return np.array(image.convert("RGB"))
@@ -338,9 +254,9 @@ def _flatten(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def _from_16_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey to 8-bit by its high byte; Pillow's own conversion clips at 255."""
-    pixels = np.nan_to_num(np.asarray(image).astype(np.float64))
+def from_16_bit(levels: np.ndarray) -> Image.Image:
+    """16-bit grey [h w] to 8-bit by its high byte; Pillow's own conversion clips at 255."""
+    pixels = np.nan_to_num(levels.astype(np.float64))
     scale = 1 / 257 if pixels.size and pixels.max() > 255 else 1
     return Image.fromarray(np.clip(np.rint(pixels * scale), 0, 255).astype(np.uint8))
 

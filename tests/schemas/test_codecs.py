@@ -1,7 +1,6 @@
 """Bytes and back: lossless where promised, one clear error where not."""
 
 import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from schemas import codecs, labels
+from schemas.foreign import keypoints, label_maps, masks
 
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
 
@@ -43,88 +43,6 @@ def test_pictures_round_trip(pixels: np.ndarray) -> None:
     photo = codecs.decode_photo(codecs.encode_png(pixels))
     assert (photo.pixels == pixels).all()
     assert photo.bytes_can_stay
-
-
-@given(hnp.arrays(np.float32, (25, 3), elements=st.floats(1, 1000, width=32)))
-def test_keypoints_round_trip(keypoints: np.ndarray) -> None:
-    found = codecs.decode_keypoints(codecs.encode_keypoints(keypoints))
-    assert np.allclose(found["keypoints"], keypoints, atol=1e-4)
-
-
-def test_face_and_hands_come_along() -> None:
-    face, hands = np.ones((70, 3), np.float32), np.full((42, 3), 2, np.float32)
-    found = codecs.decode_keypoints(codecs.encode_keypoints(np.ones((25, 3)), face, hands))
-    assert (found["keypoints_face"] == face).all() and (found["keypoints_hands"] == hands).all()
-
-
-@pytest.mark.parametrize("numbers", [54, 51])
-def test_coco_forms_are_told_by_their_length(numbers: int) -> None:
-    document = {"people": [{"pose_keypoints_2d": [1.0] * numbers}]}
-    assert codecs.decode_keypoints(json.dumps(document).encode())["keypoints"].shape == (25, 3)
-
-
-@pytest.mark.parametrize(
-    ("document", "message"),
-    [
-        (b"{}", "not OpenPose JSON"),
-        (b"[1]", "not OpenPose JSON"),
-        (b"\xff", "not OpenPose JSON"),
-        (b'{"people": []}', "no person"),
-        (b'{"people": [{"pose_keypoints_2d": [NaN, 1, 1]}]}', "NaN or infinity"),
-        (b'{"people": [{"pose_keypoints_2d": ["1", 1, 1]}]}', "not a number"),
-        (b'{"people": [{"pose_keypoints_2d": [1, 1, 1]}]}', "3 pose numbers"),
-        (json.dumps({"people": [{"pose_keypoints_2d": [0] * 75}]}).encode(), "no joint"),
-        (b'{"people": [{"pose_keypoints_2d": [1' + b"0" * 400 + b"]}]}", "out of range"),
-    ],
-)
-def test_bad_keypoints_are_refused_in_words(document: bytes, message: str) -> None:
-    with pytest.raises(codecs.CodecError, match=message):
-        codecs.decode_keypoints(document)
-
-
-joint = st.tuples(st.floats(2, 383), st.floats(2, 511), st.floats(0, 1))
-
-
-@given(st.lists(st.none() | joint, min_size=18, max_size=18).filter(any), st.integers(8, 2000), st.integers(8, 2000))
-def test_dresscode_keypoints_are_brought_to_the_photo(joints: list[tuple | None], height: int, width: int) -> None:
-    rows = [[-1, -1, 0, -1] if j is None else [*j, n] for n, j in enumerate(joints)]
-    found = codecs.decode_keypoints(json.dumps({"keypoints": rows}).encode(), (height, width))
-    assert set(found) == {"keypoints"} and found["keypoints"].dtype == np.float32
-    for point, expected in zip(labels.body25_to_coco18(found["keypoints"]), joints, strict=True):
-        x, y, score = expected or (0, 0, 0)
-        assert np.allclose(point, (x * width / 384, y * height / 512, score), rtol=1e-5)
-
-
-def test_absent_joints_of_dresscode() -> None:
-    absent = [[0, 0, 0.5, 1], [1, 1, 0.9, 2], [-1, -1, 0, -1], [-1, 20, 0.5, 3], [20, -3, 0.5, 4]]
-    present = [[0.5, 30, 0.5, 5], [40, 1, -0.5, 6]]
-    rows = absent + present + [[100, 100, 1, 0]] * (18 - len(absent) - len(present))
-    found = labels.body25_to_coco18(
-        codecs.decode_keypoints(json.dumps({"keypoints": rows}).encode(), (512, 384))["keypoints"]
-    )
-    assert not found[:5].any()
-    assert found[5:8].tolist() == [[0.5, 30, 0.5], [40, 1, 0], [100, 100, 1]]
-
-
-@pytest.mark.parametrize(
-    ("joints", "message"),
-    [
-        ([[1, 2, 3]] * 17, "no 18 joints"),
-        ([[1, 2]] * 18, "no 18 joints"),
-        ("none", "no 18 joints"),
-        ([[1, 2, "3", 4]] * 18, "not a number"),
-        ([[1, 2, float("nan"), 4]] * 18, "NaN"),
-        ([[0, 0, 0, -1]] * 18, "no joint"),
-    ],
-)
-def test_bad_dresscode_keypoints_are_refused_in_words(joints: object, message: str) -> None:
-    with pytest.raises(codecs.CodecError, match=message):
-        codecs.decode_keypoints(json.dumps({"keypoints": joints}).encode(), (10, 10))
-
-
-def test_dresscode_keypoints_need_their_photo() -> None:
-    with pytest.raises(codecs.CodecError, match="no photo"):
-        codecs.decode_keypoints(json.dumps({"keypoints": [[5, 5, 1, 0]] * 18}).encode())
 
 
 @given(sizes.flatmap(lambda s: hnp.arrays(np.uint8, s, elements=st.integers(0, 24))))
@@ -227,7 +145,8 @@ def test_label_maps_in_colour_are_refused() -> None:
 @settings(max_examples=200)
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"RIFF", b"II*\0"]))
 def test_hostile_bytes_raise_only_codec_errors(tail: bytes, head: bytes) -> None:
-    for decode in (codecs.decode_photo, codecs.decode_mask, codecs.decode_keypoints, codecs.decode_parts):
+    readers = (keypoints.read, masks.read, lambda data: label_maps.read(data, "cihp"))
+    for decode in (codecs.decode_photo, codecs.decode_mask, codecs.decode_parts, *readers):
         with pytest.raises(codecs.CodecError):
             decode(head + tail)
 
@@ -239,4 +158,4 @@ def test_shipped_files_decode(data: Path) -> None:
         assert (codecs.decode_label_map(again, "cihp") == label_map).all()
         assert Image.open(io.BytesIO(again)).getpalette("RGB")[:60] == Image.open(path).getpalette("RGB")[:60]
     for path in sorted((data / "vitonhd_mini").glob("*/openpose_json/*.json")):
-        assert codecs.decode_keypoints(path.read_bytes())["keypoints_face"].shape == (70, 3)
+        assert keypoints.read(path.read_bytes()).columns["keypoints_face"].shape == (70, 3)
