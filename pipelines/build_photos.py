@@ -30,7 +30,12 @@ class PhotoFlags(Flags):
     size: str | None = flag("1024x768", help="store pictures at this height x width", metavar="HxW")
     persons: str | None = flag(None, help="folder of person photos, or its URL")
     garments: str | None = flag(None, help="folder of garment photos, or its URL")
-    pairs: str = flag("zip", help="zip: in order of names; all: each with each; or a list", metavar="all|zip|FILE")
+    pairs: str = flag(
+        "auto",
+        help="name: of equal names; zip: in natural order of names; auto: name where names match, else zip; all: each"
+        " with each; or a list",
+        metavar="auto|name|zip|all|FILE",
+    )
     category: str = flag("upper_body", help="what the garments cover", choices=tuple(Category))
     garment_canvas: str = flag("vitonhd", help="place garments as in VITON-HD, on grey 246, or not", choices=CANVASES)
     garment_view: str = flag("flat", help="garments lying flat, or worn by somebody", choices=photos.VIEWS)
@@ -77,7 +82,7 @@ def _pairs(text: str) -> str | photos.PairList:
         data = open_folder(place or ("/" if text.startswith("/") else ".")).read(name)
     except (OSError, ValueError, ImportError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"--pairs {text!r}: {reason}; allowed are all, zip, or a file of pairs") from None
+        raise UsageError(f"--pairs {text!r}: {reason}; allowed are auto, name, zip, all, or a file of pairs") from None
     return photos.PairList(name, data.decode("utf-8-sig", errors="replace"))
 
 

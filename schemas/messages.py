@@ -1,6 +1,7 @@
 """Messages for tables and screens: one line, nothing of the machine that they arose on."""
 
 import re
+import unicodedata
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
 
@@ -12,3 +13,13 @@ def clean(message: str) -> str:
     """One line of at most 300 characters without addresses and without the folders of absolute paths."""
     text = _PATH.sub(r"\1", _ADDRESS.sub("0x", message))
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
+
+
+def normal(name: str) -> str:
+    """Composed Unicode: a list and a file system may spell an accent differently."""
+    return unicodedata.normalize("NFC", name)
+
+
+def printable(text: str, longest: int = 200) -> str:
+    """The text without control characters, cut to `longest`: it goes into ids, tables and pages."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in normal(text))[:longest]

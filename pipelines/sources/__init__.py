@@ -9,12 +9,14 @@ record of its gets from there.
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 from typing import Any
 
 from schemas.folders import Entry
+from schemas.messages import printable
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,24 @@ class Refused:
 
 @dataclass
 class Listing:
-    """Everything a source found; `files` holds size and token of every referenced path."""
+    """Everything a source found; `files` holds size and token of every referenced path.
+
+    `unused`: folder → names of the files in it that no record uses; `remarks` are lines for the screen.
+    """
 
     records: list[Listed] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     files: dict[str, Entry] = field(default_factory=dict)
     repeated_lines: int = 0
+    unused: dict[str, list[str]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    def told(self) -> Iterator[str]:
+        """What a user should know of the listing, a line each."""
+        yield from self.remarks
+        for folder, names in self.unused.items():
+            files = "1 file isn't" if len(names) == 1 else f"{len(names)} files aren't"
+            yield f"{folder}: {files} used by any record, such as {printable(names[0])}"
 
 
 def names() -> tuple[str, ...]:

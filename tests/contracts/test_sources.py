@@ -143,6 +143,7 @@ def test_without_a_list_persons_with_their_own_garment_count(dataset: Dataset) -
     found = sources.load("vitonhd").listing(open_folder(str(dataset.root)), "test", "unpaired")
     assert [item.values["person_id"] for item in found.records] == [f"0000{i}_00" for i in (0, 1, 2, 4, 5)]
     assert all(item.values["paired"] for item in found.records)
+    assert [(item.error, item.source) for item in found.refused] == [("no_garment", "00003_00.jpg")]
 
 
 def test_a_name_that_is_no_unicode_is_refused(dataset: Dataset) -> None:

@@ -6,8 +6,9 @@
 import json
 from typing import Any
 
-from pipelines.sources.tryon._names import is_unicode, normal
+from pipelines.sources.tryon._names import is_unicode
 from schemas.folders import InputFolder
+from schemas.messages import normal
 
 TEXTS = ("caption", "garment_caption")
 

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from pipelines.sources.tryon._garment_types import category_of
-from pipelines.sources.tryon._names import is_unicode, printable
+from pipelines.sources.tryon._names import is_unicode
+from schemas.messages import printable
 
 VIEWS = ("flat", "worn")
 SPLITS = ("train", "test")

@@ -1,52 +1,47 @@
 """The files of a layout's folders and its pair lists: found through listings only, so no name reaches outside."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from pipelines.sources import Listing
-from pipelines.sources.tryon._names import by_normal, normal
+from pipelines.sources.tryon._paths import Lookup
 from schemas.cli.flags import UsageError
-from schemas.folders import Entry, InputFolder
+from schemas.folders import InputFolder
+from schemas.messages import printable
 
 
 class Files:
-    """The files of some folders below `prefix`, by composed Unicode name; `path` notes in `found` what is used."""
+    """The files of some folders below `prefix`, by name; `path` notes in the listing what is used."""
 
-    def __init__(self, root: InputFolder, prefix: str, folders: Iterable[str], found: Listing) -> None:
-        self.root, self.prefix, self.found = root, prefix, found
-        self.folders = {name: by_normal(self._listed(f"{prefix}/{name}")) for name in sorted(set(folders))}
-
-    def _listed(self, folder: str) -> dict[str, Entry]:
-        """The folder's files; all of them count as links when the folder itself is one."""
-        files = self.root.files(folder)
-        return {name: replace(e, link=True) for name, e in files.items()} if self.root.escapes(folder) else files
+    def __init__(self, root: InputFolder, prefix: str, folders: Iterable[str], listing: Listing) -> None:
+        self.prefix, self.listing, self.folders = prefix, listing, tuple(sorted(set(folders)))
+        self.lookup = Lookup(root)
 
     def names(self, folder: str) -> Iterator[str]:
-        """Composed names in a folder."""
-        yield from self.folders[folder]
+        """The names in a folder, as the file system spells them."""
+        yield from self.lookup.folder(f"{self.prefix}/{folder}").files
 
     def has(self, folder: str, name: str) -> bool:
-        return normal(name) in self.folders[folder]
+        return self.lookup.find(f"{self.prefix}/{folder}/{name}") is not None
 
     def path(self, folder: str, name: str) -> str:
-        """Path below the root of a file that is there."""
-        actual, entry = self.folders[folder][normal(name)]
-        path = f"{self.prefix}/{folder}/{actual}"
-        self.found.files[path] = entry
-        return path
+        """Path below the root of a file that is there. Raises BadPath for a link out of the root."""
+        found = self.lookup.find(f"{self.prefix}/{folder}/{name}")
+        assert found is not None
+        self.lookup.take(found)
+        self.listing.files[found] = self.lookup.used[found]
+        return found
 
     def first(self, folders: Iterable[str], names: Iterable[str]) -> str | None:
-        """Path of the first that is there: folder by folder, name by name."""
+        """Path of the first that is there: folder by folder, name by name. Raises BadPath as `path` does."""
         wanted = tuple(names)
-        for folder in folders:
-            for name in wanted:
-                if self.has(folder, name):
-                    return self.path(folder, name)
-        return None
+        there = ((folder, name) for folder in folders for name in wanted if self.has(folder, name))
+        found = next(there, None)
+        return self.path(*found) if found else None
 
-    def leading_out(self, paths: Iterable[str]) -> str | None:
-        """The first of these paths that is a link out of the dataset."""
-        return next((p for p in paths if self.found.files[p].link and self.root.escapes(p)), None)
+    def note_unused(self) -> None:
+        """Tells the listing which files of these folders no record uses."""
+        unused = self.lookup.unused(f"{self.prefix}/{folder}" for folder in self.folders)
+        self.listing.unused |= {printable(folder): files for folder, files in unused.items()}
 
 
 def list_names(split: str, pairing: str, suffix: str = "") -> tuple[str, ...]:

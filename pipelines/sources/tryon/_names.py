@@ -3,43 +3,68 @@
 import csv
 import hashlib
 import re
-import unicodedata
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from schemas.folders import Entry, InputFolder
+from schemas.folders import InputFolder
+from schemas.messages import normal
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
+PICTURES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif"),
+)
 
 # The person's file ends at its extension, so that names may hold spaces.
 _ENDING = "|".join(map(re.escape, PICTURES))
-_PAIR = re.compile(rf"^\s*(.+?(?:{_ENDING}))(?:(?:\s*,\s*|\s+)(.+?))?\s*$", re.IGNORECASE)
-_THIRD = re.compile(rf"^(.+?(?:{_ENDING}))(?:\s*,\s*|\s+)(\S+)$", re.IGNORECASE)
+_COLUMN = re.compile(rf"^(.+?(?:{_ENDING}))(?:(?:\s*,\s*|\s+)(.+))?$", re.IGNORECASE)
 
 
 def split_pair(line: str) -> tuple[str, str | None]:
-    """The person's and the garment's file name of a list's line: "a.jpg b.jpg", also with a comma or quoted as in CSV.
-
-    Names may hold spaces; without a picture's ending the first space parts them. None: the line has no garment.
-    """
-    quoted = _quoted(line)
-    if quoted:
-        return quoted[0], quoted[1] if len(quoted) > 1 else None
-    match = _PAIR.match(line)
-    if match:
-        return match.group(1), match.group(2)
-    person, *garment = line.split(None, 1)
-    return person, garment[0] if garment else None
+    """The person's and the garment's file name of a list's line; None: the line has no garment."""
+    person, garment, _ = split_triple(line)
+    return person, garment
 
 
 def split_triple(line: str) -> tuple[str, str | None, str | None]:
-    """As `split_pair`, and the third column, a single word without spaces, where there is one."""
-    quoted = _quoted(line)
-    if quoted:
-        person, garment, third = (*quoted, None, None)[:3]
-        return person or "", garment, third
-    person, rest = split_pair(line)
-    match = _THIRD.match(rest or "")
-    return (person, match.group(1), match.group(2)) if match else (person, rest, None)
+    """File names of person and garment, and the third column: "a.jpg b.jpg 0", with commas, tabs, or quoted as in CSV.
+
+    Names may hold spaces: a column ends at a picture's ending. Without one the first space parts two columns.
+    """
+    columns = _quoted(line) or (_tabbed(line) if "\t" in line else _spaced(line.strip()))
+    person, garment, third = (*columns, None, None)[:3]
+    return person or "", garment, third
+
+
+def _tabbed(line: str) -> list[str]:
+    """Columns between tabs; of several columns in one of them, as a space stands for a tab in some lists, each."""
+    return [column for part in line.strip().split("\t") if part.strip() for column in _spaced(part.strip())]
+
+
+def _spaced(text: str) -> list[str]:
+    """Columns up to a picture's ending; what follows the second is cut at spaces."""
+    first = _COLUMN.match(text)
+    if not first:
+        return text.split(None, 1)
+    rest = first.group(2)
+    if rest is None:
+        return [first.group(1)]
+    second = _COLUMN.match(rest)
+    return [first.group(1), rest] if not second else [first.group(1), second.group(1), *(second.group(2) or "").split()]
+
+
+def is_comment(line: str) -> bool:
+    """True for a line that begins with # and names no picture there."""
+    return line.lstrip().startswith("#") and not _COLUMN.match(line.strip())
+
+
+def in_folder(name: str, folders: Sequence[str]) -> str:
+    """A list's name without the folders that it may name: "image/a.jpg", "./a.jpg", "test\\image\\a.jpg" → "a.jpg".
+
+    `folders` is the way from the root to the files. A name that leads anywhere else stays as it is.
+    """
+    *above, base = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")] or [""]
+    if name.startswith(("/", "\\")) or not base:
+        return name
+    return base if above == list(folders)[len(folders) - len(above) :] else name
 
 
 def _quoted(line: str) -> list[str]:
@@ -53,16 +78,6 @@ def _quoted(line: str) -> list[str]:
     return [first, *(word.strip() for word in rest)]
 
 
-def normal(name: str) -> str:
-    """Composed Unicode: a list and a file system may spell an accent differently."""
-    return unicodedata.normalize("NFC", name)
-
-
-def by_normal(files: dict[str, Entry]) -> dict[str, tuple[str, Entry]]:
-    """A listing by composed Unicode name."""
-    return {normal(name): (name, entry) for name, entry in files.items()}
-
-
 def stem_of(name: str) -> str:
     return PurePosixPath(normal(name)).stem
 
@@ -70,11 +85,6 @@ def stem_of(name: str) -> str:
 def leads_elsewhere(name: str) -> bool:
     """True for anything but a plain file name."""
     return "/" in name or "\\" in name or "\0" in name or name in (".", "..")
-
-
-def printable(text: str, longest: int = 200) -> str:
-    """The text without control characters, cut to `longest`: it goes into ids, tables and pages."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in normal(text))[:longest]
 
 
 def contents(root: InputFolder) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.sources.tryon._names import printable
 from schemas.cli.flags import UsageError
+from schemas.messages import printable
 
 
 @dataclass(frozen=True)

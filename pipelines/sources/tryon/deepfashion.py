@@ -16,11 +16,12 @@ from itertools import permutations
 from pathlib import PurePosixPath
 
 from pipelines.sources import Listed, Listing, Refused
-from pipelines.sources.tryon._names import PICTURES, contents, is_unicode, printable
+from pipelines.sources.tryon._names import PICTURES, contents, is_unicode
 from pipelines.sources.tryon._paths import BadPath, Lookup, inside
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
 from schemas.labels import Category
+from schemas.messages import printable
 
 DATASET = "deepfashion"
 EXPECTED = "img/ or img_highres/ with WOMEN/ or MEN/<word>/id_XXXXXXXX/NN_1_front.jpg, and Eval/list_eval_partition.txt"
@@ -115,7 +116,7 @@ class _Scan:
             if genders:
                 yield from self._nested(base, genders)
                 return
-            flat = [name for name, _ in self.files.folder(base).files.values() if _FLAT_START.match(name)]
+            flat = [name for name in self.files.folder(base).files if _FLAT_START.match(name)]
             if flat:
                 yield from self._flat(base, flat)
                 return
@@ -125,7 +126,7 @@ class _Scan:
             for word in self.files.root.folders(_join(base, gender)):
                 folder = _join(base, gender, word)
                 for item in filter(_ITEM.fullmatch, self.files.root.folders(folder)):
-                    for name, _ in self.files.folder(_join(folder, item)).files.values():
+                    for name in self.files.folder(_join(folder, item)).files:
                         yield from self._photo(_join(folder, item, name), f"{gender}-{word}-{item}-{name}")
 
     def _flat(self, base: str, names: list[str]) -> Iterator[_Photo]:

@@ -15,23 +15,25 @@ from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.tryon._files import Files, is_list, list_names, no_list, text_of
 from pipelines.sources.tryon._names import (
     contents,
+    in_folder,
+    is_comment,
     is_unicode,
     leads_elsewhere,
-    normal,
-    printable,
     split_pair,
     split_triple,
     stem_of,
 )
+from pipelines.sources.tryon._paths import BadPath
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
 from schemas.labels import Category
+from schemas.messages import normal, printable
 from schemas.record import SHIPPED_UNREADABLE
 
 DATASET = "dresscode"
 EXPECTED = "upper_body/, lower_body/ or dresses/ with images/ inside (ID_0.jpg, ID_1.jpg), and their pair lists"
 SPLITS = ("test", "train")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".jfif")
 PERSON, GARMENT = "_0", "_1"  # what follows the ID in the photos' names
 CAPTIONS = "dc_caption.txt"  # IDM-VTON's
 LONGEST_CAPTION = 2_000
@@ -87,7 +89,10 @@ def listing(
     if not read and not unlisted:
         raise no_list(root, pair_list, wanted) if pair_list else _no_split(root, split, wanted)
     _Split(root, "test" if split == "test" else "train", True, dataset, present, found).read_unlisted(unlisted)
-    if not found.records and not found.refused:
+    if split == "all" and not pair_list:  # else most files are left out on purpose
+        for category in wanted:
+            present[category].files.note_unused()
+    if not found.records and all(item.error == "no_garment" for item in found.refused):
         raise UsageError(f"no pair in {root}: no line in a pair list, and no ID_0 has its ID_1 in images/")
     return found
 
@@ -179,7 +184,7 @@ class _Split:
         for place in dict.fromkeys(places.values()):
             served = {category for category, own_place in places.items() if own_place == place}
             for number, line in enumerate(text_of(self.root, place).splitlines(), start=1):
-                if line.strip():
+                if line.strip() and not is_comment(line):
                     self._line(line, number, place, served)
 
     def read_unlisted(self, categories: Sequence[Category]) -> None:
@@ -195,11 +200,15 @@ class _Split:
                     self._refuse(f"{category}/{stem_of(shown)}", shown, *fault)
                 elif folder.has(folder.own_garment(name)):
                     self._add(category, _Pair(name, folder.own_garment(name), category, shown, ""))
+                else:
+                    message = f"no pair list names a garment for {shown}, and {folder.own_garment(shown)} isn't there"
+                    self._refuse(f"{category}/{stem_of(shown)}", shown, "no_garment", message)
 
     def _line(self, line: str, number: int, place: str, served: set[Category]) -> None:
         in_folder = Category(place.split("/")[0]) if "/" in place else None
         source, key = f"{place}:{number}: {printable(line.strip())}", f"line-{number:06d}"
         person, garment, third = split_triple(line)
+        person, garment = (_plain(name, in_folder) for name in (person, garment))
         told = _CATEGORY_OF_NUMBER.get(third or "", in_folder)
         garment = "" if self.own else garment or ""  # the second column isn't needed then
         pair = _Pair(person, garment, told, source, f"{in_folder}/{key}" if in_folder else key)
@@ -266,22 +275,29 @@ class _Split:
             if not folder.has(name):
                 refuse(*self._missing(category, name))
                 return
-        references = _references(folder.files, pair.person, garment, person_id, garment_id)
-        link = folder.files.leading_out(references.values())
         record_id = f"{self.dataset}/{self.split}/{key}"
-        if link:
-            refuse("outside_root", f"{link} is a link out of the dataset")
-        elif record_id in self.ids:
-            refuse("repeated_id", "another line's files have the same names but for endings")
-        else:
-            self.ids.add(record_id)
-            values = _values(folder, person_id, garment_id, garment)
-            self.found.records.append(Listed(record_id, self.split, values, references, pair.source))
+        try:
+            references = _references(folder.files, pair.person, garment, person_id, garment_id)
+        except BadPath as fault:
+            refuse(fault.error, str(fault))
+            return
+        if record_id in self.ids:
+            refuse("repeated_id", "another line's files have the same names but for endings or accents")
+            return
+        self.ids.add(record_id)
+        values = _values(folder, person_id, garment_id, garment)
+        self.found.records.append(Listed(record_id, self.split, values, references, pair.source))
 
     def _missing(self, category: Category, name: str) -> tuple[str, str]:
         message = f"{category}/images/{printable(name)} is missing"
         homes = self._homes(name)
         return ("mixed_categories", f"{message}; it is in {', '.join(homes)}") if homes else ("missing_file", message)
+
+
+def _plain(name: str | None, category: Category | None) -> str:
+    """A list's name without the folders that lead to the photos: "images/", also below its category's."""
+    ways = [(each, "images") for each in ([category] if category else Category)]
+    return next((base for way in ways if "/" not in (base := in_folder(name or "", way))), name or "")
 
 
 def _id(name: str, ending: str) -> str | None:

@@ -11,10 +11,11 @@ from typing import Any
 
 from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.tryon._garment_types import category_of
-from pipelines.sources.tryon._names import PICTURES, contents, is_unicode, printable, stem_of
+from pipelines.sources.tryon._names import PICTURES, contents, is_unicode, stem_of
 from pipelines.sources.tryon._paths import BadPath, Lookup, inside
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
+from schemas.messages import printable
 
 DATASET = "igpair"
 LIST = "IGPair.json"

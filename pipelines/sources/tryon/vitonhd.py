@@ -7,22 +7,31 @@ Files are found through folder listings only, so a name in a list can't reach ou
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.tryon import _captions
 from pipelines.sources.tryon._files import Files, list_names, no_list, text_of
-from pipelines.sources.tryon._names import contents, is_unicode, leads_elsewhere, normal, printable, split_pair, stem_of
+from pipelines.sources.tryon._names import (
+    contents,
+    in_folder,
+    is_comment,
+    is_unicode,
+    leads_elsewhere,
+    split_pair,
+    stem_of,
+)
+from pipelines.sources.tryon._paths import BadPath
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
 from schemas.labels import Category
+from schemas.messages import normal, printable
 from schemas.record import SHIPPED_UNREADABLE
 
 DATASET = "vitonhd"
 EXPECTED = "train/ or test/ with image/ and cloth/ inside, and train_pairs.txt or test_pairs.txt beside them"
 SPLITS = ("test", "train")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".jfif")
 
 Folders = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
@@ -31,9 +40,9 @@ Folders = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 PERSON_FOLDERS: Folders = {
     "parse": (("image-parse-v3", "image-parse"), (".png",)),
     "parse_agnostic": (("image-parse-agnostic-v3.2", "image-parse-agnostic"), (".png",)),
-    "keypoints": (("openpose_json", "openpose-json"), ("_keypoints.json",)),
+    "keypoints": (("openpose_json", "openpose-json"), ("_keypoints.json", ".json")),
     "pose_image": (("openpose_img", "openpose-img"), ("_rendered.png", ".png")),
-    "densepose_image": (("image-densepose", "densepose"), PICTURES),
+    "densepose_image": (("image-densepose", "densepose"), (*PICTURES, *(f"_densepose{ending}" for ending in PICTURES))),
     "agnostic_image": (("agnostic-v3.2", "agnostic"), PICTURES),
     "agnostic_mask": (("agnostic-mask", "agnostic_mask"), ("_mask.png", "_mask.jpg", *PICTURES)),
     "worn_garment_mask": (("gt_cloth_warped_mask",), PICTURES),
@@ -78,7 +87,7 @@ def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET,
         raise no_list(root, pair_list)
     for name in wanted:
         _Split(root, name, pairing, dataset, found, pair_list).read()
-    if not found.records and not found.refused:
+    if not found.records and all(item.error == "no_garment" for item in found.refused):
         raise UsageError(f"no pair in {root}: no pair list, and no file name is both in image/ and in cloth/")
     return found
 
@@ -117,23 +126,27 @@ class _Split:
             else:
                 seen.add((item.person, item.garment))
                 self._add(item)
+        self.files.note_unused()
 
     def _pairs(self) -> Iterator[_Pair | Refused]:
         name, text = self._list()
         if text is None:
             for person in self.files.names("image"):
-                if self.files.has("cloth", person) and person.lower().endswith(PICTURES):
+                if person.lower().endswith(PICTURES):
                     yield self._own(person)
             return
         for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip():
+            if line.strip() and not is_comment(line):
                 yield self._parse(line, f"{name}:{number}: {printable(line.strip())}", number)
 
     def _own(self, person: str) -> _Pair | Refused:
         shown = printable(person)
-        if is_unicode(person):
-            return _Pair(person, person, shown)
-        return self._refuse(stem_of(shown), "unreadable_name", f"{shown}: the name is not valid Unicode", shown)
+        if not is_unicode(person):
+            return self._refuse(stem_of(shown), "unreadable_name", f"{shown}: the name is not valid Unicode", shown)
+        if not self.files.has("cloth", person):
+            message = f"no pair list names a garment for {shown}, and cloth/ has none of that name"
+            return self._refuse(stem_of(shown), "no_garment", message, shown)
+        return _Pair(person, person, shown)
 
     def _list(self) -> tuple[str, str | None]:
         """The split's pair list: its name and text; None where there is none."""
@@ -144,6 +157,8 @@ class _Split:
 
     def _parse(self, line: str, source: str, number: int) -> _Pair | Refused:
         person, garment = split_pair(line)
+        person = in_folder(person, (self.split, "image"))
+        garment = None if garment is None else in_folder(garment, (self.split, "cloth"))
         if self.split == "train" or self.pairing == "paired":
             return _Pair(person, person, source)  # the second column of train_pairs.txt is noise
         if garment is None and not leads_elsewhere(person):
@@ -155,26 +170,25 @@ class _Split:
 
     def _add(self, pair: _Pair) -> None:
         key = f"{printable(stem_of(pair.person))}+{printable(stem_of(pair.garment))}"
-        refuse = partial(self._refuse, key, source=pair.source)
-        for name, folder in ((pair.person, "image"), (pair.garment, "cloth")):
-            if leads_elsewhere(name):
-                self.found.refused.append(refuse("outside_root", f"{printable(name)} is no plain file name"))
-                return
-            if not self.files.has(folder, name):
-                self.found.refused.append(refuse("missing_file", f"{self.split}/{folder}/{printable(name)} is missing"))
-                return
-        references = self._references(pair)
-        link = self.files.leading_out(references.values())
-        if link:
-            self.found.refused.append(refuse("outside_root", f"{link} is a link out of the dataset"))
-            return
         record_id = f"{self.dataset}/{self.split}/{key}"
-        if record_id in self.ids:
-            self.found.refused.append(refuse("repeated_id", "another line's files have the same names but for endings"))
+        try:
+            self._check(pair)
+            references = self._references(pair)
+            if record_id in self.ids:
+                raise BadPath("repeated_id", "another line's files have the same names but for endings or accents")
+        except BadPath as fault:
+            self.found.refused.append(self._refuse(key, fault.error, str(fault), pair.source))
             return
         self.ids.add(record_id)
-        values = self._values(pair)
-        self.found.records.append(Listed(record_id, self.split, values, references, pair.source))
+        self.found.records.append(Listed(record_id, self.split, self._values(pair), references, pair.source))
+
+    def _check(self, pair: _Pair) -> None:
+        """Raises BadPath for a name that is no file of its folder."""
+        for name, folder in ((pair.person, "image"), (pair.garment, "cloth")):
+            if leads_elsewhere(name):
+                raise BadPath("outside_root", f"{printable(name)} is no plain file name")
+            if not self.files.has(folder, name):
+                raise BadPath("missing_file", f"{self.split}/{folder}/{printable(name)} is missing")
 
     def _references(self, pair: _Pair) -> dict[str, str]:
         person, garment = stem_of(pair.person), stem_of(pair.garment)

@@ -129,7 +129,7 @@ def test_without_lists_persons_with_their_own_garment_count(root: Path) -> None:
         found = listed(root, split)
         assert {item.values["person_id"] for item in found.records} == set(small_people()) - {LOWER[0]}
         assert all(item.values["paired"] and item.split == name for item in found.records)
-        assert errors(found) == ["unreadable_name"]
+        assert errors(found) == ["no_garment", "unreadable_name"]
 
 
 def test_train_takes_the_own_garment_and_paired_may_use_another_list(root: Path) -> None:
