@@ -7,24 +7,29 @@ with Pillow: OpenCV returns a palette PNG's colours instead of its ids.
 
 import io
 import json
+import re
 import struct
 import warnings
 import zlib
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from schemas import labels
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is not a decompression bomb
 KEPT_FORMATS = {"JPEG", "PNG", "WEBP"}  # bytes of these in 8-bit RGB go into a shard unchanged
+# Of Pillow's plug-ins: others start programs (EPS), or hold several pictures whose sizes no header check sees (ICO).
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "HEIF", "PPM", "JPEG2000")
 JPEG_QUALITY = 95
 MAX_GREY = 0.1  # of a mask's pixels; a JPEG mask has 0.02
 DARK, LIGHT = 40, 215  # what lies between is grey
 _EXIF_ORIENTATION = 0x0112
 
-Image.MAX_IMAGE_PIXELS = None  # `_open` checks the header against MAX_PIXELS; Pillow would only warn
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow refuses twice as many by itself; `_open` refuses from here on
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", module=r"PIL\.")  # remarks on odd EXIF data; what matters is raised
 
 
@@ -32,37 +37,96 @@ class CodecError(ValueError):
     """Bytes that are not what their column says; the message holds no address and no path."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Photo:
-    """A decoded photo: upright uint8 [h w 3] RGB; `notes` says what had to be converted."""
+    """A decoded photo: upright uint8 [h w 3] RGB in sRGB; `notes` says what had to be converted.
+
+    `alpha`, uint8 [h w], is there where some of it isn't opaque.
+    """
 
     pixels: np.ndarray
     format: str
     notes: tuple[str, ...]
+    alpha: np.ndarray | None = None
 
     @property
     def bytes_can_stay(self) -> bool:
-        """True when every reader that ignores EXIF decodes the file's own bytes to these pixels."""
+        """True when every reader that ignores EXIF and profiles decodes the file's own bytes to these pixels."""
         return self.format in KEPT_FORMATS and not self.notes
 
 
 def decode_photo(data: bytes) -> Photo:
-    """Any picture Pillow reads → upright RGB. CMYK, grey, palette and 16-bit are converted, alpha laid on white.
+    """Any picture Pillow reads → upright sRGB. CMYK, grey, palette and 16-bit are converted, alpha laid on white.
 
     Raises CodecError for empty, truncated or unreadable bytes and for more than MAX_PIXELS pixels (not decoded).
     """
-    image = _open(data)
+    image = open_picture(data)  # before getexif, which loads a PNG itself and raises OSError for a cut one
+    try:
+        return _photo(image)
+    except Exception as error:  # palettes without colours, profiles and EXIF data that are none
+        raise CodecError(f"damaged picture ({type(error).__name__})") from None
+
+
+def _photo(image: Image.Image) -> Photo:
     source_format, notes = image.format or "unknown", []
-    _load(image)  # before getexif, which loads a PNG itself and raises OSError for a cut one
+    profile = image.info.get("icc_profile")
+    if source_format == "MPO":
+        source_format = "JPEG"  # its first picture is an ordinary JPEG, and the only one that readers look at
+    elif _several_frames(image):
+        notes.append("first frame of several")
     orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     if orientation in range(2, 9):
         image = ImageOps.exif_transpose(image)
         notes.append(f"turned upright (EXIF orientation {orientation})")
     if image.mode != "RGB":
         notes.append(f"converted from mode {image.mode}")
-    if getattr(image, "n_frames", 1) > 1:
-        notes.append("first frame of several")
-    return Photo(_rgb(image), source_format, tuple(notes))
+    alpha = np.array(image.convert("RGBA").getchannel("A")) if image.has_transparency_data else None
+    pixels = _rgb(image)
+    if profile:
+        pixels, note = to_srgb(pixels, image.mode, profile)
+        notes += [note] if note else []
+    return Photo(
+        pixels, source_format, tuple(notes), alpha if alpha is not None and alpha.min(initial=255) < 255 else None
+    )
+
+
+def _several_frames(image: Image.Image) -> bool:
+    """Also where the second one is damaged, which Pillow notices when it counts them."""
+    try:
+        return getattr(image, "n_frames", 1) > 1
+    except Exception:
+        return True
+    finally:
+        image.seek(0)
+
+
+_SAME = 1  # of 255: profiles that differ from sRGB by no more are sRGB
+
+
+def to_srgb(pixels: np.ndarray, mode: str, profile: bytes) -> tuple[np.ndarray, str]:
+    """uint8 [h w 3] in sRGB, and a note where that changed colours; pixels of a profile that isn't for RGB stay."""
+    if mode not in ("RGB", "RGBA", "P", "PA"):
+        return pixels, ""
+    try:
+        source = ImageCms.getOpenProfile(io.BytesIO(profile))
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), "RGB", "RGB")
+        probe = _apply(transform, _PROBE)
+        if np.abs(probe.astype(int) - _PROBE).max() <= _SAME:
+            return pixels, ""
+        name = " ".join(ImageCms.getProfileDescription(source).split()) or "unnamed"
+        return _apply(transform, pixels), f"converted from the colour profile {name[:60]} to sRGB"
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return pixels, "the colour profile is damaged and was left out"
+
+
+def _apply(transform: ImageCms.ImageCmsTransform, pixels: np.ndarray) -> np.ndarray:
+    converted = ImageCms.applyTransform(Image.fromarray(pixels), transform)
+    assert converted is not None
+    return np.array(converted)
+
+
+_LEVELS = np.array([0, 64, 128, 192, 255], np.uint8)
+_PROBE = np.stack(np.meshgrid(_LEVELS, _LEVELS, _LEVELS), axis=-1).reshape(1, -1, 3)
 
 
 def decode_image(data: bytes) -> np.ndarray:
@@ -216,13 +280,23 @@ def open_picture(data: bytes) -> Image.Image:
     return _load(_open(data))
 
 
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of FORMATS that this installation reads."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
 def _open(data: bytes) -> Image.Image:
     if not data:
         raise CodecError("empty file")
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=_formats())
     except UnidentifiedImageError:
         raise CodecError("not a picture") from None
+    except Image.DecompressionBombError as error:
+        count = "".join(re.findall(r"\((\d+) pixels\)", str(error)))
+        raise CodecError(f"{count or 'too many'} pixels; at most {MAX_PIXELS} are decoded") from None
     except Exception as error:  # Pillow's plug-ins raise many types on hostile headers
         raise CodecError(f"unreadable picture ({type(error).__name__})") from None
     width, height = image.size

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from annotators.functional import densepose, parsing
+from annotators.functional import crosschecks, densepose, parsing
 from annotators.functional import geometry as shapes
 from schemas import codecs, fields, kinds, labels, record
+from schemas.foreign import keypoints, label_maps, masks
 from schemas.uv import decode_uv
 
 Size = tuple[int, int]  # height, width
 PARTS = "densepose_parts"  # a part map on its own: no column, but `densepose_image` follows from it
+SLACK = 0.01  # of a side, by which tools round sizes to multiples of 2, 8 or 64
 SMALLEST = 8  # a picture with less than 1/8 of its photo's sides is taken for something else
 
 
@@ -34,11 +36,16 @@ def decode(reference: str, data: bytes, size: Size) -> Found:
         return _densepose(reference, data, size)
     field = kinds.TRYON.fields[reference]
     if fields.kind(field) == "keypoints":
-        return Found(dict(codecs.decode_keypoints(data, size)))
+        found = keypoints.read(data, size)
+        return Found(found.columns, found.note)
     if fields.kind(field) == "image":
         return _picture(reference, data, size)
-    value, note = _at_size(record.decode(field, {"bytes": data}), size, nearest=True)
-    return Found({reference: value}, note)
+    if fields.kind(field) == "mask":
+        annotation = masks.read(data, painted_is_transparent=reference == "agnostic_mask")
+    else:
+        annotation = label_maps.read(data, fields.label_space(field))
+    value, note = _at_size(annotation.value, size, nearest=True)
+    return Found({reference: value}, _joined(annotation.note, note))
 
 
 def decode_iuv(parts: bytes, uv: bytes, size: Size) -> Found:
@@ -62,14 +69,21 @@ def _densepose(reference: str, data: bytes, size: Size) -> Found:
         if reference != "densepose_image":
             return Found({PARTS: parts}, note)
         return Found({reference: densepose.render(parts)}, _joined(note, "drawn from a shipped part map"))
-    if reference == "densepose_image":
-        return _picture(reference, data, size)
     photo = codecs.decode_photo(data)
-    highest = int(photo.pixels[..., 0].max(initial=0))
-    if highest > max(labels.DensePose) or photo.format == "JPEG":
-        raise codecs.CodecError(f"not I, U, V: {photo.format} with part ids up to {highest}; allowed are 0 to 24")
-    value, note = _at_size(photo.pixels, size, nearest=True)
-    return Found({reference: value}, note, photo.bytes_can_stay and not note)
+    order = crosschecks.densepose_channels(photo.pixels)
+    if reference == "densepose_image" and not order:
+        return _picture(reference, data, size)
+    if photo.format == "JPEG":
+        raise codecs.CodecError("not I, U, V: JPEG mixes them; allowed is PNG")
+    iuv = photo.pixels[..., ::-1] if order == "vui" else photo.pixels
+    highest = int(iuv[..., 0].max(initial=0))
+    if highest > max(labels.DensePose):
+        raise codecs.CodecError(f"not I, U, V: part ids up to {highest}; allowed are 0 to 24")
+    value, resized = _at_size(np.ascontiguousarray(iuv), size, nearest=True)
+    turned = "channels V, U, I read in the order I, U, V" if order == "vui" else ""
+    if reference == "densepose_image":
+        return Found({reference: densepose.render(value[..., 0])}, _joined(turned, resized, "drawn from I, U, V"))
+    return Found({reference: value}, _joined(turned, resized), photo.bytes_can_stay and not turned and not resized)
 
 
 def _part_ids(reference: str, data: bytes) -> np.ndarray | None:
@@ -103,11 +117,11 @@ def _at_size(value: np.ndarray, size: Size, nearest: bool) -> tuple[np.ndarray, 
 
 
 def _same_shape(own: Size, photo: Size) -> bool:
-    """True where one side, scaled as the other, is the photo's but for rounding, and the picture isn't tiny."""
+    """True where one side, scaled as the other, is nearly the photo's, and the picture isn't tiny."""
     (height, width), (photo_height, photo_width) = own, photo
     large_enough = SMALLEST * height >= photo_height and SMALLEST * width >= photo_width
-    by_height = abs(photo_width * height / photo_height - width) <= 1
-    by_width = abs(photo_height * width / photo_width - height) <= 1
+    by_height = abs(photo_width * height / photo_height - width) <= max(1, SLACK * width)
+    by_width = abs(photo_height * width / photo_width - height) <= max(1, SLACK * height)
     return large_enough and (by_height or by_width)
 
 

@@ -44,10 +44,13 @@ def _ids(image: Image.Image, space: str) -> tuple[np.ndarray, tuple[str, ...]]:
         raise CodecError(f"label map in mode {image.mode}; allowed are P, L, RGB and RGBA")
     colours = pixels[..., :3]
     alpha = ("alpha left out",) if image.mode == "RGBA" else ()
-    if (colours == colours[..., :1]).all():
-        return np.ascontiguousarray(colours[..., 0]), alpha
     used, places = np.unique(colours.reshape(-1, 3), axis=0, return_inverse=True)
+    grey = bool((used == used[:, :1]).all())
+    if grey and set(used[:, 0].tolist()) <= {*labels.SPACES[space], BORDER}:
+        return np.ascontiguousarray(colours[..., 0]), alpha
     ids = _ids_of(used, space)
+    if ids is None and grey:
+        return np.ascontiguousarray(colours[..., 0]), alpha
     if ids is None:
         raise CodecError(f"label map in {len(used)} colours that aren't those of a palette of {space}")
     return ids[places].reshape(colours.shape[:2]), (*alpha, "ids read from the palette's colours")

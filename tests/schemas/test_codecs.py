@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
+from PIL import Image, ImageCms
 
 from schemas import codecs, labels
 from schemas.foreign import keypoints, label_maps, masks
@@ -125,8 +125,76 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     import zlib
 
     png[29:33] = zlib.crc32(bytes(png[12:29])).to_bytes(4, "big")
-    with pytest.raises(codecs.CodecError, match="50000x50000 pixels; at most"):
+    with pytest.raises(codecs.CodecError, match="2500000000 pixels; at most"):
         codecs.decode_photo(bytes(png))
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "TIFF"])
+def test_a_damaged_second_frame_leaves_the_first(file_format: str) -> None:
+    first = Image.new("RGB", (40, 30), (200, 10, 10))
+    whole = saved(first, file_format, save_all=True, append_images=[Image.new("RGB", (40, 30), (10, 200, 10))])
+    photo = codecs.decode_photo(whole)
+    assert photo.pixels[5, 5].tolist() == [200, 10, 10] and "first frame of several" in photo.notes
+    for cut in range(len(whole) - 12, len(whole) - 2, 3):
+        try:
+            photo = codecs.decode_photo(whole[:cut])
+        except codecs.CodecError:
+            continue
+        assert photo.pixels.shape == (30, 40, 3)
+
+
+def test_a_palette_picture_without_its_palette_is_refused() -> None:
+    image = Image.new("P", (9, 9))
+    image.putpalette([9] * 30)
+    data = saved(image, "PNG")
+    start = data.index(b"PLTE") - 4
+    length = int.from_bytes(data[start : start + 4], "big")
+    with pytest.raises(codecs.CodecError):
+        codecs.decode_photo(data[:start] + data[start + 12 + length :])
+
+
+def test_formats_that_start_programs_are_no_pictures() -> None:
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n"
+    icon = saved(Image.new("RGB", (16, 16)), "ICO")
+    for data in (eps, icon):
+        with pytest.raises(codecs.CodecError, match="not a picture"):
+            codecs.decode_photo(data)
+
+
+def test_the_first_picture_of_an_mpo_is_a_jpeg() -> None:
+    photo, other = Image.new("RGB", (32, 24), (90, 120, 30)), Image.new("RGB", (32, 24))
+    found = codecs.decode_photo(saved(photo, "MPO", save_all=True, append_images=[other]))
+    assert found.format == "JPEG" and found.bytes_can_stay and abs(int(found.pixels[0, 0, 1]) - 120) < 3
+
+
+def wide_gamut_profile() -> bytes:
+    """Linear light with sRGB's primaries: mid-grey becomes much lighter."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    curve = profile.index(b"para")
+    gamma_one = b"curv" + bytes(4) + (0).to_bytes(4, "big")
+    return profile[:curve] + gamma_one + profile[curve + len(gamma_one) :]
+
+
+def test_colours_of_another_profile_are_converted() -> None:
+    image = Image.new("RGB", (8, 8), (128, 128, 128))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    same = codecs.decode_photo(saved(image, "PNG", icc_profile=srgb))
+    assert same.bytes_can_stay and same.pixels[0, 0].tolist() == [128, 128, 128]
+    other = codecs.decode_photo(saved(image, "PNG", icc_profile=wide_gamut_profile()))
+    assert other.pixels[0, 0].min() > 170 and "colour profile" in other.notes[0] and not other.bytes_can_stay
+    broken = codecs.decode_photo(saved(image, "PNG", icc_profile=b"no profile"))
+    assert broken.pixels[0, 0].tolist() == [128, 128, 128] and "damaged" in broken.notes[0]
+
+
+def test_alpha_comes_along_upright() -> None:
+    pixels = np.full((6, 4, 4), 255, np.uint8)
+    pixels[0, 0] = (10, 20, 30, 0)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    photo = codecs.decode_photo(saved(Image.fromarray(pixels), "PNG", exif=exif))
+    assert photo.alpha is not None and np.argwhere(photo.alpha == 0).tolist() == [[5, 3]]
+    assert photo.pixels[5, 3].tolist() == [255, 255, 255]
+    assert codecs.decode_photo(saved(Image.new("RGBA", (4, 4), (1, 2, 3, 255)), "PNG")).alpha is None
 
 
 def test_a_photo_is_no_mask() -> None:

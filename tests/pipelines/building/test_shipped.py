@@ -161,3 +161,37 @@ def test_everything_moves_along_with_its_photo() -> None:
     assert moved.shape == (64, 64, 3) and set(np.unique(moved)) <= set(range(25))
     assert (shipped.moved(shipped.PARTS, parts(), geometry) == moved[..., 0]).all()
     assert shipped.moved("densepose", iuv, shapes.identity(*SIZE)) is iuv
+
+
+@pytest.mark.parametrize("reference", ["densepose_image", "densepose"])
+@pytest.mark.parametrize("channels", [(0, 1, 2), (2, 1, 0)])
+def test_numbers_in_the_picture_folder_and_the_other_way_round(reference: str, channels: tuple[int, ...]) -> None:
+    ids = np.clip(np.indices(SIZE)[0] * 24 // SIZE[0], 0, 24).astype(np.uint8)
+    iuv = np.dstack([ids, np.where(ids > 0, 200, 0), np.where(ids > 0, 90, 0)]).astype(np.uint8)
+    found = shipped.decode(reference, codecs.encode_png(np.ascontiguousarray(iuv[..., list(channels)])), SIZE)
+    expected = labels.DENSEPOSE_COLOURS[ids] if reference == "densepose_image" else iuv
+    assert (found.columns[reference] == expected).all()
+    assert ("V, U, I" in found.note) == (channels[0] == 2)
+    assert found.bytes_can_stay == (reference == "densepose" and channels[0] == 0)
+
+
+def test_annotations_in_other_forms_say_so() -> None:
+    set_ = np.zeros(SIZE, bool)
+    set_[2:5, 2:4] = True
+    small = shipped.decode("agnostic_mask", codecs.encode_png(set_.astype(np.uint8)), SIZE)
+    assert ((small.columns["agnostic_mask"] > 0) == set_).all() and "0 and 1" in small.note
+    ids = np.where(set_, 5, 13).astype(np.uint8)
+    coloured = shipped.decode("parse", codecs.encode_png(labels.PALETTES["cihp"][ids]), SIZE)
+    assert (coloured.columns["parse"] == ids).all() and "colours" in coloured.note
+
+
+@pytest.mark.parametrize(
+    ("own", "fits"), [((512, 386), True), ((512, 381), True), ((512, 400), False), ((90, 70), False)]
+)
+def test_sizes_that_were_rounded(own: tuple[int, int], fits: bool) -> None:
+    data = codecs.encode_mask(np.full(own, 255, np.uint8))
+    if not fits:
+        with pytest.raises(codecs.CodecError, match="its photo has 1024x768"):
+            shipped.decode("agnostic_mask", data, (1024, 768))
+        return
+    assert "another size" in shipped.decode("agnostic_mask", data, (1024, 768)).note
