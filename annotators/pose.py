@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from annotators.common import weights
-from annotators.functional import keypoints, skeletons
+from annotators.functional import densepose, keypoints, skeletons
 from annotators.networks import mediapipe_tasks
 from schemas import fields, labels
 from schemas.cli.options import option, runtime
@@ -24,6 +24,7 @@ from schemas.labels import Body25
 
 READS = ("person_image",)
 MAY_READ = ("person_box",)
+HINTS = ("parse", "densepose", "densepose_image")  # of which side a person shows, where they were shipped
 
 # Settings that write columns which are not written otherwise.
 ASKED_BY = {
@@ -32,9 +33,19 @@ ASKED_BY = {
     "pose_image": {"pose_image": True},
 }
 
+SIDES_ASSUMED = "left and right assumed as in a front view: the face is cut off"
+_EYES = (2, 5)  # MediaPipe's landmarks of left and right eye
 _MAX_PEOPLE = 4  # that MediaPipe looks for in a photo
 _BOX_GROWTH = 0.25  # of the box's longer side, on each side: what MediaPipe needs to see around a person
 _ARMS = {"left": (5, 6, 7), "right": (2, 3, 4)}  # shoulder, elbow, wrist in BODY_25; the order of keypoints_hands
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A person: BODY_25 [25 3]; `unsure` where the finder had no face to tell left from right by."""
+
+    body: np.ndarray
+    unsure: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,9 +86,7 @@ class PoseEstimator:
         self.config = config
         paths = {name: weights.locate(name, config.weights_dir) for name in config.weights()}
         if config.backend == "openpose":
-            self.find_people: Callable[..., list[list[np.ndarray]]] = OpenPosePeople(
-                paths["openpose_body"], config.device
-            )
+            self.find_people: Callable[..., list[list[Seen]]] = OpenPosePeople(paths["openpose_body"], config.device)
         else:
             self.find_people = MediaPipePeople(paths["pose_landmarker"])
         self.find_face = FaceFinder(paths["face_landmarker"]) if config.face else None
@@ -92,16 +101,20 @@ class PoseEstimator:
         photos = [np.ascontiguousarray(record["person_image"]) for record in records]
         boxes = [record.get("person_box") for record in records]
         crowds = self.find_people(photos, boxes)
-        return [self._columns(*each) for each in zip(photos, crowds, boxes, strict=True)]
+        return [self._columns(*each) for each in zip(records, photos, crowds, boxes, strict=True)]
 
-    def _columns(self, photo: np.ndarray, people: list[np.ndarray], box: np.ndarray | None) -> dict[str, Any]:
-        people = [person for person in people if keypoints.present(person).any()]
-        body = self._choose(photo, people, box)
-        if body is None and self.config.nobody == "reject":
+    def _columns(
+        self, record: dict[str, Any], photo: np.ndarray, people: list[Seen], box: np.ndarray | None
+    ) -> dict[str, Any]:
+        people = [person for person in people if keypoints.present(person.body).any()]
+        seen = self._choose(photo, people, box)
+        if seen is None and self.config.nobody == "reject":
             raise ValueError("no person found")
-        if body is None:
+        if seen is None:
             return {field.name: None for field in self.config.fields()}
+        body, note = _sides(seen, record)
         columns: dict[str, Any] = {"keypoints": body, "people": len(people)}
+        columns |= {"notes": {"keypoints": note}} if note else {}
         columns["person_box"] = keypoints.body_box(body, *photo.shape[:2]) if box is None else box
         if self.find_face:
             columns["keypoints_face"] = self.find_face(photo, body)
@@ -111,18 +124,37 @@ class PoseEstimator:
             columns["pose_image"] = self._draw(photo, body, columns.get("keypoints_hands"))
         return columns
 
-    def _choose(self, photo: np.ndarray, people: list[np.ndarray], box: np.ndarray | None) -> np.ndarray | None:
+    def _choose(self, photo: np.ndarray, people: list[Seen], box: np.ndarray | None) -> Seen | None:
         if not people:
             return None
+        bodies = [person.body for person in people]
         if box is None:
-            return people[keypoints.choose(people, self.config.person, *photo.shape[:2])]
-        index = keypoints.choose_in_box(people, box)
+            return people[keypoints.choose(bodies, self.config.person, *photo.shape[:2])]
+        index = keypoints.choose_in_box(bodies, box)
         return None if index is None else people[index]
 
     def _draw(self, photo: np.ndarray, body: np.ndarray, hands: np.ndarray | None) -> np.ndarray:
         if self.config.pose_style == "coco18":
             return skeletons.coco18(labels.body25_to_coco18(body), *photo.shape[:2])
         return skeletons.body25(body, photo.shape[0], photo.shape[1], hands)
+
+
+def _sides(seen: Seen, record: dict[str, Any]) -> tuple[np.ndarray, str]:
+    """The joints with left and right as other annotations say, or as in a front view; a note where that was assumed.
+
+    Without a face MediaPipe took 6 of 26 front views for back views, and no other photo.
+    """
+    back = keypoints.shows_back(seen.body)
+    if not seen.unsure:
+        return seen.body, ""
+    picture = record.get("densepose_image")
+    parts = record["densepose"][..., 0] if record.get("densepose") is not None else None
+    if parts is None and picture is not None:
+        parts = densepose.decode(picture)
+    side = keypoints.side_of(record.get("parse"), parts)
+    if back != (side == "back"):
+        return keypoints.swap_sides(seen.body), "" if side else SIDES_ASSUMED
+    return seen.body, ""
 
 
 class OpenPosePeople:
@@ -133,9 +165,9 @@ class OpenPosePeople:
 
         self.find = openpose.PeopleFinder(path, device)
 
-    def __call__(self, photos: list[np.ndarray], boxes: list[np.ndarray | None]) -> list[list[np.ndarray]]:
+    def __call__(self, photos: list[np.ndarray], boxes: list[np.ndarray | None]) -> list[list[Seen]]:
         """BODY_25 people per photo; feet are always absent."""
-        return [[labels.coco18_to_body25(person) for person in people] for people in self.find(photos)]
+        return [[Seen(labels.coco18_to_body25(person)) for person in people] for people in self.find(photos)]
 
 
 class MediaPipePeople:
@@ -144,11 +176,11 @@ class MediaPipePeople:
     def __init__(self, path: Path) -> None:
         self.detect = Landmarker("Pose", path, num_poses=_MAX_PEOPLE)
 
-    def __call__(self, photos: list[np.ndarray], boxes: list[np.ndarray | None]) -> list[list[np.ndarray]]:
+    def __call__(self, photos: list[np.ndarray], boxes: list[np.ndarray | None]) -> list[list[Seen]]:
         """BODY_25 people per photo; joints not visible, or outside the part that was looked at, are absent."""
         return [self._people(photo, box) for photo, box in zip(photos, boxes, strict=True)]
 
-    def _people(self, photo: np.ndarray, box: np.ndarray | None) -> list[np.ndarray]:
+    def _people(self, photo: np.ndarray, box: np.ndarray | None) -> list[Seen]:
         frame = _whole(photo) if box is None else _grown(np.asarray(box, np.float64), *photo.shape[:2])
         part, shift = _cut(photo, frame)
         found = self.detect(part)
@@ -157,7 +189,8 @@ class MediaPipePeople:
         for landmarks in found.pose_landmarks:
             points = np.array([(p.x, p.y, p.visibility or 0.0) for p in landmarks])
             body = keypoints.mediapipe_to_body25(points * (width, height, 1))
-            people.append(_moved(keypoints.within_frame(body, height, width), shift))
+            faceless = bool((points[list(_EYES), 1] < 0).all())
+            people.append(Seen(_moved(keypoints.within_frame(body, height, width), shift), faceless))
         return people
 
 

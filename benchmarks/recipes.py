@@ -25,6 +25,7 @@ from annotators.functional.agnostic import inputs
 from benchmarks.plain_recipes import body, catvton, fitdit, loaders, ootdiffusion
 from pipelines.sources import sample
 from schemas import codecs
+from schemas.foreign import keypoints as keypoint_files
 
 Record = dict[str, Any]
 Made = np.ndarray | tuple[np.ndarray, np.ndarray]
@@ -108,7 +109,7 @@ def photographed_people(folder: Path) -> Iterator[Record]:
             yield {
                 "person_image": codecs.decode_image(image.read_bytes()),
                 "parse": codecs.decode_label_map(parse.read_bytes(), "cihp"),
-                "keypoints": codecs.decode_keypoints(path.read_bytes())["keypoints"],
+                "keypoints": keypoint_files.read(path.read_bytes()).columns["keypoints"],
                 "category": "upper_body",
             }
 

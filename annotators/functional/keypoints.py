@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from schemas.labels import Body25, Coco18
+from schemas.labels import FLIP_BODY_25, Body25, Cihp, Coco18, DensePose
 
 PERSON_CHOICES = ("largest", "center", "score")
 BODY, FACE, HAND = 25, 70, 21  # points in OpenPose's lists
@@ -94,6 +94,47 @@ def within_frame(keypoints: np.ndarray, height: float, width: float, min_score: 
     x, y, score = keypoints.T
     kept = (score >= min_score) & (x >= 0) & (y >= 0) & (x < width) & (y < height)
     return np.where(kept[:, None], keypoints, 0).astype(np.float32)
+
+
+def shows_back(keypoints: np.ndarray) -> bool:
+    """True where the right shoulder (or hip, where one shoulder is absent) of [25 3] lies to the right of the left."""
+    there = present(keypoints)
+    for right, left in ((Body25.RIGHT_SHOULDER, Body25.LEFT_SHOULDER), (Body25.RIGHT_HIP, Body25.LEFT_HIP)):
+        if there[right] and there[left]:
+            return bool(keypoints[right, 0] > keypoints[left, 0])
+    return False
+
+
+def swap_sides(keypoints: np.ndarray) -> np.ndarray:
+    """The same joints [25 k], left and right names exchanged."""
+    return keypoints[FLIP_BODY_25]
+
+
+def side_of(parse: np.ndarray | None, parts: np.ndarray | None) -> str:
+    """ "front" or "back" of a person by a CIHP parse or DensePose parts uint8 [h w]; "" where neither tells.
+
+    DensePose tells chest from back; a parse has arms, legs and shoes by side, and in a front view the left ones lie
+    to the right in the picture.
+    """
+    if parts is not None:
+        chest, back = np.sum(parts == DensePose.TORSO_FRONT), np.sum(parts == DensePose.TORSO_BACK)
+        if chest + back > _LEAST_SEEN * parts.size:
+            return "front" if chest > back else "back"
+    if parse is None:
+        return ""
+    for left, right in _SIDED:
+        columns = [np.flatnonzero((parse == label).any(axis=0)) for label in (left, right)]
+        if all(len(found) > _LEAST_SEEN * parse.shape[1] for found in columns):
+            return "front" if columns[0].mean() > columns[1].mean() else "back"
+    return ""
+
+
+_LEAST_SEEN = 0.01  # of the picture, or of its width
+_SIDED = (
+    (Cihp.LEFT_ARM, Cihp.RIGHT_ARM),
+    (Cihp.LEFT_SHOE, Cihp.RIGHT_SHOE),
+    (Cihp.LEFT_LEG, Cihp.RIGHT_LEG),
+)
 
 
 def mediapipe_to_body25(landmarks: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from annotators.common import batching, registry, weights
 from annotators.functional import keypoints
 from annotators.networks import openpose
 from schemas import codecs, labels
+from schemas.foreign import keypoints as keypoint_files
 from schemas.labels import Body25, Coco18
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -72,7 +73,7 @@ def reference_poses():
         pytest.skip(f"no openpose_json in {DATA}")
     photos = persons("vitonhd_mini/test/image/*.jpg")
     return [
-        (photos[file.name.removesuffix("_keypoints.json")], codecs.decode_keypoints(file.read_bytes())["keypoints"])
+        (photos[file.name.removesuffix("_keypoints.json")], keypoint_files.read(file.read_bytes()).columns["keypoints"])
         for file in files
     ]
 
@@ -229,7 +230,7 @@ def owner(body, boxes):
 
 def test_two_people_one_is_chosen(models, estimator):
     photo, boxes = two_people(estimator)
-    people = estimator.find_people([photo], [None])[0]
+    people = [person.body for person in estimator.find_people([photo], [None])[0]]
     best = owner(max(people, key=lambda body: body[:, 2].sum()), boxes)
     for person, expected in (("largest", 0), ("center", 1), ("score", best)):
         choosing = pose.Config(person=person, weights_dir=str(models)).build()
@@ -563,3 +564,72 @@ def test_wrapped_names_are_understood(tiny_openpose, tmp_path):
 def test_a_device_that_is_not_there(tiny_openpose):
     with pytest.raises(ValueError, match="device 'cuda:99' is not available"):
         openpose.load(tiny_openpose / "body_pose_model.pth", "cuda:99")
+
+
+def faceless(body, height, width):
+    """What MediaPipe says of a photo that ends at the shoulders: eyes above the frame."""
+    answer = mediapipe_answer(body)
+
+    def beheaded(picture):
+        found = answer(picture)
+        for landmark in (2, 5):
+            found.pose_landmarks[0][landmark].y = -0.02
+        return found
+
+    return beheaded
+
+
+PHOTO = np.full((200, 160, 3), 120, np.uint8)
+
+
+def seen_sides(fake_mediapipe, body, **shipped):
+    estimator = fake_mediapipe({}, Pose=faceless(body, *PHOTO.shape[:2])).build()
+    (columns,) = estimator([{"person_image": PHOTO, **shipped}])
+    right, left = columns["keypoints"][[2, 5], 0]
+    return ("front" if right < left else "back"), columns.get("notes", {})
+
+
+@pytest.fixture
+def front_body():
+    """BODY_25 of somebody who faces the camera, in pixels of PHOTO."""
+    body = np.zeros((25, 3), np.float32)
+    places = {2: (55, 50), 3: (45, 90), 4: (42, 125), 5: (105, 50), 6: (115, 90), 7: (118, 125), 9: (65, 130)}
+    for joint, place in (places | {12: (95, 130), 10: (66, 170), 13: (94, 170), 1: (80, 50), 8: (80, 130)}).items():
+        body[joint] = *place, 0.9
+    return body
+
+
+def test_without_a_face_a_person_is_taken_to_show_the_front(fake_mediapipe, front_body):
+    assert seen_sides(fake_mediapipe, front_body) == ("front", {})
+    side, notes = seen_sides(fake_mediapipe, front_body[labels.FLIP_BODY_25])
+    assert side == "front" and notes == {"keypoints": pose.SIDES_ASSUMED}
+
+
+@pytest.mark.parametrize("side", ["front", "back"])
+@pytest.mark.parametrize("named", ["front", "back"])
+@pytest.mark.parametrize("evidence", ["parse", "densepose", "densepose_image"])
+def test_other_annotations_tell_the_side(fake_mediapipe, front_body, side, named, evidence):
+    parse, parts = np.zeros(PHOTO.shape[:2], np.uint8), np.zeros(PHOTO.shape[:2], np.uint8)
+    parse[60:120, 20:40], parse[60:120, 120:140] = (15, 14) if side == "front" else (14, 15)
+    parts[60:120, 50:110] = 2 if side == "front" else 1
+    iuv = np.dstack([parts, parts, parts])
+    shipped = {"parse": parse, "densepose": iuv, "densepose_image": labels.DENSEPOSE_COLOURS[parts]}
+    body = front_body if named == "front" else front_body[labels.FLIP_BODY_25]
+    assert seen_sides(fake_mediapipe, body, **{evidence: shipped[evidence]}) == (side, {})
+
+
+def test_a_face_decides_before_anything_else(fake_mediapipe, front_body):
+    back = front_body[labels.FLIP_BODY_25]
+    estimator = fake_mediapipe({}, Pose=mediapipe_answer(back)).build()
+    (columns,) = estimator([{"person_image": PHOTO}])
+    assert columns["keypoints"][2, 0] > columns["keypoints"][5, 0] and "notes" not in columns
+
+
+def test_real_photos_that_end_at_the_chin(models, data):
+    """Front views of Dress Code whose faces are cut off."""
+    photos = sorted((data / "dresscode_mini").glob("*/images/*_0.jpg"))
+    estimator = pose.Config(weights_dir=str(models)).build()
+    for path in photos:
+        (columns,) = estimator([{"person_image": codecs.decode_image(path.read_bytes())}])
+        body = columns["keypoints"]
+        assert body[2, 0] < body[5, 0], path.name

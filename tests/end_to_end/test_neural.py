@@ -24,6 +24,7 @@ from support.tiny_models import (
 )
 
 from schemas import codecs, fields, kinds, labels, record
+from schemas.foreign import keypoints as keypoint_files
 
 Command = Callable[..., Result]
 BUILD = "pipelines.build_vitonhd"
@@ -168,7 +169,7 @@ def test_accuracy_of_pose_on_real_people(data: Path, models: Path) -> None:
     hits, joints = 0, 0
     for name, path in shipped.items():
         photo = codecs.decode_image((folder / f"image/{name}.jpg").read_bytes())
-        truth = codecs.decode_keypoints(path.read_bytes())["keypoints"]
+        truth = keypoint_files.read(path.read_bytes()).columns["keypoints"]
         right, seen = pck(made([{"person_image": photo}])[0]["keypoints"], truth, 0.1)
         hits, joints = hits + right, joints + seen
     assert hits / joints >= 0.9

@@ -17,6 +17,7 @@ from PIL import Image
 from annotators.functional import agnostic, masks
 from annotators.functional.garment_mask import garment_mask
 from schemas import codecs, labels
+from schemas.foreign import keypoints as keypoint_files
 
 SHARED = Path(__file__).parents[3] / "shared"
 PARITY = Path(os.environ.get("VTON_PARITY") or SHARED / "parity") / "agnostic"
@@ -64,7 +65,7 @@ def person(name, absent=()):
     if not found:
         pytest.skip(f"no person {name} in {MINI}")
     split = found[0].parent.parent
-    keypoints = codecs.decode_keypoints(found[0].read_bytes())["keypoints"]
+    keypoints = keypoint_files.read(found[0].read_bytes()).columns["keypoints"]
     keypoints[list(absent)] = 0
     return pixels(split / "image" / f"{name}.jpg"), pixels(split / "image-parse-v3" / f"{name}.png"), keypoints
 

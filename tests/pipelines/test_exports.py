@@ -23,6 +23,7 @@ from pipelines.sources.tryon import vitonhd
 from schemas import codecs
 from schemas.cli.flags import UsageError
 from schemas.folders import LocalFolder, RemoteFolder, open_folder
+from schemas.foreign import keypoints as keypoint_files
 from schemas.labels import Atr, Body25, Cihp, Coco18
 
 Rows = list[dict[str, Any]]
@@ -286,7 +287,7 @@ def test_keypoints_are_exact(tmp_path: Path) -> None:
     body = generator.random((25, 3), np.float32) * np.float32(1e3)
     row = finished.row("a", "a", keypoints=body, keypoints_hands=hands, keypoints_face=face)
     out, _ = made(tmp_path, "vitonhd", [row])
-    found = codecs.decode_keypoints((out / "test/openpose_json/a_keypoints.json").read_bytes())
+    found = keypoint_files.read((out / "test/openpose_json/a_keypoints.json").read_bytes()).columns
     for name, value in (("keypoints", body), ("keypoints_hands", hands), ("keypoints_face", face)):
         assert np.array_equal(found[name], value), name
 

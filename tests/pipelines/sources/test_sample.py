@@ -12,6 +12,7 @@ from pipelines.drawing.garments import GARMENTS
 from pipelines.drawing.people import PEOPLE
 from pipelines.sources import sample
 from schemas import codecs, labels
+from schemas.foreign import keypoints as keypoint_files
 from schemas.labels import Body25, Category, Cihp, DensePose
 
 IDS = sorted(PEOPLE)
@@ -72,7 +73,7 @@ def test_every_file_decodes_to_the_truth(root: Path, truth: dict[str, sample.Tru
         folder = root / drawn.split
         parse = codecs.decode_label_map((folder / f"image-parse-v3/{person_id}.png").read_bytes(), "cihp")
         assert np.array_equal(parse, drawn.parse)
-        points = codecs.decode_keypoints((folder / f"openpose_json/{person_id}_keypoints.json").read_bytes())
+        points = keypoint_files.read((folder / f"openpose_json/{person_id}_keypoints.json").read_bytes()).columns
         assert np.allclose(points["keypoints"], drawn.keypoints, atol=1e-5)
         mask = codecs.decode_mask((folder / f"cloth-mask/{person_id}.jpg").read_bytes())
         assert np.mean(mask != drawn.garment_mask) < 2e-3
