@@ -54,8 +54,8 @@ def build(request: Request) -> int:
         garment_canvas=request.garment_canvas,
     )
     listing = _listing(request, root)
-    for line in listing.told():
-        _say(line)
+    for remark in listing.told():
+        _say(remark)
     made = plan.make(
         (plan.planned(item, listing.files, configured.recompute) for item in listing.records),
         listing.refused,
