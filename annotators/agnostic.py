@@ -1,9 +1,10 @@
 """Agnostic picture, mask and parse of a person photo by one of the recipes of `annotators.functional.agnostic`.
 
-`recipe` may name several: the first fills the plain columns, each further one `agnostic_mask_<recipe>`. A recipe says
-nothing about some categories (hrviton and vitonhd: anything but upper_body): its columns are null there, and
-`parse_agnostic` is null for recipes that don't undress the parse. Records without the column `category` count as
-upper_body, which is what VITON-HD holds; where it is there but null, recipes that go by the category give null.
+`recipe` may name several: the first fills the plain columns, each further one `agnostic_mask_<recipe>`. `auto` draws
+upper garments as `hrviton` does and all others as `dresscode`, and notes which. A recipe says nothing about some
+categories (hrviton and vitonhd: anything but upper_body): its columns are null there, and `parse_agnostic` is null for
+recipes that don't undress the parse. Records without the column `category` count as upper_body, which is what VITON-HD
+holds; where it is there but null, recipes that go by the category give null.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ _MASK_TYPE_HELP = "region that catvton repaints; auto: upper, lower or overall, 
 
 @dataclass(frozen=True)
 class Config:
-    recipe: str = option("hrviton", _RECIPE_HELP, choices=tuple(RECIPES), many=True)
+    recipe: str = option("auto", _RECIPE_HELP, choices=tuple(RECIPES), many=True)
     model_type: str = option("hd", _MODEL_TYPE_HELP, choices=MODEL_TYPES)
     mask_type: str = option("auto", _MASK_TYPE_HELP, choices=("auto", *MASK_TYPES))
 
@@ -64,6 +65,9 @@ class Agnostic:
         columns: dict[str, Any] = dict.fromkeys(self.columns)
         plain, *others = self.recipes
         drawn = self._draw(plain, record)
+        by = drawn.pop("recipe", "")
+        if by:
+            columns["notes"] = dict.fromkeys(drawn, f"drawn by {by}")
         if drawn:
             columns |= drawn | {"agnostic_image": paint(record["person_image"], drawn["agnostic_mask"])}
         for name in others:
@@ -73,8 +77,7 @@ class Agnostic:
     def _draw(self, name: str, record: Mapping[str, Any]) -> dict[str, Any]:
         """The recipe's columns; none for a category that it doesn't cover, or has to know and doesn't."""
         recipe, category = self.recipes[name], record.get("category", Category.UPPER_BODY)
-        if category is None and not recipe.by_category:
-            category = Category.UPPER_BODY
+        category = recipe.assumed if category is None else category
         if category not in recipe.categories:
             return {}
         drawn = recipe.draw(record, category, self.settings)

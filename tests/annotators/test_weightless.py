@@ -27,7 +27,7 @@ def run(name, *records, **values):
 def test_agnostic_writes_picture_mask_and_parse():
     given = record()
     (made,) = run("agnostic", given)
-    assert set(made) == {"agnostic_image", "agnostic_mask", "parse_agnostic"}
+    assert set(made) == {"agnostic_image", "agnostic_mask", "parse_agnostic", "notes"}
     picture, mask = agnostic.hrviton(given["person_image"], given["parse"], given["keypoints"])
     np.testing.assert_array_equal(made["agnostic_image"], picture)
     np.testing.assert_array_equal(made["agnostic_mask"], mask)

@@ -19,7 +19,7 @@ from schemas import fields, labels
 
 DATA = Path(os.environ.get("VTON_DATA") or Path(__file__).parents[3] / "shared/data")
 DRAWN = ("00001_00", "00008_00", "00012_00", "00015_00")  # two upper garments, a skirt, a dress
-RECIPES = tuple(agnostic.RECIPES)
+RECIPES = tuple(name for name in agnostic.RECIPES if name != "auto")  # which only chooses among the others
 GARMENT_LABELS = {"upper_body": (5, 7), "lower_body": (9, 12), "dresses": (6,)}
 # Measured on the drawn people. Squares of even size reach further to one side, as upstream: 5 pixels of the frame with
 # Dress Code's and Leffa's. Frames of half the photo's size sample other pixels of its mirror image.
@@ -238,3 +238,15 @@ def test_joints_far_outside_are_refused(recipe):
     record = {"person_image": given["person"], "parse": given["parse"], "keypoints": np.full((25, 3), np.nan)}
     with pytest.raises(ValueError, match="a joint is not a number"):
         run(record, recipe=recipe)
+
+
+def test_auto_draws_upper_bodies_as_hrviton_and_the_rest_as_dresscode() -> None:
+    seen = set()
+    for name in DRAWN:
+        record = drawn(name)
+        expected = "hrviton" if record["category"] == "upper_body" else "dresscode"
+        made, other = run(record, recipe="auto"), run(record, recipe=expected)
+        assert (made["agnostic_mask"] == other["agnostic_mask"]).all()
+        assert made["notes"]["agnostic_mask"] == f"drawn by {expected}"
+        seen.add(expected)
+    assert seen == {"hrviton", "dresscode"}

@@ -31,20 +31,21 @@ class Recipe:
 
     `draw` takes a record (a dict of columns, of which it reads `reads` and, where present, `may_read`), the garment's
     category and the settings, and returns `agnostic_mask` at the photo's size and, if the recipe has one,
-    `parse_agnostic`. Raises ValueError for a record it can't draw. `regions` names what one may ask for of a photo
-    without a record: mask type → category.
+    `parse_agnostic`; one that leaves the drawing to others names which as "recipe". Raises ValueError for a record it
+    can't draw. `regions` names what one may ask for of a photo without a record: mask type → category.
     """
 
-    draw: Callable[[Record, str, Settings], dict[str, np.ndarray]]
+    draw: Callable[[Record, str, Settings], dict[str, Any]]
     reads: tuple[str, ...] = ("parse", "keypoints")
     may_read: tuple[str, ...] = ()
     categories: tuple[Category, ...] = EVERY_CATEGORY  # of others the recipe says nothing: null
     regions: Mapping[str, Category] = field(default_factory=lambda: dict(REGIONS))
+    assumed: Category | None = None  # of records whose category is null
 
     @property
     def by_category(self) -> bool:
         """Whether a record's category decides what is drawn, so that it can't be left out."""
-        return len(self.categories) > 1
+        return len(self.categories) > 1 and self.assumed is None
 
 
 def undressing(draw_mask: Callable[..., np.ndarray], draw_parse: Callable[..., np.ndarray]) -> Recipe:
@@ -54,7 +55,8 @@ def undressing(draw_mask: Callable[..., np.ndarray], draw_parse: Callable[..., n
         inputs = record["parse"], record["keypoints"]
         return {"agnostic_mask": draw_mask(*inputs), "parse_agnostic": draw_parse(*inputs)}
 
-    return Recipe(draw, categories=(Category.UPPER_BODY,), regions={"upper": Category.UPPER_BODY})
+    upper = Category.UPPER_BODY
+    return Recipe(draw, categories=(upper,), regions={"upper": upper}, assumed=upper)
 
 
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
