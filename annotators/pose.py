@@ -18,7 +18,7 @@ import pyarrow as pa
 from annotators.common import weights
 from annotators.functional import densepose, keypoints, skeletons
 from annotators.networks import mediapipe_tasks
-from schemas import fields, labels
+from schemas import fields, labels, record
 from schemas.cli.options import option, runtime
 from schemas.labels import Body25
 
@@ -33,7 +33,7 @@ ASKED_BY = {
     "pose_image": {"pose_image": True},
 }
 
-SIDES_ASSUMED = "left and right assumed as in a front view: the face is cut off"
+SIDES_ASSUMED = f"{record.SIDES_ASSUMED}: the face is cut off"
 _EYES = (2, 5)  # MediaPipe's landmarks of left and right eye
 _MAX_PEOPLE = 4  # that MediaPipe looks for in a photo
 _BOX_GROWTH = 0.25  # of the box's longer side, on each side: what MediaPipe needs to see around a person
@@ -104,7 +104,7 @@ class PoseEstimator:
         return [self._columns(*each) for each in zip(records, photos, crowds, boxes, strict=True)]
 
     def _columns(
-        self, record: dict[str, Any], photo: np.ndarray, people: list[Seen], box: np.ndarray | None
+        self, columns_there: dict[str, Any], photo: np.ndarray, people: list[Seen], box: np.ndarray | None
     ) -> dict[str, Any]:
         people = [person for person in people if keypoints.present(person.body).any()]
         seen = self._choose(photo, people, box)
@@ -112,7 +112,7 @@ class PoseEstimator:
             raise ValueError("no person found")
         if seen is None:
             return {field.name: None for field in self.config.fields()}
-        body, note = _sides(seen, record)
+        body, note = _sides(seen, columns_there)
         columns: dict[str, Any] = {"keypoints": body, "people": len(people)}
         columns |= {"notes": {"keypoints": note}} if note else {}
         columns["person_box"] = keypoints.body_box(body, *photo.shape[:2]) if box is None else box
@@ -139,7 +139,7 @@ class PoseEstimator:
         return skeletons.body25(body, photo.shape[0], photo.shape[1], hands)
 
 
-def _sides(seen: Seen, record: dict[str, Any]) -> tuple[np.ndarray, str]:
+def _sides(seen: Seen, shipped: dict[str, Any]) -> tuple[np.ndarray, str]:
     """The joints with left and right as other annotations say, or as in a front view; a note where that was assumed.
 
     Without a face MediaPipe took 6 of 26 front views for back views, and no other photo.
@@ -147,11 +147,11 @@ def _sides(seen: Seen, record: dict[str, Any]) -> tuple[np.ndarray, str]:
     back = keypoints.shows_back(seen.body)
     if not seen.unsure:
         return seen.body, ""
-    picture = record.get("densepose_image")
-    parts = record["densepose"][..., 0] if record.get("densepose") is not None else None
+    picture = shipped.get("densepose_image")
+    parts = shipped["densepose"][..., 0] if shipped.get("densepose") is not None else None
     if parts is None and picture is not None:
         parts = densepose.decode(picture)
-    side = keypoints.side_of(record.get("parse"), parts)
+    side = keypoints.side_of(shipped.get("parse"), parts)
     if back != (side == "back"):
         return keypoints.swap_sides(seen.body), "" if side else SIDES_ASSUMED
     return seen.body, ""

@@ -30,6 +30,10 @@ ANNOTATOR_COLUMNS: dict[str, tuple[str, ...]] = {
 # How notes in `provenance` begin that the findings look for.
 WRONG_SIZE = "stored at another size"
 SHIPPED_UNREADABLE = "the shipped file was unreadable"
+INVERTED = "the mask was inverted"
+OTHER_SPACE = "ids of another label space"
+OFF_PERSON = "joints off the person"
+SIDES_ASSUMED = "left and right assumed as in a front view"
 
 
 def schema(kind: Kind, columns: Iterable[str], extra: Iterable[pa.Field] = ()) -> pa.Schema:

@@ -182,18 +182,22 @@ _NEAR_A_COLOUR = 24  # of 255, per channel: what JPEG makes of the part colours
 _IN_COLOUR = 0.5  # of the person's pixels
 
 
+def shows_parts(picture: np.ndarray) -> bool:
+    """Whether what isn't black in a picture uint8 [h w 3] has DensePose's part colours, as far as JPEG leaves them."""
+    body = picture.any(axis=2)
+    pixels = picture[body].astype(np.int16)
+    sample = pixels[:: max(1, len(pixels) // 4096)]
+    distances = np.abs(sample[:, None] - DENSEPOSE_COLOURS[None, 1:].astype(np.int16)).max(axis=2)
+    return bool(len(sample)) and float(np.mean(distances.min(axis=1) <= _NEAR_A_COLOUR)) > _IN_COLOUR
+
+
 def densepose_channels(picture: np.ndarray) -> str:
     """ "iuv" or "vui" for a picture uint8 [h w 3] whose channels are numbers; "" for one in DensePose's part colours.
 
     I is at most 24 and has several values; U and V go up to 255.
     """
-    body = picture.any(axis=2)
-    if not body.any():
-        return ""
-    pixels = picture[body].astype(np.int16)
-    sample = pixels[:: max(1, len(pixels) // 4096)]
-    distances = np.abs(sample[:, None] - DENSEPOSE_COLOURS[None, 1:].astype(np.int16)).max(axis=2).min(axis=1)
-    if float(np.mean(distances <= _NEAR_A_COLOUR)) > _IN_COLOUR:
+    pixels = picture[picture.any(axis=2)].astype(np.int16)
+    if not len(pixels) or shows_parts(picture):
         return ""
     highest = pixels.max(axis=0)
     most = max(DensePose)

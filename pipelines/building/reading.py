@@ -10,7 +10,7 @@ import numpy as np
 
 from annotators.functional import canvas, densepose
 from annotators.functional import geometry as shapes
-from pipelines.building import garments, shipped
+from pipelines.building import crosschecks, garments, shipped
 from pipelines.building.columns import DERIVED, HALVES
 from pipelines.building.configuration import Configuration
 from pipelines.sources.outcomes import Planned, Reading
@@ -50,6 +50,7 @@ def read(
     _add_all_shipped(reading, photos, placed, root)
     _derive(reading, configuration)
     _forget_recomputed(reading, configuration)
+    crosschecks.settle(reading)
     _complete_halves(reading, configuration)
     _note_unreadable(reading)
     _describe(reading, placed["person_image"].geometry)

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 import numpy as np
@@ -186,8 +187,8 @@ class _Work:
                 readings = self._annotate(name, config, readings)
             while readings:
                 reading = readings.pop(0)
-                if not self._still_unreadable(reading):
-                    yield self._encode(reading)
+                _leave_null(reading)
+                yield self._encode(reading)
                 del reading
         self.rejects.sort(key=lambda row: tuple(row.values()))
 
@@ -255,7 +256,8 @@ class _Work:
         settings = "; ".join(f"{key}={value}" for key, value in options.settings(made).items())
         digest = dict(self.configuration.digests).get(name)
         written = {field.name for field in registry.written(name, made)}
-        reading.columns |= {key: value for key, value in output.items() if key not in written}
+        said = output.get("notes", {})
+        reading.columns |= {key: value for key, value in output.items() if key not in written and key != "notes"}
         for column in self._lacking(name, made, reading):
             value = output.get(column)
             if value is None:
@@ -264,22 +266,16 @@ class _Work:
             reading.columns[column] = value
             bad = reading.unreadable.pop(column, None)
             listed = reading.provenance.get(column, {}).get("note")  # by the source: what it could not read
-            notes = [f"{record.SHIPPED_UNREADABLE}: {bad[0]}" if bad else listed, settings]
+            notes = [_unreadable(*bad) if bad else listed, said.get(column), settings]
             reading.came_from(column, "annotator", name, digest, "; ".join(filter(None, notes)))
-
-    def _still_unreadable(self, reading: Reading) -> bool:
-        for column, (message, path) in sorted(reading.unreadable.items()):
-            if reading.columns.get(column) is None:
-                self._reject(reading.reject("read", "unreadable", f"{column}: {message}", path))
-                return True
-        return False
 
     def _encode(self, reading: Reading) -> dict[str, Any]:
         with self._timed("encode"):
             provenance = [reading.provenance[column] for column in sorted(reading.provenance)]
             reading.columns["provenance"] = provenance
             for row in provenance:
-                self.origins[str(row["column"])][str(row["origin"])] += 1
+                if reading.has(str(row["column"])):
+                    self.origins[str(row["column"])][str(row["origin"])] += 1
             name = reading.record_id.rsplit("/", 1)[-1]
             return {
                 field.name: reading.kept[field.name]
@@ -294,6 +290,17 @@ class _Work:
 
     def _timed(self, name: str) -> "_Timer":
         return _Timer(self.seconds, name)
+
+
+def _leave_null(reading: Reading) -> None:
+    """Says of columns whose shipped file can't be read, and which nothing computes, why they are null."""
+    for column, (message, path) in sorted(reading.unreadable.items()):
+        if not reading.has(column):
+            reading.came_from(column, "dataset", None, reading.digests.get(path), _unreadable(message, path))
+
+
+def _unreadable(message: str, path: str) -> str:
+    return f"{record.SHIPPED_UNREADABLE}: {message} ({PurePosixPath(path).name})"
 
 
 def chunks(readings: Iterable[Reading], most: int, pixels: int) -> Iterator[list[Reading]]:

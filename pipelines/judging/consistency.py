@@ -76,6 +76,22 @@ def _unreadable_annotation(row: Mapping[str, Any]) -> str:
     return "; ".join(f"{column}: {note}" for column, note in notes if not _is_photo(column, note))
 
 
+def _inverted_mask(row: Mapping[str, Any]) -> str:
+    return "; ".join(f"{column}: {note}" for column, note in _noted(row, record.INVERTED))
+
+
+def _label_space(row: Mapping[str, Any]) -> str:
+    return "; ".join(f"{column}: {note}" for column, note in _noted(row, record.OTHER_SPACE))
+
+
+def _keypoints_off_person(row: Mapping[str, Any]) -> str:
+    return "; ".join(note for column, note in _noted(row, record.OFF_PERSON) if column == "keypoints")
+
+
+def _sides_assumed(row: Mapping[str, Any]) -> str:
+    return "; ".join(f"{column}: {note}" for column, note in _noted(row, record.SIDES_ASSUMED))
+
+
 def _agnostic_mask_is_photo(row: Mapping[str, Any]) -> str:
     notes = _noted(row, record.SHIPPED_UNREADABLE)
     return "; ".join(note for column, note in notes if _is_photo(column, note))
@@ -106,5 +122,9 @@ CHECKS = (
     Check("garment_without_tags", "info", _garment_without_tags),
     *OF_ANY_KIND,
     Check("agnostic_mask_is_photo", "warning", _agnostic_mask_is_photo),
+    Check("inverted_mask", "warning", _inverted_mask),
+    Check("label_space", "warning", _label_space),
+    Check("keypoints_off_person", "warning", _keypoints_off_person),
+    Check("sides_assumed", "warning", _sides_assumed),
 )
 KINDS = tuple(check.kind for check in CHECKS)

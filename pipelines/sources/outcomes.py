@@ -57,6 +57,10 @@ class Reading:
         arrays = (value for value in self.columns.values() if isinstance(value, np.ndarray) and value.ndim == 3)
         return sum(array.shape[0] * array.shape[1] for array in arrays)
 
+    def has(self, column: str) -> bool:
+        """Whether the record will have a value in this column."""
+        return column in self.kept or self.columns.get(column) is not None
+
     def came_from(self, column: str, origin: str, annotator: str | None, digest: str | None, note: str) -> None:
         values = {"column": column, "origin": origin, "annotator": annotator, "digest": digest, "note": note or None}
         self.provenance[column] = values

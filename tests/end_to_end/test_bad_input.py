@@ -70,7 +70,7 @@ def test_unreadable_photos_are_rejected_and_the_rest_is_built(
     assert set(found) == set(bad)
     assert all(row["stage"] == "read" and row["error"] == "unreadable" for row in found.values())
     assert "truncated" in found["00010_00"]["message"] and "empty" in found["00011_00"]["message"]
-    assert "not a picture" in found["00012_00"]["message"] and "50000x50000" in found["00013_00"]["message"]
+    assert "not a picture" in found["00012_00"]["message"] and "2500000000 pixels" in found["00013_00"]["message"]
     assert found["00010_00"]["source"] == "test/image/00010_00.jpg"
     assert command(BUILD, "--input", dataset.root, "--output", out).code == 3, "above the default rate"
     assert "tmp" not in str(table(out)) and str(tmp_path) not in str(table(out))
@@ -104,7 +104,9 @@ def test_odd_but_valid_photos_are_converted(command: Command, dataset: Dataset, 
         assert ("turned upright" if name == "turned" else "converted from mode") in note
 
 
-def test_unreadable_annotations_are_computed_or_reject(command: Command, dataset: Dataset, tmp_path: Path) -> None:
+def test_unreadable_annotations_are_computed_or_null_with_a_finding(
+    command: Command, dataset: Dataset, tmp_path: Path
+) -> None:
     height, width = draw(0)["parse"].shape
     dataset.put("test/image-parse-v3/00000_00.png", codecs.encode_label_map(np.zeros((50, 40), np.uint8), "cihp"))
     wrong = Image.fromarray(np.full((height, width), 99, np.uint8))
@@ -114,17 +116,30 @@ def test_unreadable_annotations_are_computed_or_reject(command: Command, dataset
     dataset.put("test/openpose_json/00004_00_keypoints.json", b'{"people": [{"pose_keypoints_2d": ["a", 2, 3]}]}')
     dataset.put("test/cloth-mask/00000_00.jpg", b"damaged")  # garment of 00005_00
     out = tmp_path / "out"
-    result = command(BUILD, "--input", dataset.root, "--output", out, "--max-reject-rate", 1)
-    assert (result.json["records"], result.json["rejects"]) == (1, 5), str(table(out))
-    messages = {row["record_id"].split("/")[-1][:8]: row["message"] for row in table(out)}
-    assert messages["00000_00"] == f"parse: 50x40 pixels; its photo has {height}x{width}"
-    assert "ids [99] outside cihp" in messages["00001_00"]
-    assert (
-        "no person" in messages["00002_00"] and "NaN" in messages["00003_00"] and "not a number" in messages["00004_00"]
-    )
-    (row,) = by_name(out).values()
-    entry = next(e for e in row["provenance"] if e["column"] == "garment_mask")
+    result = command(BUILD, "--input", dataset.root, "--output", out)
+    assert (result.json["records"], result.json["rejects"]) == (6, 0), str(table(out))
+    built = {name[:8]: row for name, row in by_name(out).items()}
+    reasons = {
+        ("00000_00", "parse"): f"50x40 pixels; its photo has {height}x{width} (00000_00.png)",
+        ("00001_00", "parse"): "ids [99] outside cihp",
+        ("00002_00", "keypoints"): "no person in the keypoints file (00002_00_keypoints.json)",
+        ("00003_00", "keypoints"): "NaN",
+        ("00004_00", "keypoints"): "not a number",
+    }
+    said = {
+        row["record_id"].split("/")[-1][:8]: row["detail"]
+        for row in table(out, "findings.parquet")
+        if row["kind"] == "unreadable_annotation"
+    }
+    for (name, column), reason in reasons.items():
+        row = built[name]
+        entry = next(e for e in row["provenance"] if e["column"] == column)
+        assert row[column] is None and row["agnostic_mask"] is None and row["person_image"] is not None
+        assert SHIPPED_UNREADABLE in entry["note"] and reason in entry["note"] and reason in said[name]
+    entry = next(e for e in built["00005_00"]["provenance"] if e["column"] == "garment_mask")
     assert entry["origin"] == "annotator" and "the shipped file was unreadable: not a picture" in entry["note"]
+    columns = json.loads((out / "manifest.json").read_text())["columns"]
+    assert columns["parse"]["origins"] == {"dataset": 4} and columns["keypoints"]["origins"] == {"dataset": 3}
 
 
 def test_lists_with_every_oddity(command: Command, dataset: Dataset, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from support.helpers import WEIGHTLESS, Result, rows
 from support.layouts import caption, dresscode_labels, grey_png, render_dresscode, small_people, surface
@@ -127,16 +126,17 @@ def test_unreadable_files(command: Command, root: Path, tmp_path: Path) -> None:
     (root / "upper_body/label_maps/00000_00_4.png").write_bytes(b"")
     (root / "upper_body/dc_caption.txt").write_bytes(b"\xff\xfe broken")
     out = tmp_path / "out"
-    arguments = ("--input", root, "--output", out, "--category", "upper_body", "--max-reject-rate", 1)
-    result = command(BUILD, *arguments)
-    assert (result.code, result.json["records"], result.json["rejects"]) == (0, 2, 2), result.stderr
-    rejected = {row["source"]: row["message"] for row in pq.read_table(out / "rejects.parquet").to_pylist()}
-    assert "unreadable npz" in rejected["upper_body/dense/00006_00_5_uv.npz"]
-    assert rejected["upper_body/label_maps/00000_00_4.png"] == "parse_atr: empty file"
-    saved = {row["person_id"]: notes(row) for row in rows(out)}
-    assert set(saved) == {"00003_00", "00009_00"}
-    assert saved["00009_00"]["densepose_image"]["note"].startswith(f"{record.SHIPPED_UNREADABLE}: empty file; drawn")
-    for entries in saved.values():
+    result = command(BUILD, "--input", root, "--output", out, "--category", "upper_body")
+    assert (result.code, result.json["records"], result.json["rejects"]) == (0, 4, 0), result.stderr
+    saved = {row["person_id"]: (row, notes(row)) for row in rows(out)}
+    bad = {"00006_00": ("densepose", "unreadable npz"), "00000_00": ("parse_atr", "empty file (00000_00_4.png)")}
+    for person, (column, reason) in bad.items():
+        row, entries = saved[person]
+        assert row[column] is None and reason in entries[column]["note"]
+    assert saved["00000_00"][0]["parse"] is None, "nothing computes it here"
+    entries = saved["00009_00"][1]
+    assert entries["densepose_image"]["note"].startswith(f"{record.SHIPPED_UNREADABLE}: empty file; drawn")
+    for _, entries in saved.values():
         assert entries["garment_caption"]["note"].startswith(f"{record.SHIPPED_UNREADABLE}: dc_caption.txt")
 
 

@@ -1,0 +1,110 @@
+"""Shipped annotations of one record against each other: what is plainly the other way round is turned, what can't be
+true is left out, and both are noted where the findings look."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from annotators.functional import crosschecks, densepose, parsing
+from pipelines.sources.outcomes import Reading
+from schemas import record
+from schemas.kinds import tryon
+
+_MOST_OFF = 0.5  # of the joints that are there: more beside the person, and they are another photo's
+_SOME_OFF = 0.2
+_MOST_SET = 0.5  # of the frame: a mask of unknown polarity that sets more is worth a look
+
+
+def settle(reading: Reading) -> None:
+    """Checks label space, joints and polarity, in this order: the later ones go by what the earlier ones left."""
+    _label_space(reading)
+    body = _body(reading)
+    _joints(reading, body)
+    parts = _parts(reading)
+    inside = crosschecks.must_repaint(reading.columns.get("category"), reading.columns.get("parse"), parts)
+    garment = reading.columns["garment_image"]
+    person = reading.columns["person_image"]
+    _polarity(reading, "agnostic_mask", lambda mask: _agnostic(reading, mask, person, inside, body))
+    _polarity(reading, "person_mask", lambda mask: crosschecks.person_inverted(mask, body))
+    _polarity(reading, "worn_garment_mask", lambda mask: crosschecks.person_inverted(mask, None))
+    _polarity(reading, "warped_garment_mask", lambda mask: crosschecks.person_inverted(mask, None))
+    _polarity(reading, "garment_mask", lambda mask: crosschecks.garment_inverted(mask, garment))
+
+
+def _shipped(reading: Reading, column: str) -> np.ndarray | None:
+    value = reading.columns.get(column)
+    return value if reading.provenance.get(column, {}).get("origin") == "dataset" else None
+
+
+def _note(reading: Reading, column: str, text: str) -> None:
+    entry = reading.provenance[column]
+    entry["note"] = "; ".join(filter(None, (entry["note"], text)))
+
+
+def _label_space(reading: Reading) -> None:
+    parse = _shipped(reading, "parse")
+    if parse is None or any(reading.columns.get(f"parse_{space}") is not None for space in ("atr", "lip")):
+        return
+    space = crosschecks.label_space(parse, _shipped(reading, "keypoints"))
+    if space is None:
+        return
+    reading.columns["parse"] = parsing.to_cihp(parse, space)
+    reading.kept.pop("parse", None)
+    flag = f"--parse-space {space}"
+    _note(reading, "parse", f"{record.OTHER_SPACE}: looks like {space.upper()} ids, taken as such ({flag} says so)")
+
+
+def _parts(reading: Reading) -> np.ndarray | None:
+    """DensePose part ids of the shipped arrays."""
+    iuv, picture = _shipped(reading, "densepose"), _shipped(reading, "densepose_image")
+    if iuv is not None:
+        return iuv[..., 0]
+    return None if picture is None or not crosschecks.shows_parts(picture) else densepose.decode(picture)
+
+
+def _body(reading: Reading) -> np.ndarray | None:
+    """bool [h w] of the person, by a parse or by DensePose."""
+    return crosschecks.person(_shipped(reading, "parse"), _parts(reading), None)
+
+
+def _joints(reading: Reading, body: np.ndarray | None) -> None:
+    keypoints = _shipped(reading, "keypoints")
+    if keypoints is None:
+        return
+    height, width = reading.columns["person_image"].shape[:2]
+    there, outside, off = crosschecks.joints_off(keypoints, body, height, width)
+    if not there or outside + off <= _SOME_OFF * there:
+        return
+    where = f"{record.OFF_PERSON}: of {there} joints {outside} are outside the photo, {off} beside the person"
+    if outside + off <= _MOST_OFF * there:
+        _note(reading, "keypoints", where)
+        return
+    for column in ("keypoints", "keypoints_face", "keypoints_hands"):
+        if _shipped(reading, column) is not None:
+            reading.columns[column] = None
+            _note(reading, column, f"{where}; left out: in pixels of another photo or size?")
+
+
+def _agnostic(
+    reading: Reading, mask: np.ndarray, person: np.ndarray, inside: np.ndarray | None, body: np.ndarray | None
+) -> bool | None:
+    """The shipped agnostic picture is the best witness: it is grey where the mask is set."""
+    picture = _shipped(reading, "agnostic_image")
+    if picture is not None and picture.shape == person.shape:
+        if tryon.inverted(person, picture, mask):
+            return True
+        if tryon.inverted(person, picture, 255 - mask):
+            return False
+    return crosschecks.agnostic_inverted(mask, inside, body)
+
+
+def _polarity(reading: Reading, column: str, is_inverted: Callable[[np.ndarray], bool | None]) -> None:
+    mask = _shipped(reading, column)
+    if mask is None or not mask.any():
+        return
+    verdict = is_inverted(mask)
+    if verdict:
+        reading.columns[column] = 255 - mask
+        _note(reading, column, f"{record.INVERTED}: black and white exchanged")
+    elif verdict is None and float(np.mean(mask >= 128)) > _MOST_SET:
+        _note(reading, column, f"{record.INVERTED}? It sets more than half of the frame, and nothing else tells")
