@@ -9,6 +9,7 @@ from pipelines.building.configuration import Flags
 from schemas.cli.flags import flag, run
 
 COMMAND = "build_vitonhd"
+SPACES = ("cihp", "lip", "atr")
 EXAMPLES = """\
   python -m pipelines.build_vitonhd --runner DirectRunner
   python -m pipelines.build_vitonhd --input zalando-hd-resized --split test --output shards \\
@@ -20,10 +21,13 @@ EXAMPLES = """\
 
 @dataclass(frozen=True)
 class VitonHdFlags(Flags):
-    """The shared flags, and which of several pair lists is meant."""
+    """The shared flags, which of several pair lists is meant, and whose ids the parse folder has."""
 
     pair_list: str | None = flag(
         None, help="only lists that end so, e.g. 1018 for test_pairs_1018.txt", metavar="SUFFIX"
+    )
+    parse_space: str = flag(
+        "cihp", help="label space of the parse folder: ATR's or LIP's where another parser made it", choices=SPACES
     )
 
 
@@ -38,8 +42,9 @@ def main(arguments: Sequence[str]) -> int:
 
         location, dataset = str(sample.cached_root()), "sample"
         print(f"no --input: building the embedded sample, {location}", file=sys.stderr)
-    request = Request(line, "vitonhd", dataset, location)
-    return command.run(replace(request, listing={"pair_list": flags.pair_list} if flags.pair_list else {}))
+    listing = {"pair_list": flags.pair_list} if flags.pair_list else {}
+    listing |= {"parse_space": flags.parse_space} if flags.parse_space != "cihp" else {}
+    return command.run(replace(Request(line, "vitonhd", dataset, location), listing=listing))
 
 
 if __name__ == "__main__":

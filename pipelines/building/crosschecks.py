@@ -50,8 +50,8 @@ def _label_space(reading: Reading) -> None:
         return
     reading.columns["parse"] = parsing.to_cihp(parse, space)
     reading.kept.pop("parse", None)
-    flag = f"--parse-space {space}"
-    _note(reading, "parse", f"{record.OTHER_SPACE}: looks like {space.upper()} ids, taken as such ({flag} says so)")
+    says = f"`--parse-space {space}`, or the column parse_{space} of a table, says so"
+    _note(reading, "parse", f"{record.OTHER_SPACE}: looks like {space.upper()} ids, taken as such ({says})")
 
 
 def _parts(reading: Reading) -> np.ndarray | None:

@@ -184,3 +184,11 @@ def test_warped_garments_belong_to_their_pair(dataset: Dataset) -> None:
         assert person.references["worn_garment_mask"] == "test/gt_cloth_warped_mask/00001_00.jpg"
         (garment,) = (item for item in found if item.values["garment_id"] == "00001_00")
         assert garment.references["garment_mask"] == "test/cloth_mask-bytedance/00001_00.jpg"
+
+
+def test_the_parse_folder_may_hold_another_label_space(dataset: Dataset) -> None:
+    root = open_folder(str(dataset.root))
+    for space, column in (("cihp", "parse"), ("atr", "parse_atr"), ("lip", "parse_lip")):
+        found = sources.load("vitonhd").listing(root, "all", "unpaired", parse_space=space).records
+        assert all(column in item.references for item in found)
+        assert not {"parse", "parse_atr", "parse_lip"} & set(found[0].references) - {column}

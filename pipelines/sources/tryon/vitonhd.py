@@ -69,11 +69,14 @@ CATEGORIES = {
 }
 
 
-def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET, pair_list: str = "") -> Listing:
+def listing(
+    root: InputFolder, split: str, pairing: str, dataset: str = DATASET, pair_list: str = "", parse_space: str = "cihp"
+) -> Listing:
     """The records of `split` ("train", "test" or "all" that are present), pairs as design.md §2 lays down.
 
     `pairing` ("paired" or "unpaired") chooses the test garment. With a `pair_list` only the lists that end with it
-    count, and splits without such a list are left out. Raises UsageError when layout or list aren't there.
+    count, and splits without such a list are left out. `parse_space` says whose ids the parse folder has ("cihp", "lip"
+    or "atr"). Raises UsageError when layout or list aren't there.
     """
     found = Listing()
     present = [name for name in SPLITS if root.is_folder(f"{name}/image") and root.is_folder(f"{name}/cloth")]
@@ -86,7 +89,7 @@ def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET,
     if not wanted:
         raise no_list(root, pair_list)
     for name in wanted:
-        _Split(root, name, pairing, dataset, found, pair_list).read()
+        _Split(root, name, pairing, dataset, found, pair_list, parse_space).read()
     if not found.records and all(item.error == "no_garment" for item in found.refused):
         raise UsageError(f"no pair in {root}: no pair list, and no file name is both in image/ and in cloth/")
     return found
@@ -105,8 +108,16 @@ class _Split:
     """One split being listed."""
 
     def __init__(
-        self, root: InputFolder, split: str, pairing: str, dataset: str, found: Listing, pair_list: str
+        self,
+        root: InputFolder,
+        split: str,
+        pairing: str,
+        dataset: str,
+        found: Listing,
+        pair_list: str,
+        parse_space: str,
     ) -> None:
+        self.parse = "parse" if parse_space == "cihp" else f"parse_{parse_space}"
         self.root, self.split, self.pairing, self.dataset, self.found = root, split, pairing, dataset, found
         self.list_names = list_names(split, pairing, pair_list)
         tables = (PERSON_FOLDERS, GARMENT_FOLDERS, WARPED_FOLDERS, UNPAIRED_FOLDERS)
@@ -201,7 +212,7 @@ class _Split:
             for column, (folders, endings) in table.items():
                 path = self.files.first(folders, (stem + ending for ending in endings))
                 if path:
-                    references[column] = path
+                    references[self.parse if column == "parse" else column] = path
         return references
 
     def _values(self, pair: _Pair) -> dict[str, Any]:
