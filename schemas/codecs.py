@@ -12,7 +12,6 @@ import struct
 import warnings
 import zlib
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -280,9 +279,8 @@ def open_picture(data: bytes) -> Image.Image:
     return _load(_open(data))
 
 
-@cache
 def _formats() -> tuple[str, ...]:
-    """Those of FORMATS that this installation reads."""
+    """Those of FORMATS that Pillow reads by now: plug-ins may have been added."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 

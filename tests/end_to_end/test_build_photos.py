@@ -62,7 +62,7 @@ class Photos:
 @pytest.fixture
 def photos(tmp_path: Path) -> Photos:
     made = Photos(tmp_path / "photos")
-    for seed, name in enumerate(("c.jpg", "a.png", "b.webp")):
+    for seed, name in enumerate(("b.webp", "a.png")):
         made.person(name, seed)
     for name in ("y.jpg", "x.png"):
         made.garment(name)
@@ -93,12 +93,14 @@ def build(*arguments: object) -> tuple[int, dict, str]:
     return code, json.loads(out.getvalue().splitlines()[-1]), err.getvalue()
 
 
-def test_zip_pairs_by_name_and_stops_with_the_shorter_folder(command: Command, photos: Photos, tmp_path: Path) -> None:
+def test_other_names_are_paired_in_order_and_shown(command: Command, photos: Photos, tmp_path: Path) -> None:
     (photos.persons / "notes.txt").write_text("no photo")
     (photos.persons / "._a.png").write_bytes(b"what a Mac leaves")
     out = tmp_path / "out"
     result = command(BUILD, *photos.flags, "--output", out, *SMALL)
     assert (result.code, result.json["records"], result.json["rejects"]) == (0, 2, 0), result.stderr
+    assert "paired in order of names: a.png + x.png, b.webp + y.jpg" in result.stderr
+    assert "persons: 1 file isn't used by any record, such as notes.txt" in result.stderr
     made = rows(out)
     assert list(made) == ["photos/train/a+x", "photos/train/b+y"]
     for row in made.values():
@@ -111,12 +113,13 @@ def test_zip_pairs_by_name_and_stops_with_the_shorter_folder(command: Command, p
     assert again.json["skipped_shards"] == 1
     manifest = (out / "manifest.json").read_text()
     assert str(tmp_path) not in manifest
-    assert json.loads(manifest)["configuration"]["source_options"]["pairs"] == "zip"
+    assert json.loads(manifest)["configuration"]["source_options"]["pairs"] == "auto"
     assert command(BUILD, *photos.flags, "--output", out, *SMALL, "--pairs", "all").code == 2, "another build"
 
 
 def test_all_pairs_everyone_with_everything(photos: Photos, tmp_path: Path) -> None:
     photos.garment("a.jpg")
+    photos.person("c.jpg", 3)
     out = tmp_path / "out"
     arguments = (*photos.flags, "--output", out, *SMALL, "--pairs", "all", "--split", "test", "--category", "dresses")
     code, line, _ = build(*arguments)
@@ -153,6 +156,7 @@ def test_a_list_with_every_oddity(photos: Photos, tmp_path: Path) -> None:
 
 
 def test_ids_stay_unique(photos: Photos, tmp_path: Path) -> None:
+    photos.person("c.jpg")
     for name in ("a.jpg", "a.png.jpg", "a+x.jpg", "x\n.jpg", "x\t.jpg"):
         photos.person(name)
     for name in ("x+x.png", "e\u0301.png", "\u00e9.png"):
@@ -168,6 +172,7 @@ def test_ids_stay_unique(photos: Photos, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="names of arbitrary bytes")
 def test_a_name_that_is_no_unicode_is_a_reject(photos: Photos, tmp_path: Path) -> None:
+    photos.person("c.jpg")
     (photos.persons / "a.png").rename(os.fsdecode(bytes(photos.persons) + b"/\xff\xfe.png"))
     code, line, _ = build(*photos.flags, "--output", tmp_path / "out", *SMALL, "--max-reject-rate", 1)
     assert (code, line["records"], line["rejects"]) == (0, 2, 1)
@@ -262,6 +267,7 @@ def test_a_photo_taken_upside_down_is_upright(photos: Photos, tmp_path: Path) ->
 
 def test_heic_without_its_plug_in_says_so(photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (photos.persons / "a.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    photos.garment("z.png")
     reading._reads_heif.cache_clear()
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     code, line, _ = build(*photos.flags, "--output", tmp_path / "out", *SMALL, "--max-reject-rate", 1)
@@ -276,6 +282,7 @@ def test_heic_as_phones_write_it(photos: Photos, tmp_path: Path) -> None:
     upright, exif = draw(7)["person"], Image.Exif()
     exif[0x0112] = 3
     turned = Image.fromarray(upright).transpose(Image.Transpose.ROTATE_180)
+    photos.garment("z.png")
     turned.save(photos.persons / "a.heic", exif=exif.tobytes(), quality=95)
     (photos.persons / "a.png").unlink()
     code, _, error = build(*photos.flags, "--output", tmp_path / "out", *WEIGHTLESS, "--size", "128x96")
@@ -290,7 +297,10 @@ USAGE = [
     (("--persons", "hats://x", "--garments", "{garments}"), "--persons 'hats://x'"),
     (("--persons", "{persons}", "--garments", "{empty}"), "no photo in"),
     (("--input", "{persons}"), "expected persons/ and garments/"),
-    (("--persons", "{persons}", "--garments", "{garments}", "--pairs", "nofile"), "allowed are all, zip, or a file"),
+    (
+        ("--persons", "{persons}", "--garments", "{garments}", "--pairs", "nofile"),
+        "allowed are auto, name, zip, all, or a file",
+    ),
     (("--persons", "{persons}", "--garments", "{garments}", "--category", "hats"), "'hats' (choose from"),
     (("--persons", "{persons}", "--garments", "{garments}"), "weights pose_landmarker not found"),
 ]
@@ -373,7 +383,11 @@ def test_no_file_stops_a_build(persons, clothes, pairs, fit) -> None:
         fill(root / "p", [*persons, ("ok.png", picture((40, 30), "RGB", "PNG", 1))])
         fill(root / "g", [*clothes, ("ok.png", picture((40, 30), "RGB", "PNG", 2))])
         flags = ("--persons", root / "p", "--garments", root / "g", "--pairs", pairs, "--fit", fit)
-        code, line, error = build(*flags, "--output", root / "out", "--size", "64x48", *WEIGHTLESS)
+        try:
+            code, line, error = build(*flags, "--output", root / "out", "--size", "64x48", *WEIGHTLESS)
+        except UsageError as unequal:
+            assert pairs == "zip" and "can't be paired one to one" in str(unequal)
+            return
         visible = [len([n for n in os.listdir(root / f) if not n.startswith(".")]) for f in ("p", "g")]
         expected = visible[0] * visible[1] if pairs == "all" else min(visible)
         assert code in (0, 3) and line["records"] + line["rejects"] == expected, error

@@ -23,12 +23,12 @@ def test_added_folders_fill_their_columns(command: Command, dataset: Dataset, tm
         name = f"0000{number}_00"
         dataset.put(f"test/gt_cloth_warped_mask/{name}.jpg", codecs.encode_jpeg(np.dstack([mask] * 3)))
         dataset.put(f"test/unpaired-cloth-warp/{name}.jpg", codecs.encode_jpeg(np.dstack([mask // 2] * 3)))
-        dataset.put(f"test/unpaired-cloth-warp-mask/{name}.png", codecs.encode_png(255 - mask))
+        dataset.put(f"test/unpaired-cloth-warp-mask/{name}.png", codecs.encode_png(mask[::-1]))
         dataset.put(f"test/cloth-warp-mask/{name}.png", codecs.encode_png(mask))
         dataset.put(f"test/densepose/{name}.png", codecs.encode_png(parts))
     lines = (dataset.root / "test_pairs.txt").read_text().splitlines()
     dataset.put("test_pairs_unpaired_1018.txt", "\n".join(lines[:2]).encode())
-    for pairing, warped_mask in (("unpaired", 255 - mask), ("paired", mask)):
+    for pairing, warped_mask in (("unpaired", mask[::-1]), ("paired", mask)):
         out = tmp_path / pairing
         result = command(BUILD, "--input", dataset.root, "--output", out, "--pair-list", 1018, "--pairing", pairing)
         assert (result.code, result.json["records"]) == (0, 2), result.stderr
