@@ -1,7 +1,8 @@
 """Keeps some records of finished shards: new shards, in which every value is copied as it is stored.
 
---where is a condition on ids, words, quality.* and captions: comparisons (== != < <= > >=), in (…), is null,
-contains "text", matches "regular expression", and, or, not, parentheses. --drop-findings leaves out the records of
+--where is a condition on ids, words, quality.* and captions, as Python writes them: comparisons (== != < <= > >=),
+in ("a", "b"), "text" in caption, is None, matches(caption, "regular expression"), and, or, not, parentheses.
+--drop-findings leaves out the records of
 which findings.parquet says something of these kinds; what it calls "info" (such as the near-duplicate that stands for
 the others) doesn't count.
 """
@@ -14,19 +15,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.building import build, command, expressions, plan, rewrite
+from pipelines.building import build, command, plan, rewrite
 from pipelines.building.configuration import Line, RunFlags
 from pipelines.building.rewrite import Finished, Rewrite
 from pipelines.judging import findings
 from pipelines.sources.outcomes import Planned
-from schemas import fields, kinds, shards
+from schemas import conditions, fields, kinds, shards
 from schemas.cli.flags import UsageError, flag, positional, run
 
 COMMAND = "select"
 EXAMPLES = """\
   python -m pipelines.select shards --where 'category == "dresses" and quality.person_sharpness > 100' --output dresses
   python -m pipelines.select shards --drop-findings near_duplicate,blurred,nobody --output clean
-  python -m pipelines.select shards --where 'split == "train" and not garment_caption is null' --output captioned"""
+  python -m pipelines.select shards --where 'split == "train" and garment_caption is not None' --output captioned"""
 # Columns that --where knows, where the shards have them; `captions` is the texts of all captions, a line each.
 _KNOWN = [*(name for kind in kinds.KINDS.values() for name in kind.words), "captions", "quality"]
 COLUMNS = tuple(dict.fromkeys(_KNOWN))
@@ -97,7 +98,7 @@ def _where(finished: Finished, where: str) -> list[bool]:
     small = [flat(table) for tables in finished.tables.values() for table in tables]
     table = pa.concat_tables(small) if small else flat(finished.schema.empty_table())
     columns = {field.name: field.type for field in table.schema}
-    expression = expressions.parse(where, columns)
+    expression = conditions.compiled(where, columns)
     numbered = table.append_column("__row", pa.array(range(table.num_rows), pa.int64()))
     kept = set(numbered.filter(expression)["__row"].to_pylist())
     return [row in kept for row in range(table.num_rows)]

@@ -72,7 +72,7 @@ def test_wrong_usage_is_one_line(command: Command, built: Path, tmp_path: Path) 
         ((), "--where EXPR and --drop-findings"),
         (("--where", ""), "empty"),
         (("--where", "colour == 'red'"), "'colour'"),
-        (("--where", "width >"), "'the end' after '>'"),
+        (("--where", "width >"), "isn't understood"),
         (("--drop-findings", "ugly"), f"'ugly'; allowed are {', '.join(findings.KINDS)}"),
         (("--where", "width > 1", "--foo"), "--foo"),
     ]

@@ -1,6 +1,8 @@
 """Which rows of a shard a filter keeps, from the columns that it names alone."""
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -8,39 +10,63 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from schemas import conditions
 from schemas.cli.flags import UsageError
 from vton_models.reading.shard_files import indices
 
-Filters = Sequence[tuple[str, str, Any]] | Sequence[Sequence[tuple[str, str, Any]]]
+Filter = tuple[str, str, Any] | str  # a str is a condition as of --where (`schemas.conditions`)
+Filters = Sequence[Filter] | Sequence[Sequence[Filter]]
 _ROW = "__row__"
 
 
 def columns(filters: Filters) -> list[str]:
     """The columns that the filters name, members of a struct as "quality.person_area". Raises UsageError."""
-    if not filters or isinstance(filters, str):
-        raise UsageError(f"filters {filters!r}; allowed are (column, operator, value) tuples, or lists of such")
-    nested = [list(filters)] if isinstance(filters[0], tuple) else [list(group) for group in filters]
     try:
-        found = [str(column) for group in nested for column, _, _ in group]
+        found = [name for group in _groups(filters) for item in group for name in _named(item)]
     except (TypeError, ValueError):
-        raise UsageError(
-            f"filters {filters!r}; allowed are (column, operator, value) tuples, or lists of such"
-        ) from None
+        raise UsageError(f"filters {filters!r}; allowed are {_ALLOWED}") from None
     return list(dict.fromkeys(found))
+
+
+_ALLOWED = "(column, operator, value) tuples, conditions as texts, or lists of such"
+
+
+def _groups(filters: Filters) -> list[list[Any]]:
+    """Lists of which one must hold; of each list all must."""
+    if not filters or isinstance(filters, str):
+        raise UsageError(f"filters {filters!r}; allowed are {_ALLOWED}")
+    return [list(filters)] if isinstance(filters[0], tuple | str) else [list(group) for group in filters]
+
+
+def _named(item: Filter) -> tuple[str, ...]:
+    if isinstance(item, str):
+        return conditions.names(item)
+    column, _, _ = item
+    return (str(column),)
 
 
 def kept(batch: pa.RecordBatch, filters: Filters) -> np.ndarray:
     """int64 [k]: the rows for which the filters hold; null never does.
 
-    A list of tuples must hold as a whole; of several lists one must, as in `pyarrow.parquet.read_table`.
-    Raises UsageError for an operator or a value that doesn't suit the column.
+    A list must hold as a whole; of several lists one must, as in `pyarrow.parquet.read_table`. Raises UsageError for an
+    operator or a value that doesn't suit the column.
     """
     table = pa.table({name: _column(batch, name) for name in columns(filters)})
+    types = {field.name: field.type for field in table.schema}
     table = table.append_column(_ROW, indices(np.arange(batch.num_rows)))
     try:
-        return np.array(table.filter(pq.filters_to_expression(filters))[_ROW].to_pylist(), np.int64)
+        expressions = [_expression(group, types) for group in _groups(filters)]
+        return np.array(table.filter(reduce(operator.or_, expressions))[_ROW].to_pylist(), np.int64)
+    except UsageError:
+        raise
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise UsageError(f"filters {filters!r}: {' '.join(str(error).split())}") from None
+
+
+def _expression(group: Sequence[Filter], types: Mapping[str, pa.DataType]) -> pc.Expression:
+    tuples = [item for item in group if not isinstance(item, str)]
+    texts = [conditions.compiled(item, types) for item in group if isinstance(item, str)]
+    return reduce(operator.and_, [*([pq.filters_to_expression(tuples)] if tuples else []), *texts])
 
 
 def _column(batch: pa.RecordBatch, name: str) -> pa.Array:

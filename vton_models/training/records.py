@@ -1,24 +1,20 @@
 """Which records a run trains on and which it holds out, before any picture is read."""
 
-import ast
 import hashlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
+from schemas import conditions
 from schemas.cli.flags import UsageError
 from vton_models.reading.catalogue import Catalogue, catalogue, weighted_folders
 from vton_models.reading.dataset import ShardDataset
+from vton_models.reading.filters import Filter
 from vton_models.reading.view import View, Viewed, view
 from vton_models.system import Config, Model, Purpose
 
-Condition = tuple[str, str, Any]
-PAIRED: Condition = ("paired", "==", True)
+PAIRED: Filter = ("paired", "==", True)
 KIND = "tryon"
-_CONDITION = re.compile(r"\s*([\w.]+)\s*(==|!=|<=|>=|<|>|\bnot in\b|\bin\b)\s*(.+?)\s*")
 
 
 @dataclass(frozen=True)
@@ -27,7 +23,7 @@ class Records:
 
     shards: tuple[str, ...]  # as given: FOLDER or FOLDER:WEIGHT
     split: str
-    conditions: tuple[Condition, ...]
+    filters: tuple[Filter, ...]
     found: Catalogue
 
     @property
@@ -40,40 +36,19 @@ class Chosen:
     """What a model trains on: the records that have all that it reads, without the `held_out` ids."""
 
     view: View
-    filters: tuple[Condition, ...]
+    filters: tuple[Filter, ...]
     count: int
     incomplete: tuple[str, ...]  # ids of records that lack something
     held_out: tuple[str, ...]
 
 
-def condition(text: str, fields: Mapping[str, pa.Field]) -> Condition:
-    """ "quality.person_sharpness > 100" → a filter; of `in` and `not in` the value is a comma list.
-
-    What is compared with a text column is text, with or without quotes. Raises UsageError.
-    """
-    matched = _CONDITION.fullmatch(text)
-    if not matched:
-        raise UsageError(f"--where {text!r}; allowed is COLUMN OPERATOR VALUE with == != < <= > >= in, not in")
-    column, operator, value = matched.groups()
-    is_text = column in fields and (pa.types.is_dictionary(t := fields[column].type) or pa.types.is_string(t))
-    if operator in ("in", "not in"):
-        return column, operator, [_value(word.strip(), is_text) for word in value.strip("()[]").split(",")]
-    return column, operator, _value(value, is_text)
-
-
-def _value(word: str, is_text: bool) -> Any:
-    try:
-        value = ast.literal_eval({"true": "True", "false": "False"}.get(word, word))
-    except (ValueError, SyntaxError):
-        return word
-    return word if is_text and not isinstance(value, str) else value
-
-
 def find(shards: Sequence[str], split: str, where: Sequence[str]) -> Records:
     """Raises UsageError for shards without paired records."""
-    fields = _catalogue(shards, split).fields if where else {}
-    conditions = (PAIRED, *(condition(text, fields) for text in where))
-    records = Records(tuple(shards), split, conditions, _catalogue(shards, split, conditions))
+    columns = conditions.columns_of(_catalogue(shards, split).fields.values()) if where else {}
+    for text in where:
+        conditions.compiled(text, columns)  # says what is wrong before any shard is read
+    filters = (PAIRED, *where)
+    records = Records(tuple(shards), split, filters, _catalogue(shards, split, filters))
     if not records.count:
         also = f" and {' and '.join(where)}" if where else ""
         raise UsageError(
@@ -97,7 +72,7 @@ def choose(records: Records, config: Config, hold_out: int, seed: int) -> Chosen
     left_out = sorted({*incomplete, *held_out})
     return Chosen(
         view=seen,
-        filters=(*records.conditions, *_without(left_out)),
+        filters=(*records.filters, *_without(left_out)),
         count=len(names) - len(held_out),
         incomplete=tuple(sorted(incomplete)),
         held_out=held_out,
@@ -111,15 +86,15 @@ def view_of_folder(shards: str, split: str | None, config: Config) -> View:
 
 def held_out_batches(records: Records, chosen: Chosen, model: Model, batch_size: int) -> list[dict[str, Any]]:
     """The held-out records, prepared, in shard order."""
-    filters = [*records.conditions, ("record_id", "in", list(chosen.held_out))]
+    filters = [*records.filters, ("record_id", "in", list(chosen.held_out))]
     return list(_batches(records.shards, records.split, filters, chosen.view, model, batch_size))
 
 
 def other_batches(shards: Sequence[str], model: Model, count: int, batch_size: int) -> list[dict[str, Any]]:
     """The first `count` paired records of other folders, any split, prepared. Raises UsageError where there is none."""
-    conditions = (PAIRED,)
-    found = _catalogue(_folders(shards), None, conditions)
-    records = Records(tuple(shards), "", conditions, found)
+    filters = (PAIRED,)
+    found = _catalogue(_folders(shards), None, filters)
+    records = Records(tuple(shards), "", filters, found)
     if not records.count:
         raise UsageError(f"no record of --validation-shards {' '.join(shards)} has paired = true")
     chosen = choose(records, model.config, 0, 0)
@@ -134,7 +109,7 @@ def other_batches(shards: Sequence[str], model: Model, count: int, batch_size: i
 def _batches(
     shards: Sequence[str],
     split: str | None,
-    filters: Sequence[Condition],
+    filters: Sequence[Filter],
     view: View,
     model: Model,
     batch_size: int,
@@ -154,9 +129,9 @@ def _batches(
     return iter(dataset)
 
 
-def _catalogue(shards: Sequence[str], split: str | None, conditions: Sequence[Condition] = ()) -> Catalogue:
+def _catalogue(shards: Sequence[str], split: str | None, filters: Sequence[Filter] = ()) -> Catalogue:
     """All columns; which folder lacks which is the dataset's to say, of those that it reads."""
-    return catalogue(list(shards), None, split, list(conditions) or None)
+    return catalogue(list(shards), None, split, list(filters) or None)
 
 
 def view_of(shards: Sequence[str], found: Catalogue, config: Config) -> View:
@@ -176,7 +151,7 @@ def _folders(shards: Sequence[str]) -> list[str]:
     return [folder for folder, _ in weighted_folders(list(shards))]
 
 
-def _without(names: Sequence[str]) -> list[Condition]:
+def _without(names: Sequence[str]) -> list[Filter]:
     return [("record_id", "not in", list(names))] if names else []
 
 

@@ -34,7 +34,7 @@ class Flags:
     overwrite: bool = flag(False, help="begin anew in a folder that holds a run")
     split: str = flag("train", help="split of the shards")
     where: tuple[str, ...] = flag(
-        (), help="only records for which this is true, as 'category == dresses'", metavar="COND", repeated=True
+        (), help="only records for which this is true, as for `pipelines.select`", metavar="COND", repeated=True
     )
     steps: int | None = flag(None, help=f"optimizer steps ({_default('steps')})")
     global_batch_size: int | None = flag(

@@ -93,7 +93,7 @@ def test_two_runs_are_the_same_files(train: Train, tmp_path: Path) -> None:
 
 
 def test_lineage_is_told(train: Train, tmp_path: Path, shards: Path) -> None:
-    train("--preset", "paper", "--where", "category == dresses")
+    train("--preset", "paper", "--where", 'category == "dresses"')
     described = json.loads((tmp_path / "run/config.json").read_text())
     manifest = __import__("hashlib").sha256((shards / "manifest.json").read_bytes()).hexdigest()
     assert described["data"][0] | {"weight": None} == {
@@ -253,7 +253,7 @@ def test_records_without_the_mask_are_left_out_and_named(tmp_path: Path, capsys:
         row["paired"] = number != 7
 
     folder = small_shards.write(tmp_path / "shards", 10, change)
-    found = records.find([str(folder)], "train", ["person_id != 00000"])
+    found = records.find([str(folder)], "train", ["person_id != '00000'"])
 
     def reading(*needed: str) -> Any:
         return SimpleNamespace(reads=lambda kind: Reads(needed, ("caption", "densepose")))
@@ -267,26 +267,6 @@ def test_records_without_the_mask_are_left_out_and_named(tmp_path: Path, capsys:
     assert chosen.view.columns == ("person_image", "agnostic_mask")
     with pytest.raises(UsageError, match="lacks densepose, which the model reads"):
         records.choose(found, reading("densepose"), 0, 0)
-
-
-@pytest.mark.parametrize(
-    ("text", "parsed"),
-    [
-        ("category == dresses", ("category", "==", "dresses")),
-        ("category=='dresses'", ("category", "==", "dresses")),
-        ("person_id != 00012", ("person_id", "!=", "00012")),
-        ("height >= 1024", ("height", ">=", 1024)),
-        ("quality.person_sharpness > 1.5", ("quality.person_sharpness", ">", 1.5)),
-        ("category in upper_body, dresses", ("category", "in", ["upper_body", "dresses"])),
-        ("height not in (1024, 512)", ("height", "not in", [1024, 512])),
-        ("paired == true", ("paired", "==", True)),
-    ],
-)
-def test_conditions(text: str, parsed: Any) -> None:
-    from schemas.kinds import TRYON
-    from vton_models.training import records
-
-    assert records.condition(text, TRYON.fields) == parsed
 
 
 @pytest.mark.parametrize(
@@ -306,9 +286,9 @@ def test_conditions(text: str, parsed: Any) -> None:
         (["--tracker", "wandb"], "--tracker wandb needs the package wandb"),
         (["--init", "base:nowhere"], "--init 'base:nowhere': nowhere doesn't exist; allowed are base:PATH"),
         (["--init", "random", "--init", "random"], "after 'random'; allowed is one base"),
-        (["--where", "category is nice"], "--where 'category is nice'; allowed is COLUMN OPERATOR VALUE"),
-        (["--where", "color == red"], "unknown column 'color'"),
-        (["--where", "category == hats"], "has paired = true and category == hats"),
+        (["--where", "category is nice"], "ask for absence"),
+        (["--where", "color == 'red'"], "unknown column 'color'"),
+        (["--where", "category == 'hats'"], "has paired = true and category == 'hats'"),
         (["--output", "s3://bucket/run"], "--output s3://bucket/run; allowed is a local folder"),
         (["--split", "test"], "has no split 'test'; it has train"),
         (["--validate-every", "2", "--validation-records", "12"], "allowed are at least 13"),
@@ -325,7 +305,7 @@ def test_wrong_usage_is_one_line(train: Train, tmp_path: Path, words: list[str],
 def test_validation_on_other_shards_holds_nothing_out(train: Train, tmp_path: Path) -> None:
     other = small_shards.write(tmp_path / "other", 5, lambda n, row: row.update(record_id=f"other/{n}", paired=n != 0))
     words = ("--validate-every", "6", "--validation-shards", other, "--validation-pictures", "0")
-    train(*words, "--where", "category in dresses, lower_body")
+    train(*words, "--where", 'category in ("dresses", "lower_body")')
     counts = json.loads((tmp_path / "run/config.json").read_text())["counts"]
     assert counts == {"records": 4, "held_out": [], "incomplete": []}
     assert [line["step"] for line in log(tmp_path / "run") if "validation_loss" in line] == [6]
