@@ -74,6 +74,6 @@ def test_hostile_words_in_findings_stay_words(built: Path) -> None:
     cells = {name: [nasty] for name in findings.SCHEMA.names}
     pq.write_table(pa.table(cells, findings.SCHEMA), built / "findings.parquet")
     page = report.render(open_folder(str(built)), 1)
-    assert "<img src=x" not in page and page.count("&lt;img src=x onerror=alert(1)&gt; | &quot;&#x27;&amp;") == 5
+    assert "<img src=x" not in page and page.count("&lt;img src=x onerror=alert(1)&gt; | &#34;&#39;&amp;") == 5
     (built / "findings.parquet").write_bytes(b"no table")
     assert "Nothing was found." in report.render(open_folder(str(built)), 1)
