@@ -59,7 +59,7 @@ def annotate(line: Line[Flags]) -> int:
     asked = replace(asked, columns=tuple((field.name, str(field.type)) for field in schema))
     made, files = _plan(finished, asked, schema)
     words, root = rewrite.fingerprint_words(asked), rewrite.root_of(asked)
-    run = {"configuration": rewrite.as_json(asked), "source_build": finished.described()}
+    run = {"configuration": rewrite.as_json(asked), "source_build": finished.manifest.described()}
     prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), made, words, root, files, run)
     return build.execute(prepared, flags, line.engine, started)
 
@@ -68,7 +68,7 @@ def _asked(line: Line[Flags], finished: Finished) -> Rewrite:
     flags = line.flags
     chosen = configuration.chosen(flags.annotators, line.configs)
     asked = Rewrite(
-        dataset=finished.manifest["dataset"],
+        dataset=finished.manifest.content["dataset"],
         input=str(finished.folder),
         output=rewrite.output_of(flags.output, COMMAND, finished),
         format=finished.format,
@@ -137,10 +137,10 @@ def _plan(finished: Finished, asked: Rewrite, schema: pa.Schema) -> tuple[Plan, 
         refused += unknown
         files |= {f"{column}/{name}": entry for name, entry in listed.items()}
     sizes: dict[str, list[int]] = {}
-    for shard in finished.manifest["shards"]:
-        rows = sum(table.num_rows for table in finished.tables[shard["name"]])
+    for shard in finished.manifest.shards:
+        rows = sum(table.num_rows for table in finished.tables[shard.name])
         if rows:
-            sizes.setdefault(shard["split"], []).append(rows)
+            sizes.setdefault(shard.split, []).append(rows)
     return Plan(list(records.values()), refused, asked.shard_size, sizes), files
 
 

@@ -69,7 +69,7 @@ def export(finished: Finished, name: str, config: Any, output: Folder, required:
 
 def _items(finished: Finished) -> list[Item]:
     found = []
-    splits = {shard["name"]: shard["split"] for shard in finished.manifest["shards"]}
+    splits = {shard.name: shard.split for shard in finished.manifest.shards}
     for shard, tables in finished.tables.items():
         for table in tables:
             for row in table.to_pylist():
@@ -80,7 +80,7 @@ def _items(finished: Finished) -> list[Item]:
 
 def _digest(finished: Finished) -> str:
     """Of the shards' contents."""
-    contents = [[shard["name"], shard["sha256"]] for shard in finished.manifest["shards"]]
+    contents = [[shard.name, shard.sha256] for shard in finished.manifest.shards]
     return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
 
 

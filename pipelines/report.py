@@ -5,8 +5,7 @@ The page is written beside the folder, as FOLDER.html, unless --output names a f
 
 import base64
 import io
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,9 @@ from PIL import Image
 
 from schemas import codecs, fields, kinds, labels, shards
 from schemas.cli import flags
-from schemas.finished import shard_names
+from schemas.finished import manifest as manifests
+from schemas.finished import tables
+from schemas.finished.shard_list import shard_names
 from schemas.folders import Folder, open_folder
 
 EXAMPLES = """\
@@ -51,10 +52,7 @@ def render(folder: Folder, records: int) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     names = shard_names(folder)
-    try:
-        manifest = json.loads(folder.read("manifest.json"))
-    except (OSError, ValueError):
-        raise flags.UsageError(f"{folder} has no readable manifest.json; allowed is a finished build") from None
+    manifest = manifests.read(folder).content
     pages = Environment(
         loader=PackageLoader("pipelines"),
         autoescape=True,
@@ -68,15 +66,15 @@ def render(folder: Folder, records: int) -> str:
         settings=_settings(manifest),
         columns=list(_columns(manifest)),
         tables=[
-            {"title": "Rejects", "rows": _table(folder, "rejects.parquet"), "nothing": "Nothing was rejected."},
-            {"title": "Findings", "rows": _table(folder, "findings.parquet"), "nothing": "Nothing was found."},
+            {"title": "Rejects", "rows": _rows_of(folder, tables.REJECTS_FILE), "nothing": "Nothing was rejected."},
+            {"title": "Findings", "rows": _rows_of(folder, tables.FINDINGS_FILE), "nothing": "Nothing was found."},
         ],
         shown=ROWS_SHOWN,
         records=(_record(row, schema) for row, schema in _chosen(folder, names, records)),
     )
 
 
-def _tiles(manifest: dict[str, Any]) -> dict[str, object]:
+def _tiles(manifest: Mapping[str, Any]) -> dict[str, object]:
     """Name → number, of the head of the page."""
     counts = manifest["counts"]
     size = sum(shard["bytes"] for shard in manifest["shards"]) / 1e6
@@ -85,12 +83,12 @@ def _tiles(manifest: dict[str, Any]) -> dict[str, object]:
     return tiles | {f"findings: {kind}": n for kind, n in counts["findings_by_kind"].items()}
 
 
-def _settings(manifest: dict[str, Any]) -> str:
+def _settings(manifest: Mapping[str, Any]) -> str:
     chosen = {key: value for key, value in manifest["configuration"].items() if key != "annotators"}
     return ", ".join(f"{key} {_words(value)}" for key, value in chosen.items() if value not in (None, []))
 
 
-def _columns(manifest: dict[str, Any]) -> Iterator[tuple[str, list[int]]]:
+def _columns(manifest: Mapping[str, Any]) -> Iterator[tuple[str, list[int]]]:
     """Column → how many records have it from the dataset, computed, by hand, and not at all."""
     total = manifest["counts"]["records"]
     for name, column in manifest["columns"].items():
@@ -152,12 +150,9 @@ def _thumbnail(field: pa.Field, data: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _table(folder: Folder, name: str) -> list[dict[str, Any]]:
-    try:
-        rows: list[dict[str, Any]] = shards.read_small(folder.read(name)).to_pylist()
-        return rows
-    except (OSError, pa.ArrowException):
-        return []
+def _rows_of(folder: Folder, name: str) -> list[dict[str, Any]]:
+    table = tables.read(folder, name)
+    return [] if table is None else list(table.to_pylist())
 
 
 def _words(value: object) -> str:

@@ -20,8 +20,9 @@ from pipelines.building.configuration import Line, RunFlags
 from pipelines.building.rewrite import Finished, Rewrite
 from pipelines.judging import findings
 from pipelines.sources.outcomes import Planned
-from schemas import conditions, fields, kinds, shards
+from schemas import conditions, fields, kinds
 from schemas.cli.flags import UsageError, flag, positional, run
+from schemas.finished import tables
 
 COMMAND = "select"
 EXAMPLES = """\
@@ -50,7 +51,7 @@ def select(line: Line[Flags]) -> int:
         raise UsageError("nothing to do; allowed are --where EXPR and --drop-findings KIND,…")
     finished = rewrite.open_finished(flags.shards, COLUMNS)
     asked = Rewrite(
-        dataset=finished.manifest["dataset"],
+        dataset=finished.manifest.content["dataset"],
         input=str(finished.folder),
         output=rewrite.output_of(flags.output, COMMAND, finished),
         format=finished.format,
@@ -64,7 +65,7 @@ def select(line: Line[Flags]) -> int:
     kept = _kept(finished, flags.where, asked.drop_findings)
     made = plan.Plan(kept, [], asked.shard_size)
     words, root = rewrite.fingerprint_words(asked), rewrite.root_of(asked)
-    run = {"configuration": rewrite.as_json(asked), "source_build": finished.described()}
+    run = {"configuration": rewrite.as_json(asked), "source_build": finished.manifest.described()}
     prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), made, words, root, finished.entries(), run)
     return build.execute(prepared, flags, line.engine, started)
 
@@ -84,13 +85,10 @@ def _found(finished: Finished, kinds: Sequence[str]) -> set[str]:
             raise UsageError(f"--drop-findings {kind!r}; allowed are {', '.join(findings.KINDS)}")
     if not kinds:
         return set()
-    try:
-        rows = shards.read_small(finished.folder.read("findings.parquet")).to_pylist()
-    except (OSError, pa.ArrowException):
-        raise UsageError(
-            f"{finished.folder} has no readable findings.parquet; `python -m pipelines.finish` makes it"
-        ) from None
-    return {row["record_id"] for row in rows if row["kind"] in kinds and row["severity"] != "info"}
+    table = tables.read(finished.folder, tables.FINDINGS_FILE)
+    if table is None:
+        raise UsageError(f"{finished.folder} has no readable findings.parquet; `python -m pipelines.finish` makes it")
+    return {row["record_id"] for row in table.to_pylist() if row["kind"] in kinds and row["severity"] != "info"}
 
 
 def _where(finished: Finished, where: str) -> list[bool]:

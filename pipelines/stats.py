@@ -16,7 +16,7 @@ from schemas import fields, kinds, shards
 from schemas.cli import flags
 from schemas.cli import tables as markup
 from schemas.cli.tables import Cell, Share, Table
-from schemas.finished import shard_names
+from schemas.finished.shard_list import shard_names
 from schemas.folders import Folder, open_folder
 from schemas.kinds import Kind
 from schemas.labels import Category

@@ -4,10 +4,9 @@ Exit code 1 and a list if anything is wrong, or if --expect misses a published r
 the checks; they are about the pictures, not about the shards, and never change the exit code.
 """
 
-import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +16,9 @@ import pyarrow as pa
 from pipelines.judging import expected
 from schemas import fields, kinds, record, shards
 from schemas.cli import flags
-from schemas.finished import shard_names
+from schemas.finished import manifest as manifests
+from schemas.finished import tables
+from schemas.finished.shard_list import shard_names
 from schemas.folders import Folder, open_folder
 
 EXAMPLES = """\
@@ -52,7 +53,9 @@ class Verdict:
 def validate(folder: Folder) -> Verdict:
     """Reads every shard. Raises UsageError when the folder holds no shards."""
     names = shard_names(folder)
-    manifest, problems = _manifest(folder)
+    read, fault = manifests.look(folder)
+    manifest: Mapping[str, Any] = {} if read is None else read.content
+    problems = [f"{manifests.NAME} {fault}"] if fault else []
     listed = {shard["name"]: shard for shard in manifest.get("shards", [])}
     with ThreadPoolExecutor() as pool:
         checked = list(pool.map(lambda name: _check_shard(folder, name, listed.get(name)), names))
@@ -66,16 +69,6 @@ def validate(folder: Folder) -> Verdict:
     configuration = manifest.get("configuration")
     built_split = configuration.get("split") or "all" if isinstance(configuration, dict) else "all"
     return Verdict(sum(len(item.ids) for item in checked), len(names), problems, counted, str(built_split))
-
-
-def _manifest(folder: Folder) -> tuple[dict[str, Any], list[str]]:
-    try:
-        manifest = json.loads(folder.read("manifest.json"))
-        return (manifest, []) if isinstance(manifest, dict) else ({}, ["manifest.json holds no object"])
-    except FileNotFoundError:
-        return {}, ["manifest.json is missing: the build was not finished"]
-    except (OSError, ValueError) as error:
-        return {}, [f"manifest.json is damaged ({type(error).__name__})"]
 
 
 def _check_shard(folder: Folder, name: str, listed: dict[str, Any] | None) -> Checked:
@@ -122,7 +115,7 @@ def _check_row(row: dict[str, Any], schema: pa.Schema, name: str, checked: Check
     checked.problems += [f"{record_id}: {problem}" for problem in found]
 
 
-def _across(checked: list[Checked], manifest: dict[str, Any]) -> Iterator[str]:
+def _across(checked: list[Checked], manifest: Mapping[str, Any]) -> Iterator[str]:
     repeated = [name for name, count in Counter(i for item in checked for i in item.ids).items() if count > 1]
     yield from (f"record_id {name!r} stands in more than one row" for name in sorted(repeated))
     schemas = [(item.name, item.schema) for item in checked if item.schema is not None]
@@ -146,15 +139,6 @@ def summary(found: list[dict[str, Any]]) -> Iterator[str]:
         yield f"  {severity:<8} {kind:<26} {count:,} record{'s' if count > 1 else ''}"
 
 
-def _table(folder: Folder, name: str, columns: Sequence[str]) -> list[dict[str, Any]] | None:
-    """Rows of a table beside the shards; None where it is missing or damaged."""
-    try:
-        table = shards.read_small(folder.read(name))
-        return list(table.select(list(columns)).to_pylist())
-    except (OSError, KeyError, pa.ArrowException):
-        return None
-
-
 def main(arguments: Sequence[str]) -> int:
     parser = flags.parser("python -m pipelines.validate", __doc__, EXAMPLES)
     parser.add_argument("shards", metavar="SHARDS", help="folder of a finished build")
@@ -167,8 +151,8 @@ def main(arguments: Sequence[str]) -> int:
     verdict = validate(folder)
     _print(verdict.problems)
     missing = _compare(given.expect, folder, verdict) if given.expect else []
-    found = _table(folder, "findings.parquet", ("record_id", "kind", "severity"))
-    for line in ["findings.parquet is missing or damaged"] if found is None else summary(found):
+    findings = tables.read(folder, tables.FINDINGS_FILE, ("record_id", "kind", "severity"))
+    for line in ["findings.parquet is missing or damaged"] if findings is None else summary(findings.to_pylist()):
         print(line)
     parts = [f"{len(verdict.problems)} problems"] if verdict.problems else []
     parts += [f"incomplete, see {given.expect} above"] if missing else []
@@ -186,8 +170,8 @@ def _print(problems: list[str]) -> None:
 
 def _compare(name: str, folder: Folder, verdict: Verdict) -> list[str]:
     """Prints how the records compare with what is published; returns what is missing."""
-    rejects = _table(folder, "rejects.parquet", ("record_id",)) or []
-    counted = replace(verdict.counted, rejects=[row["record_id"] for row in rejects])
+    rejects = tables.read(folder, tables.REJECTS_FILE, ("record_id",))
+    counted = replace(verdict.counted, rejects=[] if rejects is None else rejects["record_id"].to_pylist())
     missing, notes = expected.compare(name, counted, verdict.built_split)
     for line in [*missing, *notes]:
         print(f"{name}: {line}")

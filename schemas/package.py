@@ -1,5 +1,6 @@
 """Which version of this project writes a file."""
 
+from collections.abc import Iterable
 from importlib import metadata
 
 NAME = "vton-pipelines"
@@ -7,6 +8,11 @@ NAME = "vton-pipelines"
 
 def version() -> str:
     return metadata.version(NAME)
+
+
+def versions(distributions: Iterable[str]) -> dict[str, str]:
+    """Of the libraries that what is written may depend on."""
+    return {name: metadata.version(name) for name in distributions}
 
 
 def described() -> dict[str, str]:

@@ -3,17 +3,14 @@
 `python -m pipelines.finish OUT` runs it alone.
 """
 
-import io
 import json
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from annotators.common import registry
 from pipelines.building import configuration, receipts, rewrite
@@ -22,13 +19,13 @@ from pipelines.building.plan import PlanReader, Unit
 from pipelines.building.receipts import Name, Receipt
 from pipelines.building.unit import Configured, shard_schema
 from pipelines.judging import card, findings
-from schemas import package, record
 from schemas.cli import flags
+from schemas.finished import manifest as manifests
+from schemas.finished import tables
+from schemas.finished.manifest import Account, Shard
 from schemas.folders import Folder
-from schemas.json_text import pretty
 
 LIBRARIES = ("numpy", "pillow", "opencv-python", "pyarrow")
-REJECTS = pa.schema([(name, pa.string()) for name in ("record_id", "stage", "error", "message", "source")])
 _OURS = re.compile(
     r"(manifest\.json|rejects\.parquet|findings\.parquet|README\.md|_run\.json|_plan(-\d{5})?\.parquet"
     r"|(train|test|all|val)-\d{5}-of-\d{5}\.(parquet|arrow))"
@@ -75,11 +72,11 @@ def finish(output: Folder) -> Summary:
     rejects = _rejects(plan, done)
     found = findings.find(output, done, configured.format)
     manifest = _manifest(run, configured, plan, done, rejects, found)
-    _write_table(output, "rejects.parquet", rejects, REJECTS)
-    _write_table(output, "findings.parquet", found, findings.SCHEMA)
+    output.write(tables.REJECTS_FILE, tables.encode(rejects, tables.REJECTS))
+    output.write(tables.FINDINGS_FILE, tables.encode(found, tables.FINDINGS))
     _write_receipts(output, done)
     output.write("README.md", card.render(manifest).encode())
-    output.write("manifest.json", f"{pretty(manifest)}\n".encode())
+    manifests.write(output, manifest)
     seconds: Counter[str] = Counter()
     for item in done:
         seconds.update(item.receipt.seconds)
@@ -142,7 +139,7 @@ def _remove_stale(output: Folder, done: list[Done], extension: str) -> None:
 
 
 def _rejects(plan: PlanReader, done: list[Done]) -> list[dict[str, str]]:
-    names = REJECTS.names
+    names = tables.REJECTS.names
     listed = [{name: getattr(item, name) for name in names} for item in plan.refused()]
     built = [{name: row[name] for name in names} for item in done for row in item.receipt.rejects]
     return sorted(listed + built, key=lambda row: tuple(row[name] for name in names))
@@ -156,51 +153,34 @@ def _manifest(
     rejects: list[dict[str, str]],
     found: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    records: Counter[str] = Counter()
-    declined: Counter[str] = Counter()
-    origins: dict[str, Counter[str]] = {}
-    for item in done:
-        records[item.unit.split] += item.receipt.rows
-        declined.update(item.receipt.declined)
-        for column, counted in item.receipt.origins.items():
-            origins.setdefault(column, Counter()).update(counted)
     digests = dict(configured.digests)
     prints = plan.fingerprints()
-    return {
-        "schema_version": record.SCHEMA_VERSION,
-        "kind": configured.kind,
-        "package": package.described(),
-        "dataset": configured.dataset,
-        "command": run["command"],
-        "configuration": configured.identity(),
-        "columns": {
-            name: {"type": type_, "origins": dict(sorted(origins.get(name, {}).items()))}
-            for name, type_ in _types(configured).items()
-        },
-        "shards": [
-            {
-                "name": f"{item.unit.stem}.{configured.format}",
-                "split": item.unit.split,
-                "rows": item.receipt.rows,
-                "bytes": item.receipt.size,
-                "sha256": item.receipt.sha256,
-            }
-            for item in done
-        ],
-        "counts": {
-            "records": sum(records.values()),
-            "records_by_split": dict(sorted(records.items())),
-            "rejects": len(rejects),
-            "rejects_by_stage": dict(sorted(Counter(row["stage"] for row in rejects).items())),
-            "findings_by_kind": dict(sorted(Counter(row["kind"] for row in found).items())),
-            "repeated_lines": run.get("repeated_lines", 0),
-            **({"declined": dict(sorted(declined.items()))} if declined else {}),
-        },
-        "annotators": {name: _describe(name, made, digests.get(name)) for name, made in sorted(configured.annotators)},
-        "libraries": {name: metadata.version(name) for name in LIBRARIES},
-        "fingerprint": findings.digest(prints[number] for number in sorted(prints)),
-        **({"source_build": run["source_build"]} if "source_build" in run else {}),
-    }
+    declined: Counter[str] = Counter()
+    for item in done:
+        declined.update(item.receipt.declined)
+    account = Account(
+        kind=configured.kind,
+        dataset=configured.dataset,
+        command=run["command"],
+        configuration=configured.identity(),
+        types=_types(configured),
+        shards=[_shard(item, configured.format) for item in done],
+        origins=[item.receipt.origins for item in done],
+        rejects=rejects,
+        findings=found,
+        annotators={name: _describe(name, made, digests.get(name)) for name, made in sorted(configured.annotators)},
+        libraries=LIBRARIES,
+        fingerprint=findings.digest(prints[number] for number in sorted(prints)),
+        repeated_lines=run.get("repeated_lines", 0),
+        declined=declined,
+    )
+    return manifests.compose(account, **{key: run[key] for key in ("source_build",) if key in run})
+
+
+def _shard(item: Done, extension: str) -> Shard:
+    """A unit's shard as the manifest lists it."""
+    unit, receipt = item.unit, item.receipt
+    return Shard(f"{unit.stem}.{extension}", unit.split, receipt.rows, receipt.size, receipt.sha256)
 
 
 def _describe(name: str, made: Any, digest: str | None) -> dict[str, Any]:
@@ -252,10 +232,4 @@ def _write_receipts(output: Folder, done: list[Done]) -> None:
             ("seconds", pa.list_(pa.struct([("name", pa.string()), ("seconds", pa.float64())]))),
         ]
     )
-    _write_table(output, f"{receipts.FOLDER}/{receipts.TABLE}", rows, schema)
-
-
-def _write_table(output: Folder, name: str, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
-    sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema), sink, compression="zstd")
-    output.write(name, sink.getvalue())
+    output.write(f"{receipts.FOLDER}/{receipts.TABLE}", tables.encode(rows, schema))

@@ -5,7 +5,6 @@ The cells of a record go over as they are stored; only what an annotator reads i
 
 import hashlib
 import io
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -24,10 +23,13 @@ from pipelines.sources.outcomes import Planned, Reading
 from schemas import codecs, fields, kinds, package, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError
-from schemas.finished import shard_names
+from schemas.finished import manifest as manifests
+from schemas.finished.manifest import Manifest
+from schemas.finished.rewriting import with_fields
+from schemas.finished.shard_list import shard_names
 from schemas.folders import Entry, Folder, InputFolder, JoinedFolder, open_folder
 from schemas.json_text import canonical
-from schemas.kinds import TRYON, Kind
+from schemas.kinds import TRYON
 
 SHARDS = "shards"  # where the finished folder is mounted; folders of imported columns are mounted by the column
 WORDS = ("record_id", "dataset", "split", "category")
@@ -114,7 +116,7 @@ class Finished:
     """A finished folder of shards: its manifest, and a few small columns by row group."""
 
     folder: Folder
-    manifest: dict[str, Any]
+    manifest: Manifest
     files: dict[str, Entry]  # of the shards, in order
     schema: pa.Schema
     tables: dict[str, list[pa.Table]]  # shard → a table per row group
@@ -127,21 +129,16 @@ class Finished:
     def shard_size(self) -> int:
         """Records per shard as the build was told; of the largest shard where the manifest doesn't say."""
         rows = max(sum(table.num_rows for table in tables) for tables in self.tables.values())
-        return int(self.manifest["configuration"].get("shard_size") or max(rows, 1))
+        return int(self.manifest.configuration.get("shard_size") or max(rows, 1))
 
     def planned(self) -> Iterator[Planned]:
         """Every record in order."""
-        splits = {shard["name"]: shard["split"] for shard in self.manifest["shards"]}
+        splits = {shard.name: shard.split for shard in self.manifest.shards}
         for name, tables in self.tables.items():
             reference = {SHARDS: (f"{SHARDS}/{name}", self.files[name].size)}
             for group, table in enumerate(tables):
                 for row, record_id in enumerate(table["record_id"].to_pylist()):
                     yield Planned(record_id, splits[name], {"group": group, "row": row}, reference, name)
-
-    def described(self) -> dict[str, Any]:
-        """The manifest's account of the build that made the shards, and of those before it."""
-        names = ("command", "dataset", "package", "configuration", "annotators", "fingerprint", "source_build")
-        return {name: self.manifest[name] for name in names if name in self.manifest}
 
     def entries(self) -> dict[str, Entry]:
         """Of the shards, by the paths of the plan."""
@@ -155,12 +152,9 @@ def open_finished(location: str, columns: tuple[str, ...]) -> Finished:
     except (ValueError, ImportError) as error:
         raise UsageError(f"{location!r}: {error}") from None
     names = shard_names(folder)
-    manifest = _manifest(folder)
+    manifest = manifests.read(folder, ("shards", "configuration", "dataset", "fingerprint"))
     present = folder.files()
-    listed = {shard["name"]: shard["bytes"] for shard in manifest["shards"]}
-    for name in sorted(set(listed) | set(names)):
-        if name not in present or listed.get(name) != present[name].size:
-            raise UsageError(f"{folder}: {name} isn't as manifest.json says; `python -m pipelines.validate` tells more")
+    manifests.check_sizes(folder, manifest.shards, present, names)
     with ThreadPoolExecutor(8) as pool:
         read = list(pool.map(partial(_small, folder, columns), names))
     for name, (schema, _) in zip(names, read, strict=True):
@@ -168,16 +162,6 @@ def open_finished(location: str, columns: tuple[str, ...]) -> Finished:
             raise UsageError(f"{folder}: {name} has other columns than {names[0]}; allowed are shards of one build")
     tables = {name: groups for name, (_, groups) in zip(names, read, strict=True)}
     return Finished(folder, manifest, {name: present[name] for name in names}, read[0][0], tables)
-
-
-def _manifest(folder: Folder) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads(folder.read("manifest.json"))
-        if {"shards", "configuration", "dataset", "fingerprint"} <= set(manifest):
-            return manifest
-    except (OSError, ValueError, TypeError):
-        pass
-    raise UsageError(f"{folder} has no readable manifest.json; allowed is a finished build")
 
 
 def _small(folder: Folder, columns: tuple[str, ...], name: str) -> tuple[pa.Schema, list[pa.Table]]:
@@ -193,26 +177,14 @@ def _small(folder: Folder, columns: tuple[str, ...], name: str) -> tuple[pa.Sche
 def new_schema(source: pa.Schema, rewrite: Rewrite) -> pa.Schema:
     """The columns of the source as they are, and those that are replaced or added, in the record's order."""
     kind = kinds.of(source)
-    known = {field.name: _plain(field, kind) for field in source}
+    added = {}
     for name, made in rewrite.annotators:
-        written = (
-            field
-            for field in registry.written(name, made)
-            if field.name in rewrite.written - set(source.names) | rewrite.replaced
-        )
-        known |= {field.name: kind.fields.get(field.name, field) for field in written}
-    imported = [column for column, _ in rewrite.imports if column not in known and column in kind.fields]
-    known |= {column: kind.fields[column] for column in imported}
-    return kind.schema(known[name] for name in kind.ordered(known))
-
-
-def _plain(field: pa.Field, kind: Kind) -> pa.Field:
-    """As it was before Parquet, which renames list members and adds to the metadata."""
-    own = kind.fields.get(field.name)
-    if own is not None and own.type == field.type:
-        return own
-    noted = {key: value for key, value in (field.metadata or {}).items() if not key.startswith(b"PARQUET:")}
-    return field.with_metadata(noted)
+        for field in registry.written(name, made):
+            if field.name in rewrite.written - set(source.names) | rewrite.replaced:
+                added[field.name] = kind.fields.get(field.name, field)
+    imported = (column for column, _ in rewrite.imports if column not in {*source.names, *added})
+    added |= {column: kind.fields[column] for column in imported if column in kind.fields}
+    return with_fields(source, added.values())
 
 
 def output_of(given: str | None, command: str, finished: Finished) -> str:

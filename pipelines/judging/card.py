@@ -4,28 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas import kinds
+from schemas.finished.card import header
 
 
 def render(manifest: dict[str, Any]) -> str:
     """The card of a finished build; its configs list the shards only, so `load_dataset(folder)` finds no other file."""
-    return "\n".join([*_header(manifest), *_body(manifest)]) + "\n"
-
-
-def _header(manifest: dict[str, Any]) -> Iterator[str]:
-    extension = manifest["configuration"]["format"]
-    yield "---"
-    yield f"pretty_name: {manifest['dataset']}"
-    yield "task_categories:"
-    yield "- image-to-image"
-    yield "tags:"
-    yield "- virtual-try-on" if manifest["kind"] == kinds.TRYON.name else "- image-composition"
-    yield "configs:"
-    yield "- config_name: default"
-    yield "  data_files:"
-    for split in _splits(manifest):
-        yield f"  - split: {split}"
-        yield f'    path: "{split}-*-of-*.{extension}"'
-    yield "---"
+    tag = "virtual-try-on" if manifest["kind"] == kinds.TRYON.name else "image-composition"
+    top = header(manifest["dataset"], [tag], _splits(manifest), manifest["configuration"]["format"])
+    return "\n".join([*top, *_body(manifest)]) + "\n"
 
 
 def _body(manifest: dict[str, Any]) -> Iterator[str]:

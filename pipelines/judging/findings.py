@@ -10,22 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from pipelines.judging import consistency, health
 from schemas import kinds, shards
 from schemas.folders import Folder
 from schemas.kinds import TRYON, Kind
 
-SCHEMA = pa.schema(
-    [
-        ("record_id", pa.string()),
-        ("kind", pa.string()),
-        ("group", pa.string()),
-        ("severity", pa.string()),
-        ("detail", pa.string()),
-    ]
-)
 # Of 256 bits. Encoding a photo again moves the hash by at most 22; different garments on white are 84 apart or more.
 NEAR = 32
 # Of paired records. VITON-HD and Dress Code use a photo once, IGPair a garment for 2 to 5 people; one of IGPair's is

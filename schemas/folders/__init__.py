@@ -5,12 +5,23 @@ Writes are whole or absent: locally a temporary file is synced and renamed; a st
 
 import json
 
+from schemas.cli.flags import UsageError
 from schemas.folders.inputs import Entry, InputFolder
 from schemas.folders.joined import JOINED, JoinedFolder
 from schemas.folders.local import LocalFolder
 from schemas.folders.remote import RemoteFolder
 
-__all__ = ["Entry", "Folder", "InputFolder", "JoinedFolder", "LocalFolder", "RemoteFolder", "open_folder", "open_input"]
+__all__ = [
+    "Entry",
+    "Folder",
+    "InputFolder",
+    "JoinedFolder",
+    "LocalFolder",
+    "RemoteFolder",
+    "open_folder",
+    "open_input",
+    "opened",
+]
 
 Folder = LocalFolder | RemoteFolder
 
@@ -18,6 +29,14 @@ Folder = LocalFolder | RemoteFolder
 def open_folder(location: str) -> Folder:
     """A local path, or a URL whose scheme fsspec knows. Raises ValueError or ImportError for an unknown scheme."""
     return RemoteFolder(location) if "://" in location else LocalFolder(location)
+
+
+def opened(location: str) -> Folder:
+    """As `open_folder`; raises UsageError for an unknown scheme."""
+    try:
+        return open_folder(location)
+    except (ValueError, ImportError) as error:
+        raise UsageError(f"{location!r}: {error}") from None
 
 
 def open_input(location: str) -> InputFolder:

@@ -14,6 +14,7 @@ from support.helpers import Dataset, Result, draw, rows
 from pipelines import report
 from pipelines.judging import findings
 from schemas import codecs
+from schemas.finished import tables
 from schemas.folders import open_folder
 
 Command = Callable[..., Result]
@@ -71,8 +72,8 @@ def test_findings_and_counts(command: Command, built: Path) -> None:
 
 def test_hostile_words_in_findings_stay_words(built: Path) -> None:
     nasty = "<img src=x onerror=alert(1)> | \"'&"
-    cells = {name: [nasty] for name in findings.SCHEMA.names}
-    pq.write_table(pa.table(cells, findings.SCHEMA), built / "findings.parquet")
+    cells = {name: [nasty] for name in tables.FINDINGS.names}
+    pq.write_table(pa.table(cells, tables.FINDINGS), built / "findings.parquet")
     page = report.render(open_folder(str(built)), 1)
     assert "<img src=x" not in page and page.count("&lt;img src=x onerror=alert(1)&gt; | &#34;&#39;&amp;") == 5
     (built / "findings.parquet").write_bytes(b"no table")

@@ -5,10 +5,8 @@ are opened in the process that reads them, since open stores don't survive a for
 """
 
 import hashlib
-import json
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,9 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.cli.flags import UsageError
+from schemas.finished import manifest as manifests
+from schemas.finished import shard_list
+from schemas.folders import Entry, Folder, opened
 
-_SHARD = re.compile(r"(?P<split>[A-Za-z0-9_.-]+?)-(?P<number>\d{5,})-of-(?P<count>\d{5,})\.(?:parquet|arrow)")
-_OF_A_BUILD = ("_plan.parquet", "_run.json", "_receipts")
+_OF_A_BUILD = ("_plan.parquet", "_run.json")
 _OPEN_FILES = 32  # readers that a process keeps; a footer takes some 0.1 MB
 THREADS = 8
 
@@ -49,21 +49,26 @@ def find(folder: str, split: str | None) -> list[Shard]:
 
     manifest.json says which files there are; a folder that no build left behind may lack it.
     """
-    store, root = _store(folder)
+    location = opened(folder)
     try:
-        listed = {info["name"].rstrip("/").rpartition("/")[2]: info for info in store.ls(root, detail=True)}
+        present = location.files() if location.is_folder() else None
     except (OSError, ValueError) as error:
         raise UsageError(f"can't list {folder}: {type(error).__name__}; allowed is a folder of shards") from None
-    if "manifest.json" in listed:
-        identities = _in_manifest(folder, store.cat_file(f"{root}/manifest.json"), listed)
-    elif any(name in listed for name in _OF_A_BUILD):
+    if present is None:
+        raise UsageError(f"can't list {folder}: there is no such folder; allowed is a folder of shards")
+    if manifests.NAME in present:
+        identities = _in_manifest(folder, location, present)
+    elif any(name in present for name in _OF_A_BUILD) or "_receipts" in location.folders():
         raise UsageError(
             f"{folder} has no manifest.json: the build isn't finished; run `python -m pipelines.finish` on it"
         )
     else:
-        identities = {name: f"{info['size']} bytes" for name, info in listed.items() if _SHARD.fullmatch(name)}
-    shards = [_shard(folder, name, identity) for name, identity in sorted(identities.items())]
-    _check_complete(folder, shards)
+        identities = {name: f"{entry.size} bytes" for name, entry in present.items() if shard_list.is_shard(name)}
+    shard_list.check_complete(folder, identities)
+    shards = [
+        Shard(f"{folder.rstrip('/')}/{name}", name, shard_list.split_of(name), identity)
+        for name, identity in sorted(identities.items())
+    ]
     splits = sorted({shard.split for shard in shards})
     if not shards or (split is not None and split not in splits):
         wanted = "shards" if split is None else f"split {split!r}"
@@ -173,17 +178,6 @@ def _contents(shard: Shard) -> Contents:
         raise UsageError(f"{shard.url} is no readable shard ({type(error).__name__})") from None
 
 
-def _store(folder: str) -> tuple[Any, str]:
-    import fsspec
-
-    try:
-        store, root = fsspec.core.url_to_fs(folder)
-    except (ValueError, ImportError) as error:
-        raise UsageError(f"{folder!r}: {error}") from None
-    store.invalidate_cache(root)
-    return store, root.rstrip("/")
-
-
 def _file(url: str) -> Any:
     import fsspec
 
@@ -191,36 +185,17 @@ def _file(url: str) -> Any:
     return store.open(path, "rb", cache_type="none")  # Arrow asks for whole ranges; read-ahead would only add to them
 
 
-def _in_manifest(folder: str, data: bytes, listed: dict[str, Any]) -> dict[str, str]:
+def _in_manifest(folder: str, location: Folder, present: Mapping[str, Entry]) -> dict[str, str]:
     """Name → sha256 of the shards that the manifest names."""
+    manifest, _ = manifests.look(location)
+    if manifest is None:
+        raise UsageError(f"{folder}/{manifests.NAME} is damaged; allowed is a finished build")
     try:
-        shards = [(str(s["name"]), int(s["bytes"]), str(s["sha256"])) for s in json.loads(data)["shards"]]
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(f"{folder}/manifest.json is damaged; allowed is a finished build") from None
-    for name, size, _ in shards:
-        if not _SHARD.fullmatch(name):  # also keeps out names that lead elsewhere
-            raise UsageError(f"{folder}/manifest.json names {name!r}, which is no shard's name")
-        if name not in listed or listed[name]["size"] != size:
-            raise UsageError(f"{folder}: {name} isn't as manifest.json says; `python -m pipelines.validate` tells more")
-    return {name: digest for name, _, digest in shards}
-
-
-def _shard(folder: str, name: str, identity: str) -> Shard:
-    matched = _SHARD.fullmatch(name)
-    assert matched
-    return Shard(f"{folder.rstrip('/')}/{name}", name, matched["split"], identity)
-
-
-def _check_complete(folder: str, shards: Sequence[Shard]) -> None:
-    counts: dict[tuple[str, str], int] = {}
-    for shard in shards:
-        matched = _SHARD.fullmatch(shard.name)
-        assert matched
-        key = shard.split, matched["count"]
-        counts[key] = counts.get(key, 0) + 1
-    for (split, count), found in counts.items():
-        if found != int(count):
-            raise UsageError(f"{folder} has {found} of {int(count)} shards of split {split}; allowed is all of them")
+        listed = manifest.shards
+    except UsageError as error:
+        raise UsageError(f"{folder}/{error}") from None
+    manifests.check_sizes(folder, listed, present)
+    return {shard.name: shard.sha256 for shard in listed}
 
 
 def indices(numbers: np.ndarray) -> pa.Array:

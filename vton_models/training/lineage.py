@@ -1,16 +1,13 @@
 """Where a trained model comes from: its data, its base, its settings, and the card that says so."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import fsspec
-
+from schemas.finished import manifest as manifests
+from schemas.folders import opened
 from vton_models.reading.catalogue import weighted_folders
 from vton_models.system import About
 
-PACKAGE = "vton-pipelines"
 _UNKNOWN = "not stated in the manifest: that of the source dataset"
 
 
@@ -25,17 +22,15 @@ def card(description: dict[str, Any], about: About, steps: int, loss: float | No
 
 
 def _facts(folder: str, weight: float | None) -> dict[str, Any]:
-    try:
-        with fsspec.open(f"{folder.rstrip('/')}/manifest.json", "rb") as file:
-            content = file.read()
-    except FileNotFoundError:
+    location = opened(folder)
+    if manifests.NAME not in location.files():
         return {"dataset": None, "weight": weight, "manifest_sha256": None, "licence": None}
-    manifest = json.loads(content)
+    manifest = manifests.read(location)
     return {
-        "dataset": manifest.get("dataset"),
+        "dataset": manifest.content.get("dataset"),
         "weight": weight,
-        "manifest_sha256": hashlib.sha256(content).hexdigest(),
-        "licence": manifest.get("licence"),
+        "manifest_sha256": manifest.sha256,
+        "licence": manifest.content.get("licence"),
     }
 
 

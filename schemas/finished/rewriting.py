@@ -1,0 +1,108 @@
+"""Each shard of a finished build again, with columns added to its rows: resumable, whole or absent, one for one.
+
+OUT/SHARD                a shard per shard of the source, of the same name
+OUT/_receipts/NAME.json  what each holds; written after it
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from schemas import json_text, kinds, shards
+from schemas.finished.manifest import Shard
+from schemas.folders import Folder
+from schemas.kinds import Kind
+
+RECEIPTS = "_receipts"
+Row = dict[str, Any]  # column → cell as it is stored
+Rejects = list[dict[str, str]]  # rows of rejects.parquet
+Change = Callable[[Iterator[Row], Rejects], Iterable[Row]]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What one new shard holds; `origins`: column → origin → records."""
+
+    name: str
+    split: str
+    rows: int
+    bytes: int
+    sha256: str
+    origins: dict[str, dict[str, int]]
+    rejects: Rejects
+
+    @property
+    def shard(self) -> Shard:
+        """As the manifest lists it."""
+        return Shard(self.name, self.split, self.rows, self.bytes, self.sha256)
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """From where to where, and the fields that are added to, or replaced in, every shard."""
+
+    source: Folder
+    output: Folder
+    added: tuple[pa.Field, ...]
+
+    def begin(self) -> None:
+        """Makes the folder of receipts, and removes what a killed process left unfinished."""
+        self.output.make(RECEIPTS)
+        self.output.sweep()
+        self.output.sweep(RECEIPTS)
+
+    def receipt(self, name: str) -> Receipt | None:
+        """What an earlier run noted of a shard that it finished; None where the shard is to be written."""
+        try:
+            receipt = Receipt(**json.loads(self.output.read(_receipt_name(name))))
+            return receipt if self.output.entry(name).size == receipt.bytes else None
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def write(self, name: str, split: str, change: Change) -> Receipt:
+        """Writes one shard of the rows that `change` gives for the old ones; it may leave rows out, with a reject."""
+        origins: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        rejects: Rejects = []
+        with self.source.open(name) as old, self.output.create(name) as new:
+            reader = shards.ShardReader(old, name)
+            writer = shards.ShardWriter(new, with_fields(reader.schema, self.added), shards.format_of(name))
+            for row in change(reader.rows(), rejects):
+                for entry in row.get("provenance") or ():
+                    origins[str(entry["column"])][str(entry["origin"])] += 1
+                writer.write(row)
+            size, sha256 = writer.close()
+        counted = {column: dict(sorted(found.items())) for column, found in sorted(origins.items())}
+        receipt = Receipt(name, split, writer.rows, size, sha256, counted, rejects)
+        text = json_text.pretty(asdict(receipt), indent=2)
+        self.output.write(_receipt_name(name), f"{text}\n".encode())
+        return receipt
+
+
+def _receipt_name(shard: str) -> str:
+    return f"{RECEIPTS}/{shard}.json"
+
+
+def with_cell(row: Row, column: str, cell: Any, origin: Mapping[str, Any]) -> Row:
+    """The row with a new cell, and in its provenance where that comes from, in place of what stood there."""
+    others = [entry for entry in row.get("provenance") or () if entry["column"] != column]
+    return row | {column: cell, "provenance": [*others, {"column": column, **origin}]}
+
+
+def with_fields(schema: pa.Schema, added: Iterable[pa.Field]) -> pa.Schema:
+    """A shard's columns as they are, and those that are replaced or added, in the order of its kind of records."""
+    kind = kinds.of(schema)
+    known = {field.name: _plain(field, kind) for field in schema} | {field.name: field for field in added}
+    return kind.schema(known[name] for name in kind.ordered(known))
+
+
+def _plain(field: pa.Field, kind: Kind) -> pa.Field:
+    """As it was before Parquet, which renames list members and adds to the metadata."""
+    own = kind.fields.get(field.name)
+    if own is not None and own.type == field.type:
+        return own
+    noted = {key: value for key, value in (field.metadata or {}).items() if not key.startswith(b"PARQUET:")}
+    return field.with_metadata(noted)
