@@ -13,7 +13,7 @@ from schemas import package
 from schemas.cli import flags
 from schemas.cli.flags import UsageError
 from vton_models.command_line import model_flags
-from vton_models.system import Preset, Purpose, System
+from vton_models.system import Config, Model, Preset, Purpose, System
 from vton_models.training import settings
 from vton_models.training.run_folder import Run
 from vton_models.training.settings import Cadence, Settings
@@ -45,7 +45,7 @@ class Request:
 
     name: str
     module: System
-    config: Any
+    config: Config
     preset: Preset | None
     flags: Flags
     shards: tuple[str, ...]
@@ -239,7 +239,7 @@ def build_model(request: Request, begin: "Start", folder: Run | None) -> Any:
     return model
 
 
-def make_accelerator(given: Flags, wanted: Settings, model: Any, folder: Run) -> "Accelerator":
+def make_accelerator(given: Flags, wanted: Settings, model: Model, folder: Run) -> "Accelerator":
     from accelerate import Accelerator
     from accelerate.utils import DistributedDataParallelKwargs
 
@@ -253,7 +253,7 @@ def make_accelerator(given: Flags, wanted: Settings, model: Any, folder: Run) ->
 
 
 def make_dataset(
-    request: Request, chosen: "Chosen", model: Any, wanted: Settings, accelerator: "Accelerator"
+    request: Request, chosen: "Chosen", model: Model, wanted: Settings, accelerator: "Accelerator"
 ) -> "ShardDataset":
     from vton_models.reading.dataset import ShardDataset
     from vton_models.reading.view import Viewed
@@ -275,7 +275,7 @@ def make_dataset(
 
 
 def make_validation(
-    request: Request, found: "Records", chosen: "Chosen", model: Any, wanted: Settings, folder: Run
+    request: Request, found: "Records", chosen: "Chosen", model: Model, wanted: Settings, folder: Run
 ) -> "Validation | None":
     from vton_models.training import records
     from vton_models.training.validation import Validation
@@ -292,7 +292,7 @@ def make_validation(
     )
 
 
-def finish(request: Request, folder: Run, model: Any, progress: "Progress", description: dict[str, Any]) -> None:
+def finish(request: Request, folder: Run, model: Model, progress: "Progress", description: dict[str, Any]) -> None:
     """The final weights with their lineage, and the card."""
     from schemas.folders import atomic
     from vton_models.training import lineage
@@ -318,7 +318,7 @@ def report(request: Request, progress: "Progress", wanted: Settings, started: fl
     print(json.dumps(result))
 
 
-def _check_base(folder: Run, held: dict[str, Any] | None, model: Any) -> None:
+def _check_base(folder: Run, held: dict[str, Any] | None, model: Model) -> None:
     if held and held["base"]["digest"] != model.base["digest"]:
         raise UsageError(
             f"{folder.path} was started from base {held['base']['digest']}, this one is {model.base['digest']};"

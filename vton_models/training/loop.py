@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
+from vton_models.system import Model
 from vton_models.training import checkpoints, optimisers, schedules
 from vton_models.training.checkpoints import Progress
 from vton_models.training.ema import Ema
@@ -40,7 +41,7 @@ class TrainingError(RuntimeError):
 class Losses(nn.Module):
     """The model as DistributedDataParallel sees it: its trained parameters, and a forward that is `model.loss`."""
 
-    def __init__(self, model: Any, parameters: Parameters) -> None:
+    def __init__(self, model: Model, parameters: Parameters) -> None:
         super().__init__()
         self.trained = nn.ParameterList(parameters.values())
         self.loss = model.loss  # a bound method: the frozen networks aren't registered, broadcast or wrapped
@@ -51,7 +52,7 @@ class Losses(nn.Module):
 
 def train(
     accelerator: Accelerator,
-    model: Any,
+    model: Model,
     dataset: Any,
     settings: Settings,
     cadence: Cadence,
