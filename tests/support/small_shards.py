@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from support.helpers import draw
 
 from schemas import codecs, record, shards
@@ -34,13 +35,18 @@ def row(number: int, split: str = "train") -> dict[str, Any]:
     return values | cells | {"agnostic_mask": mask}
 
 
-def write(folder: Path, count: int, change: Callable[[int, dict[str, Any]], None] | None = None) -> Path:
-    """One train shard of `count` records; `change(number, row)` may alter each before it is written."""
+def write(
+    folder: Path,
+    count: int,
+    change: Callable[[int, dict[str, Any]], None] | None = None,
+    extra: Iterable[pa.Field] = (),
+) -> Path:
+    """One train shard of `count` records; `change(number, row)` may alter each, and fills the `extra` columns."""
     folder.mkdir(parents=True)
     path = folder / "train-00000-of-00001.parquet"
     with (
         path.open("wb") as file,
-        shards.ShardWriter(file, record.schema(TRYON, ["agnostic_mask"]), "parquet") as writer,
+        shards.ShardWriter(file, record.schema(TRYON, ["agnostic_mask"], extra), "parquet") as writer,
     ):
         for number in range(count):
             made = row(number)

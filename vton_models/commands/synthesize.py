@@ -152,6 +152,7 @@ def describe(request: Request, sampler: "Sampler", digest: str) -> dict[str, Any
         "width": width,
         "paste_back": request.flags.paste_back,
         **sampler.settings.described(),
+        **request.view.described,
     }
 
 

@@ -38,6 +38,11 @@ class View:
         return seen | {name: seen.get(column) for name, column in self.names.items()}
 
     @property
+    def described(self) -> dict[str, Any]:
+        """For config.json: the masks' columns, where a recipe's own is among them."""
+        return {"masks": list(self.masks)} if self.masks not in ((), (MASK,)) else {}
+
+    @property
     def told(self) -> str:
         """One line for people: whence the masks come; empty for a system that asks for no recipe."""
         if not self.masks or not self.recipe:

@@ -41,15 +41,10 @@ class Records:
         return self.view.told
 
     def described(self) -> dict[str, Any]:
-        """The shards by their fingerprint; the mask's columns where a recipe's own is among them."""
-        flags, masks = self.flags, self.view.masks
-        described: dict[str, Any] = {
-            "finish": self.finished.name,
-            "shards": self.index.fingerprint,
-            "split": flags.split,
-        }
-        described |= {"pairs": flags.how, "limit": flags.limit}
-        return described | ({"masks": list(masks)} if masks not in ((), (MASK,)) else {})
+        """The shards by their fingerprint, and what was asked of them."""
+        flags = self.flags
+        asked = {"split": flags.split, "pairs": flags.how, "limit": flags.limit}
+        return {"finish": self.finished.name, "shards": self.index.fingerprint, **asked, **self.view.described}
 
     def finish(self, sampler: Sampler) -> Finish:
         return self.finished.finish(sampler)
