@@ -124,6 +124,31 @@ def test_no_two_modules_need_each_other() -> None:
     assert circles(needs()) == []
 
 
+def _words(path: Path) -> Iterator[str]:
+    """The texts in a file's code, docstrings left out."""
+    tree = ast.parse(path.read_text())
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
+            yield node.value
+
+
+def test_shared_rooms_know_no_system() -> None:
+    """None is imported where systems meet, nor named in code; commands name one in their examples."""
+    import vton_models
+
+    systems = vton_models.names()
+    for module, path in modules().items():
+        room = module.split(".")[1:2]
+        if not module.startswith("vton_models") or room in [[name] for name in systems]:
+            continue
+        mine = {needed for needed in needs()[module] if needed.split(".")[1:2] in [[name] for name in systems]}
+        assert not mine, f"{module} imports {mine}"
+        if room not in (["commands"], ["__main__"]):
+            named = [word for word in _words(path) if any(name in word.lower().replace("-", "_") for name in systems)]
+            assert not named, f"{module} names a system: {named}"
+
+
 def test_only_pipelines_imports_beam() -> None:
     importers = {p.relative_to(ROOT).parts[0] for name in OURS for p in files(name) if "apache_beam" in packages_of(p)}
     assert importers == {"pipelines"}
