@@ -98,7 +98,7 @@ class Account:
     """What a build did, as far as every manifest tells it alike."""
 
     kind: str
-    dataset: str
+    dataset: str | None
     command: str
     configuration: Mapping[str, Any]
     types: Mapping[str, str]  # column → Arrow type, in the order of the shards

@@ -4,16 +4,19 @@ OUT/SHARD                a shard per shard of the source, of the same name
 OUT/_receipts/NAME.json  what each holds; written after it
 """
 
+import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from schemas import json_text, kinds, shards
-from schemas.finished.manifest import Shard
+from schemas.finished import manifest as manifests
+from schemas.finished import tables
+from schemas.finished.manifest import Account, Manifest, Shard
 from schemas.folders import Folder
 from schemas.kinds import Kind
 
@@ -39,6 +42,18 @@ class Receipt:
     def shard(self) -> Shard:
         """As the manifest lists it."""
         return Shard(self.name, self.split, self.rows, self.bytes, self.sha256)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a command says of the new shards: `configuration` is everything that they depend on beside the old ones."""
+
+    command: str
+    configuration: Mapping[str, Any]
+    annotators: Mapping[str, Any]  # what made the new columns, as the manifest describes annotators
+    libraries: Sequence[str]
+    left_out: Sequence[dict[str, str]]  # rows of rejects.parquet for records that were never tried
+    card: Callable[[Mapping[str, Any]], str]  # of the manifest
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,54 @@ class Rewriting:
         text = json_text.pretty(asdict(receipt), indent=2)
         self.output.write(_receipt_name(name), f"{text}\n".encode())
         return receipt
+
+    def schema(self, name: str) -> pa.Schema:
+        """Of the new shard that is made of this old one."""
+        with self.source.open(name) as old:
+            return with_fields(shards.ShardReader(old, name).schema, self.added)
+
+    def finish(self, source: Manifest, receipts: Sequence[Receipt], told: Told) -> None:
+        """Writes rejects, findings, card and manifest; the same receipts give the same bytes."""
+        rejects = [*told.left_out, *(row for receipt in receipts for row in receipt.rejects)]
+        findings = self._findings({row["record_id"] for row in rejects})
+        content = self._manifest(source, receipts, told, rejects, findings)
+        self.output.write(tables.REJECTS_FILE, tables.encode(tables.ordered(rejects, tables.REJECTS), tables.REJECTS))
+        if findings is not None:
+            rows = tables.ordered(findings.to_pylist(), findings.schema)
+            self.output.write(tables.FINDINGS_FILE, tables.encode(rows, findings.schema))
+        self.output.write("README.md", told.card(content).encode())
+        manifests.write(self.output, content)
+
+    def _findings(self, gone: set[str]) -> pa.Table | None:
+        """What the source's findings say of the records that stayed; None where it has none."""
+        table = tables.read(self.source, tables.FINDINGS_FILE)
+        if table is None:
+            return None
+        return table.filter(pa.array([name not in gone for name in table["record_id"].to_pylist()], pa.bool_()))
+
+    def _manifest(
+        self, source: Manifest, receipts: Sequence[Receipt], told: Told, rejects: Rejects, findings: pa.Table | None
+    ) -> dict[str, Any]:
+        schema, name = self.schema(receipts[0].name), receipts[0].name
+        size = source.configuration.get("shard_size") or max(receipt.rows for receipt in receipts)
+        fingerprint = json.dumps([source.sha256, told.configuration], sort_keys=True)
+        account = Account(
+            kind=kinds.of(schema).name,
+            dataset=source.content.get("dataset"),
+            command=told.command,
+            configuration={"format": shards.format_of(name), "shard_size": size, **told.configuration},
+            types={field.name: str(field.type) for field in schema},
+            shards=[receipt.shard for receipt in receipts],
+            origins=[receipt.origins for receipt in receipts],
+            rejects=rejects,
+            findings=[] if findings is None else findings.to_pylist(),
+            annotators={**source.content.get("annotators", {}), **told.annotators},
+            libraries=told.libraries,
+            fingerprint=hashlib.sha256(fingerprint.encode()).hexdigest(),
+        )
+        licence = {key: source.content[key] for key in ("licence",) if key in source.content}
+        before = source.described() | {"manifest_sha256": source.sha256}
+        return manifests.compose(account, **licence, source_build=before)
 
 
 def _receipt_name(shard: str) -> str:

@@ -24,7 +24,7 @@ def encode(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> bytes:
 
 def ordered(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> list[Mapping[str, Any]]:
     """Sorted by the schema's columns in order."""
-    return sorted(rows, key=lambda row: tuple(str(row[name]) for name in schema.names))
+    return sorted(rows, key=lambda row: tuple(str(row.get(name)) for name in schema.names))
 
 
 def read(folder: Folder, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:

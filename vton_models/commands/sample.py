@@ -87,6 +87,7 @@ def _is_new(taken: frozenset[str], item: Field[Any]) -> bool:
 def run(request: Request) -> int:
     """Samples; the last line on stdout says what came out."""
     started = time.perf_counter()
+    from schemas.finished import tables
     from vton_models.sampling import loop, outputs
 
     flags, folder, inputs = request.flags, request.folder, request.inputs
@@ -95,7 +96,7 @@ def run(request: Request) -> int:
     model, digest = weights_flags.build(request.weights)
     settings = loop.Settings(flags.seed, request.sampling)
     sampler = loop.Sampler(model, settings)
-    ours = ("*.png", outputs.SAMPLES_FILE, outputs.REJECTS_FILE)
+    ours = ("*.png", outputs.SAMPLES_FILE, tables.REJECTS_FILE)
     outputs.begin(folder, describe(request, sampler, digest), flags.overwrite, ours)
     try:
         made = make(request, sampler, digest)
@@ -105,7 +106,7 @@ def run(request: Request) -> int:
     schema = outputs.samples_schema(type(request.sampling), request.kind.IDS, request.kind.FACTS)
     rows = loop.rows(made, settings, digest, folder, outputs.size_of)
     outputs.write_table(folder / outputs.SAMPLES_FILE, rows, schema)
-    outputs.write_table(folder / outputs.REJECTS_FILE, [*made.rejects, *inputs.left_out], outputs.REJECTS)
+    outputs.write_table(folder / tables.REJECTS_FILE, [*made.rejects, *inputs.left_out], tables.REJECTS)
     return report(request, made, started)
 
 

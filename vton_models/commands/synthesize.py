@@ -1,6 +1,7 @@
 """Makes training data of a model's own results: each person, also shown in a garment that isn't theirs."""
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -9,17 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schemas.cli.flags import Section, UsageError, flag, one_line
+from schemas.folders import opened
 from vton_models.command_line import model_flags, weights_flags
 from vton_models.command_line.weights_flags import ChosenWeights
 from vton_models.sampling.sample_flags import SamplingFlags
 from vton_models.system import Sampling
 
 if TYPE_CHECKING:
+    from schemas.finished.manifest import Manifest
+    from schemas.finished.rewriting import Receipt
     from vton_models.reading.pairing import Index, Pair
     from vton_models.reading.view import View
     from vton_models.sampling.loop import Sampler
-    from vton_models.synthesis.folder import Source
-    from vton_models.synthesis.synthesis import Receipt
+    from vton_models.synthesis.synthesis import Synthesis
 
 KIND, MASK = "tryon", "agnostic_mask"
 PROG = "python -m vton_models synthesize"
@@ -46,7 +49,7 @@ class Request:
     flags: Flags
     sampling: Sampling
     output: Path
-    source: "Source"
+    source: "Manifest"
     index: "Index"
     pairs: "tuple[Pair, ...]"
     left_out: tuple[dict[str, str], ...]
@@ -75,10 +78,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def read(weights: ChosenWeights, flags: Flags, sampling: Sampling) -> Request:
     """Lists the shards and draws a garment for every paired record. Raises UsageError."""
+    from schemas.finished import manifest
     from vton_models.reading import pairing
     from vton_models.reading.catalogue import catalogue
     from vton_models.sampling import shard_tasks
-    from vton_models.synthesis import folder
 
     output = Path(flags.output or f"output/synthesize/{weights.name}")
     if output.resolve() == Path(flags.shards).resolve():
@@ -96,7 +99,7 @@ def read(weights: ChosenWeights, flags: Flags, sampling: Sampling) -> Request:
         print(seen.told, file=sys.stderr)
     usable, left_out = shard_tasks.usable(pairing.at_random(paired, flags.seed), seen.incomplete(found), seen.needed)
     unpaired = len(index.rows) - len(paired)
-    source = folder.source(flags.shards)
+    source = manifest.read(opened(flags.shards))
     return Request(weights, flags, sampling, output, source, index, tuple(usable), tuple(left_out), unpaired, seen)
 
 
@@ -111,21 +114,22 @@ def run(request: Request) -> int:
     model, digest = weights_flags.build(request.weights)
     sampler = loop.Sampler(model, loop.Settings(flags.seed, request.sampling))
     config = describe(request, sampler, digest)
-    synthesis.begin(request.output, config, flags.overwrite)
-    finish = Finish(sampler, flags.paste_back)
-    work = synthesis.Synthesis(request.output, sampler, finish, flags.batch_size, request.weights.name, digest)
+    rewriting = synthesis.begin(flags.shards, request.output, config, flags.overwrite)
+    partial, finish = request.output / synthesis.PARTIAL, Finish(sampler, flags.paste_back)
+    name = request.weights.name
+    work = synthesis.Synthesis(rewriting, partial, sampler, finish, flags.batch_size, name, digest)
     try:
         receipts, skipped = make(request, work)
     except loop.SamplingError as error:
         print(f"{PROG}: {one_line(error)}", file=sys.stderr)
         return 1
-    about = request.weights.system.ABOUT
-    folder.write(request.output, request.source, request.index, config, about, receipts, request.left_out)
-    synthesis.end(request.output)
+    told = folder.told(config, request.weights.system.ABOUT, request.left_out)
+    rewriting.finish(request.source, receipts, told)
+    shutil.rmtree(partial, ignore_errors=True)
     return report(request, receipts, skipped, started)
 
 
-def make(request: Request, work: Any) -> "tuple[list[Receipt], int]":
+def make(request: Request, work: "Synthesis") -> "tuple[list[Receipt], int]":
     """Receipts of all shards in order, and how many were there before."""
     from vton_models.reading.stored_records import StoredRecords
     from vton_models.sampling import shard_tasks

@@ -17,15 +17,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image, PngImagePlugin
 
 from schemas.cli.flags import UsageError
+from schemas.finished import tables
 from schemas.folders import atomic
 from vton_models.system import Sampling
 
-SAMPLES_FILE, REJECTS_FILE, CONFIG_FILE = "samples.parquet", "rejects.parquet", "config.json"
-REJECTS = pa.schema([(name, pa.string()) for name in ("record_id", "stage", "error", "message", "source")])
+SAMPLES_FILE, CONFIG_FILE = "samples.parquet", "config.json"
 BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _XMP = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -76,10 +75,7 @@ def file_name(record_id: str, number: int | None = None) -> str:
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
     """Sorted by the schema's columns in order; the same rows give the same bytes."""
-    sink = io.BytesIO()
-    ordered = sorted(rows, key=lambda row: tuple(str(row.get(name)) for name in schema.names))
-    pq.write_table(pa.Table.from_pylist([dict(row) for row in ordered], schema), sink, compression="zstd")
-    atomic.write(path, sink.getvalue())
+    atomic.write(path, tables.encode(tables.ordered(rows, schema), schema))
 
 
 def begin(folder: Path, config: Mapping[str, Any], overwrite: bool, ours: Sequence[str]) -> None:

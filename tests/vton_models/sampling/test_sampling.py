@@ -16,6 +16,7 @@ from PIL import Image
 
 from schemas import codecs
 from schemas.cli.flags import UsageError
+from schemas.finished import tables
 from schemas.folders import atomic
 from vton_models.catvton import sampling as catvton
 from vton_models.catvton.sampling import Finishing
@@ -238,9 +239,9 @@ def test_file_names_lead_nowhere(name: str) -> None:
 
 
 def test_tables_are_sorted_and_the_same_for_the_same_rows(tmp_path: Path) -> None:
-    rows = [dict.fromkeys(outputs.REJECTS.names, name) for name in "bca"]
-    outputs.write_table(tmp_path / "one", rows, outputs.REJECTS)
-    outputs.write_table(tmp_path / "two", rows[::-1], outputs.REJECTS)
+    rows = [dict.fromkeys(tables.REJECTS.names, name) for name in "bca"]
+    outputs.write_table(tmp_path / "one", rows, tables.REJECTS)
+    outputs.write_table(tmp_path / "two", rows[::-1], tables.REJECTS)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert pq.read_table(tmp_path / "one")["record_id"].to_pylist() == ["a", "b", "c"]
 

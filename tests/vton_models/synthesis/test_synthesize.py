@@ -15,7 +15,9 @@ from support.helpers import rows as stored_rows
 
 from schemas import codecs
 from schemas.cli.flags import UsageError
+from schemas.finished.rewriting import with_fields
 from schemas.folders import atomic
+from schemas.kinds import TRYON
 from vton_models.commands import synthesize
 from vton_models.synthesis import synthesis
 
@@ -122,9 +124,10 @@ def test_the_models_own_outside_too(capsys: pytest.CaptureFixture[str], shards: 
 
 def test_a_shard_schema_gets_its_column_in_place(shards: Path) -> None:
     schema = pq.read_schema(next(shards.glob("*.parquet")))
-    names = synthesis.with_source(schema).names
+    added = (TRYON.fields[synthesis.COLUMN],)
+    names = with_fields(schema, added).names
     assert names[names.index("source_person_image") + 1] == "person_image"
-    assert synthesis.with_source(synthesis.with_source(schema)).names == names
+    assert with_fields(with_fields(schema, added), added).names == names
 
 
 @pytest.mark.parametrize(
