@@ -15,9 +15,7 @@ _THREADS = 8
 
 
 def incomplete(found: Catalogue, columns: Sequence[str]) -> set[str]:
-    """Ids of the records in which one of the columns is null or absent; those that the kind
-    requires are in every one.
-    """
+    """Ids of the records in which one of the columns is null or absent; what the kind requires is in every record."""
     wanted = [name for name in columns if name not in TRYON.required]
     if not wanted:
         return set()
