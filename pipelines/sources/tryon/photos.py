@@ -149,8 +149,8 @@ class _Pairing:
             return by_name.values()
         if counts[0] != counts[1]:
             raise UsageError(
-                f"persons ({len(persons)}) and garments ({len(garments)}), whose names don't match, can't be paired one"
-                " to one; allowed are equal numbers, equal names, a list (--pairs FILE), or --pairs all"
+                f"{len(persons)} and {len(garments)} photos, whose names don't match, can't be paired one to one;"
+                " allowed are equal numbers, equal names, a list (--pairs FILE), or --pairs all"
             )
         joined = list(zip(persons, garments, strict=True))
         shown = ", ".join(f"{printable(person)} + {printable(garment)}" for person, garment in joined[:_SHOWN])

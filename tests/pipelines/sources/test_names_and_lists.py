@@ -183,7 +183,7 @@ def test_other_names_are_paired_in_natural_order_and_shown(tmp_path: Path) -> No
 @pytest.mark.parametrize("pairs", ["auto", "zip"])
 def test_unequal_numbers_are_refused_with_the_ways_on(tmp_path: Path, pairs: str) -> None:
     root = own_photos(tmp_path, ["p1.jpg", "p2.jpg", "p3.jpg"], ["g1.jpg", "g2.jpg"])
-    with pytest.raises(UsageError, match=r"persons \(3\) and garments \(2\).*--pairs FILE\), or --pairs all"):
+    with pytest.raises(UsageError, match=r"3 and 2 photos, whose.*--pairs FILE\), or --pairs all"):
         pairs_of(root, pairs)
     assert len(pairs_of(root, "all").records) == 6
 
