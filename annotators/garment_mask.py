@@ -1,4 +1,4 @@
-"""Garment foreground of a flat garment photo: by colour distance from its background, or by a segmentation model.
+"""Garment foreground of a flat garment photo: by what its plain background leaves, or by a segmentation model.
 
 Also, when asked, the worn garment: cut out of the person's photo by its parse onto white, which is what IDM-VTON's
 customization from a worn garment needs.

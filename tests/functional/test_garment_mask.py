@@ -3,31 +3,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.garments import photo, shirt
 
 from annotators.functional import masks
 from annotators.functional.garment_mask import garment_mask, is_doubtful
-
-
-def shirt(height=1024, width=768):
-    """Mask of a shirt with a gap between sleeve and body."""
-    mask = np.zeros((height, width), np.uint8)
-    scale = width / 384
-    points = np.array([(110, 90), (274, 90), (360, 200), (345, 300), (300, 300), (280, 200), (280, 420), (104, 420)])
-    points = np.vstack([points, [(104, 200), (84, 300), (39, 300), (24, 200)]])
-    cv2.fillPoly(mask, [(points * scale).astype(np.int32)], 255)
-    return mask
-
-
-def photo(mask, colour, background, jpeg=95, shade=0):
-    height, width = mask.shape
-    ground = np.broadcast_to(np.float32(background), (height, width, 3)).copy()
-    ground += shade * np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    cloth = np.float32(colour) + 6 * np.sin(np.arange(height, dtype=np.float32) / 9)[:, None, None]
-    soft = cv2.GaussianBlur(mask, (0, 0), 0.7)[..., None] / np.float32(255)
-    image = np.clip(ground * (1 - soft) + cloth * soft, 0, 255).astype(np.uint8)
-    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, jpeg])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
-
 
 GROUNDS = {"vitonhd": (246,) * 3, "white": (255,) * 3, "tinted": (243, 242, 238), "grey": (212, 211, 207)}
 

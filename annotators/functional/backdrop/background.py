@@ -1,0 +1,111 @@
+"""The background of a garment photo: one colour, or a shaded surface, and where the photo shows it."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from annotators.functional.backdrop import flood, gradients
+
+CONSTANT = 0.6  # of the frame's pixels have exactly one colour: cut out, or lit until it clips, and nothing strays
+ONE_UNIT = 1.0  # of OpenCV's 8-bit Lab: the smallest difference there is
+BORDER = 8  # pixels of frame that a shaded background's noise is measured on
+ALIKE, UNLIKE = 30, 60  # Lab units from the frame's median: starts the flood, and ends it whatever the gradient
+RIM = 6 / 1024  # of the longer side: half of the gaps that faint rims have on shaded backgrounds
+STEADY = 3.0  # Lab units from the background that a patch without any gradient may lie: a second white, pasted in
+LARGE = 0.002  # of the frame: enclosed background, larger than what cloth shows of one colour by accident
+SHARP, SHARP_SHARE = 10.0, 0.6  # steepness, and the share of a gap's rim that has it: dark cloth around background
+SURFACE_STEP = 8  # pixels of the photo to one of the fitted surface
+
+
+@dataclass(frozen=True)
+class Background:
+    """`difference` float32 [h w 3] of the photo from it in Lab, its length `distance`, and where it is `bare`."""
+
+    difference: np.ndarray
+    distance: np.ndarray
+    lightness: np.ndarray  # float32 [h w] or a number: the background's own L, 0–255
+    noise: float  # distance that the bare background reaches by itself, at least ONE_UNIT
+    grain: float  # steepness that it reaches by itself, 0 when it is constant
+    bare: np.ndarray
+
+
+def find(lab: np.ndarray, steep: np.ndarray) -> Background:
+    """The background of a photo float32 [h w 3] in OpenCV's 8-bit Lab whose gradient is `steep`."""
+    edge = flood.frame(*lab.shape[:2])
+    colour, share = commonest(lab[edge])
+    background = _constant(lab, colour, edge) if share > CONSTANT else _shaded(lab, steep, edge)
+    even = cv2.blur(background.difference, (5, 5))
+    like_it = (gradients.length(even) < background.noise) & (steep < max(1.5, 2 * background.grain))
+    steady = (steep < 0.3) & (background.distance < STEADY)
+    background.bare[:] |= _enclosed((like_it | steady) & ~background.bare, steep)
+    return background
+
+
+def commonest(colours: np.ndarray) -> tuple[np.ndarray, float]:
+    """The most frequent of colours [n 3], and its share of them."""
+    distinct, counts = np.unique(colours, axis=0, return_counts=True)
+    return distinct[counts.argmax()], float(counts.max() / counts.sum())
+
+
+def _constant(lab: np.ndarray, colour: np.ndarray, edge: np.ndarray) -> Background:
+    difference = lab - colour
+    distance = gradients.length(difference)
+    plain = distance < ONE_UNIT
+    return Background(difference, distance, colour[0], ONE_UNIT, 0.0, flood.reached(edge & plain, plain))
+
+
+def _shaded(lab: np.ndarray, steep: np.ndarray, edge: np.ndarray) -> Background:
+    """Flooded over what changes slowly, then fitted, then flooded again over what is near the fit."""
+    height, width = lab.shape[:2]
+    away = gradients.length(lab - np.median(lab[edge], axis=0))
+    coarse = gradients.steepness(lab, 1.5)
+    border = flood.frame(height, width, BORDER) & (away < ALIKE)
+    if not border.any():
+        border = edge
+    limit = max(0.5, 1.3 * float(np.percentile(coarse[border], 98)))
+    grain = 1.5 * float(np.percentile(steep[border], 98))
+    walls = coarse > limit
+    radius = max(2, round(RIM * max(height, width)))
+    bare = flood.reached_by_ball(edge & ~walls & (away < ALIKE), away <= UNLIKE, walls, radius)
+    if not bare.any():
+        bare = border
+    surface = _surface(lab, bare)
+    difference = lab - surface
+    distance = gradients.length(difference)
+    noise = max(ONE_UNIT, 2 * float(np.percentile(distance[bare], 95)))
+    bare = bare | flood.reached(edge & bare, (distance < noise) & (steep < max(1.0, 2 * grain)))
+    return Background(difference, distance, surface[..., 0], noise, grain, bare)
+
+
+def _surface(lab: np.ndarray, bare: np.ndarray) -> np.ndarray:
+    """float32 [h w 3]: a quadric through the bare background, and near it what the quadric leaves."""
+    height, width = bare.shape
+    size = (-(-width // SURFACE_STEP), -(-height // SURFACE_STEP))
+    share = cv2.resize(bare.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    total = cv2.resize(lab * bare[..., None], size, interpolation=cv2.INTER_AREA)
+    colours = total / (share[..., None] + 1e-6)
+    known = share > 0.9 if np.count_nonzero(share > 0.9) > 64 else share > 0
+    y, x = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j].astype(np.float32)
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    quadric = np.asarray(terms @ np.linalg.lstsq(terms[known], colours[known], rcond=None)[0], np.float32)
+    weight = known.astype(np.float32)
+    rest = cv2.GaussianBlur((colours - quadric) * weight[..., None], (0, 0), 3)
+    surface = quadric + rest / (cv2.GaussianBlur(weight, (0, 0), 3) + 0.05)[..., None]
+    return cv2.resize(np.asarray(surface, np.float32), (width, height))
+
+
+def _enclosed(plain: np.ndarray, steep: np.ndarray) -> np.ndarray:
+    """Large areas of background that the flood doesn't reach: between legs, or between a sleeve and the body.
+
+    Their rims are sharp. Those of a white part of the cloth, which may have the same colour, are folds and seams.
+    """
+    count, ids, stats, _ = cv2.connectedComponentsWithStats(plain.view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+    large = stats[:, cv2.CC_STAT_AREA] >= LARGE * plain.size
+    large[0] = False
+    if not large.any():
+        return np.zeros_like(plain)
+    rim = plain & (cv2.erode(plain.view(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+    sharp = gradients.largest(steep, gradients.BLOCK_REACH)[rim] > SHARP
+    sharp_share = np.bincount(ids[rim], sharp, minlength=count) / np.maximum(1, np.bincount(ids[rim], minlength=count))
+    return np.asarray((large & (sharp_share > SHARP_SHARE))[ids])

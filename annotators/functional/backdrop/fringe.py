@@ -1,0 +1,67 @@
+"""The fringe of a garment that isn't garment: its drop shadow, and what JPEG leaves in the background beside it."""
+
+import cv2
+import numpy as np
+
+from annotators.functional.backdrop import flood, gradients
+from annotators.functional.backdrop.background import Background
+
+STRONG = 80  # Lab units: contrast beside which compression can be measured
+PIXELS = 200  # that a measurement takes at least
+TYPICAL = 0.03  # of the contrast within a block's reach: ringing of JPEG at quality 90
+LEAST, MOST = 0.02, 0.07  # of it: qualities 95 and 60
+QUARTER = 25  # percentile of what is beside the background: white stripes' rims take up to half of it
+TAIL = 6.0  # the strongest ringing (98th percentile) against its quarter, in photos of quality 60 to 95
+STEEPNESS = 2.0  # ringing's share of the steepest edge against its share of the contrast
+MOST_RINGING = 12  # Lab units
+DEPTH = 14  # pixels from the bare background: ringing stays in the blocks that an edge crosses
+EVEN, UNEVEN = 1.5, 6.0  # Lab units: ringing swings around the background's colour, cloth lies to one side of it
+TINT, TINT_SHARE = 3.0, 0.1  # a shadow keeps the background's chroma, but for a little of its own darkness
+DARKEST = 0.7  # of the background's lightness that a shadow takes away
+CASTER = 40  # Lab units: contrast near any fringe that is deeper than DEPTH; it has a cause, white cloth needn't
+SHADOW_REACH = 81 / 1024  # of the longer side: how far what throws a shadow may be, on either side
+GAP = 6 / 1024  # of the longer side: half of the gaps that the rim of white cloth has
+
+
+def reached(background: Background, steep: np.ndarray) -> np.ndarray:
+    """bool [h w]: the bare background and the fringe, up to the first edge."""
+    ringing = _ringing_share(background)
+    edges = gradients.ridges(steep, background.grain, STEEPNESS * ringing) & ~background.bare
+    free = _is_ringing(background, ringing) | _is_shadow(background)
+    free = background.bare | (free & _has_cause(background))
+    return flood.reached_by_ball(background.bare, free, edges, max(2, round(GAP * max(steep.shape))))
+
+
+def _ringing_share(background: Background) -> float:
+    """How strong this photo's ringing is, as a share of its contrast; measured beside bare background."""
+    contrast = gradients.largest(background.distance, gradients.BLOCK_REACH)
+    beside = flood.grown(background.bare, 3) & ~background.bare & (contrast > STRONG)
+    if np.count_nonzero(beside) <= PIXELS:
+        return TYPICAL
+    share = float(np.percentile(background.distance[beside] / contrast[beside], QUARTER))
+    return min(max(TAIL * share, LEAST), MOST)
+
+
+def _is_ringing(background: Background, ringing: float) -> np.ndarray:
+    """Close to the background's colour beside an edge, or anywhere on average."""
+    contrast = gradients.largest(background.distance, gradients.BLOCK_REACH)
+    limit = np.maximum(background.noise, np.minimum(1.2 * ringing * contrast, MOST_RINGING))
+    depth = cv2.distanceTransform((~background.bare).view(np.uint8), cv2.DIST_L2, 3)
+    beside = (background.distance < limit) & (depth <= DEPTH)
+    average = gradients.length(cv2.blur(background.difference, (5, 5)))
+    return np.asarray(beside | ((average < EVEN) & (background.distance < np.maximum(UNEVEN, limit))))
+
+
+def _has_cause(background: Background) -> np.ndarray:
+    """Near the bare background, or near something of much contrast: only that throws shadows, or rings."""
+    reach = round(SHADOW_REACH * max(background.bare.shape)) | 1
+    depth = cv2.distanceTransform((~background.bare).view(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray((depth <= DEPTH) | (gradients.largest(background.distance, reach) > CASTER))
+
+
+def _is_shadow(background: Background) -> np.ndarray:
+    """Darker than the background, of nearly its chroma."""
+    darkness = -background.difference[..., 0]
+    tint = cv2.magnitude(background.difference[..., 1], background.difference[..., 2])
+    dark = (darkness > 0) & (darkness < DARKEST * background.lightness)
+    return np.asarray(dark & (tint < TINT + TINT_SHARE * darkness))

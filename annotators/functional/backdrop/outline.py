@@ -1,0 +1,43 @@
+"""A garment's outline, moved to where colours are half way between inside and outside. Regions are bool [h w]."""
+
+import cv2
+import numpy as np
+
+from annotators.functional.backdrop import gradients
+from annotators.functional.backdrop.background import Background
+
+BAND = 3  # pixels on either side in which the outline moves: a blurred edge, or a fringe that was left
+WINDOW = 11  # pixels: how locally inside and outside are averaged
+CONTRAST = 8  # Lab units between them below which half way is noise
+SPECK = 9  # pixels: leftovers of JPEG blocks are narrower
+FAINT = 4.0  # Lab units on average: and no darker; straps and threads are
+
+
+def halfway(lab: np.ndarray, garment: np.ndarray) -> np.ndarray:
+    """The garment, cut half way between the colours float32 [h w 3] inside of its outline and those outside."""
+    kernel = np.ones((2 * BAND + 1, 2 * BAND + 1), np.uint8)
+    inside = cv2.erode(garment.view(np.uint8), kernel).view(bool)  # the frame's edge is no outline
+    outside = cv2.dilate(garment.view(np.uint8), kernel) == 0
+    inner, outer = _average(lab, inside), _average(lab, outside)
+    across = inner - outer
+    contrast = gradients.length(across)
+    along = cv2.transform(cv2.multiply(lab - outer, across), np.ones((1, 3), np.float32))
+    known = np.isfinite(contrast) & (contrast > CONTRAST) & ~inside & ~outside
+    return np.asarray(np.where(known, along > contrast * contrast / 2, garment))
+
+
+def without_specks(garment: np.ndarray, background: Background) -> np.ndarray:
+    """The garment without lone pixels, and without narrow parts that hardly differ from the background."""
+    region = cv2.morphologyEx(garment.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (SPECK, SPECK))
+    wide = cv2.morphologyEx(region, cv2.MORPH_OPEN, disc).view(bool)
+    average = gradients.length(cv2.blur(background.difference, (5, 5)))
+    return np.asarray(region.view(bool) & (wide | (average >= FAINT)))
+
+
+def _average(lab: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """float32 [h w 3]: mean colour of the region's pixels in the window; NaN where it has none."""
+    share = cv2.blur(region.astype(np.float32), (WINDOW, WINDOW))
+    total = cv2.blur(lab * region[..., None], (WINDOW, WINDOW))
+    share[share < 1e-4] = np.nan
+    return np.asarray(total / share[..., None], np.float32)
