@@ -81,6 +81,11 @@ def optional_inputs(name: str, made: Any) -> tuple[str, ...]:
     return tuple(made.may_read()) if hasattr(made, "may_read") else tuple(getattr(load(name), "MAY_READ", ()))
 
 
+def hints(name: str) -> tuple[str, ...]:
+    """Columns that the annotator looks at where a record has them already; they put nothing before it in order."""
+    return tuple(getattr(load(name), "HINTS", ()))
+
+
 def annotate(
     records: Sequence[dict[str, Any]],
     want: Iterable[str] | None = None,

@@ -246,7 +246,10 @@ class ShardRows:
     def _needed(self) -> list[str]:
         """Columns to decode: what the annotators read, and the words that go with a record."""
         chosen = self.rewrite.annotators
-        read = [registry.inputs(name, made) + registry.optional_inputs(name, made) for name, made in chosen]
+        read = [
+            registry.inputs(name, config) + registry.optional_inputs(name, config) + registry.hints(name)
+            for name, config in chosen
+        ]
         wanted = {column for columns in read for column in columns} | (set(WORDS) if read else set())
         return [name for name in self.source.names if name in wanted - self.rewrite.replaced]
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from support.helpers import draw
 
 import annotators
 from annotators.common import batching, registry
+from pipelines.building.rewrite import ShardRows
 from schemas import fields, kinds, labels, record
 from schemas.cli import options
 
@@ -134,3 +136,16 @@ def test_one_bad_record_costs_only_itself() -> None:
     results = batching.run(fussy, [{"n": n} for n in range(6)], batch_size=4)
     assert [isinstance(result, ValueError) for result in results] == [False, False, False, True, False, False]
     assert results[5] == {"twice": 10}
+
+
+@pytest.mark.parametrize("name", annotators.names())
+def test_hints_are_columns_of_the_record_that_nobody_waits_for(name: str) -> None:
+    assert set(registry.hints(name)) <= set(kinds.TRYON.fields)
+    assert not set(registry.hints(name)) & set(registry.optional_inputs(name, annotators.config(name)))
+
+
+def test_finished_shards_give_their_hints() -> None:
+    """Else `annotate --annotators pose` would guess sides that a stored parse tells."""
+    rewrite = SimpleNamespace(annotators=(("pose", annotators.config("pose")),), replaced=frozenset({"keypoints"}))
+    shards = SimpleNamespace(rewrite=rewrite, source=SimpleNamespace(names=["person_image", "parse", "caption"]))
+    assert ShardRows._needed(shards) == ["person_image", "parse"]
