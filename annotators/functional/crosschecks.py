@@ -180,13 +180,17 @@ def joints_off(keypoints: np.ndarray, body: np.ndarray | None, height: int, widt
 
 _NEAR_A_COLOUR = 24  # of 255, per channel: what JPEG makes of the part colours
 _IN_COLOUR = 0.5  # of the person's pixels
+_GRID = 96  # samples along the longer side
 
 
 def shows_parts(picture: np.ndarray) -> bool:
-    """Whether what isn't black in a picture uint8 [h w 3] has DensePose's part colours, as far as JPEG leaves them."""
-    body = picture.any(axis=2)
-    pixels = picture[body].astype(np.int16)
-    sample = pixels[:: max(1, len(pixels) // 4096)]
+    """Whether what isn't black in a picture uint8 [h w 3] has DensePose's part colours, as far as JPEG leaves them.
+
+    A grid of some thousand pixels tells.
+    """
+    step = max(1, max(picture.shape[:2]) // _GRID)
+    grid = picture[::step, ::step].reshape(-1, 3).astype(np.int16)
+    sample = grid[grid.any(axis=1)]
     distances = np.abs(sample[:, None] - DENSEPOSE_COLOURS[None, 1:].astype(np.int16)).max(axis=2)
     return bool(len(sample)) and float(np.mean(distances.min(axis=1) <= _NEAR_A_COLOUR)) > _IN_COLOUR
 
@@ -196,12 +200,13 @@ def densepose_channels(picture: np.ndarray) -> str:
 
     I is at most 24 and has several values; U and V go up to 255.
     """
-    pixels = picture[picture.any(axis=2)].astype(np.int16)
-    if not len(pixels) or shows_parts(picture):
-        return ""
-    highest = pixels.max(axis=0)
     most = max(DensePose)
+    highest = [int(picture[..., channel].max(initial=0)) for channel in range(3)]
+    if min(highest[0], highest[2]) > most or shows_parts(picture):
+        return ""
+    body = picture.any(axis=2)
     for order, index, others in (("iuv", 0, (1, 2)), ("vui", 2, (0, 1))):
-        if highest[index] <= most and max(highest[list(others)]) > most and len(np.unique(pixels[:, index])) > 1:
+        several = len(np.unique(picture[..., index][body])) > 1
+        if highest[index] <= most < max(highest[other] for other in others) and several:
             return order
     return ""

@@ -2,6 +2,7 @@
 true is left out, and both are noted where the findings look."""
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 
@@ -18,17 +19,43 @@ _MOST_SET = 0.5  # of the frame: a mask of unknown polarity that sets more is wo
 def settle(reading: Reading) -> None:
     """Checks label space, joints and polarity, in this order: the later ones go by what the earlier ones left."""
     _label_space(reading)
-    body = _body(reading)
-    _joints(reading, body)
-    parts = _parts(reading)
-    inside = crosschecks.must_repaint(reading.columns.get("category"), reading.columns.get("parse"), parts)
-    garment = reading.columns["garment_image"]
-    person = reading.columns["person_image"]
-    _polarity(reading, "agnostic_mask", lambda mask: _agnostic(reading, mask, person, inside, body))
-    _polarity(reading, "person_mask", lambda mask: crosschecks.person_inverted(mask, body))
+    evidence = _Evidence(reading)
+    _joints(reading, evidence)
+    _polarity(reading, "agnostic_mask", lambda mask: _agnostic(reading, mask, evidence))
+    _polarity(reading, "person_mask", lambda mask: crosschecks.person_inverted(mask, evidence.body))
     _polarity(reading, "worn_garment_mask", lambda mask: crosschecks.person_inverted(mask, None))
     _polarity(reading, "warped_garment_mask", lambda mask: crosschecks.person_inverted(mask, None))
+    garment = reading.columns["garment_image"]
     _polarity(reading, "garment_mask", lambda mask: crosschecks.garment_inverted(mask, garment))
+
+
+class _Evidence:
+    """What other annotations say of the person, computed when a check asks for it and once."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+
+    @cached_property
+    def parts(self) -> np.ndarray | None:
+        """DensePose part ids uint8 [h w] of the shipped arrays."""
+        iuv, picture = (_shipped(self.reading, column) for column in ("densepose", "densepose_image"))
+        if iuv is not None:
+            return iuv[..., 0]
+        return None if picture is None or not crosschecks.shows_parts(picture) else densepose.decode(picture)
+
+    @cached_property
+    def body(self) -> np.ndarray | None:
+        """bool [h w] of the person, by a parse or by DensePose."""
+        parse = _shipped(self.reading, "parse")
+        told_by_parse = parse is not None and bool(parse.any())
+        return crosschecks.person(parse, None if told_by_parse else self.parts, None)
+
+    @cached_property
+    def inside(self) -> np.ndarray | None:
+        """bool [h w] that a right agnostic mask sets."""
+        parse, category = (self.reading.columns.get(column) for column in ("parse", "category"))
+        told_by_parse = parse is not None and category is not None
+        return crosschecks.must_repaint(category, parse, None if told_by_parse else self.parts)
 
 
 def _shipped(reading: Reading, column: str) -> np.ndarray | None:
@@ -54,25 +81,12 @@ def _label_space(reading: Reading) -> None:
     _note(reading, "parse", f"{record.OTHER_SPACE}: looks like {space.upper()} ids, taken as such ({says})")
 
 
-def _parts(reading: Reading) -> np.ndarray | None:
-    """DensePose part ids of the shipped arrays."""
-    iuv, picture = _shipped(reading, "densepose"), _shipped(reading, "densepose_image")
-    if iuv is not None:
-        return iuv[..., 0]
-    return None if picture is None or not crosschecks.shows_parts(picture) else densepose.decode(picture)
-
-
-def _body(reading: Reading) -> np.ndarray | None:
-    """bool [h w] of the person, by a parse or by DensePose."""
-    return crosschecks.person(_shipped(reading, "parse"), _parts(reading), None)
-
-
-def _joints(reading: Reading, body: np.ndarray | None) -> None:
+def _joints(reading: Reading, evidence: _Evidence) -> None:
     keypoints = _shipped(reading, "keypoints")
     if keypoints is None:
         return
     height, width = reading.columns["person_image"].shape[:2]
-    there, outside, off = crosschecks.joints_off(keypoints, body, height, width)
+    there, outside, off = crosschecks.joints_off(keypoints, evidence.body, height, width)
     if not there or outside + off <= _SOME_OFF * there:
         return
     where = f"{record.OFF_PERSON}: of {there} joints {outside} are outside the photo, {off} beside the person"
@@ -85,17 +99,15 @@ def _joints(reading: Reading, body: np.ndarray | None) -> None:
             _note(reading, column, f"{where}; left out: in pixels of another photo or size?")
 
 
-def _agnostic(
-    reading: Reading, mask: np.ndarray, person: np.ndarray, inside: np.ndarray | None, body: np.ndarray | None
-) -> bool | None:
+def _agnostic(reading: Reading, mask: np.ndarray, evidence: _Evidence) -> bool | None:
     """The shipped agnostic picture is the best witness: it is grey where the mask is set."""
-    picture = _shipped(reading, "agnostic_image")
+    picture, person = _shipped(reading, "agnostic_image"), reading.columns["person_image"]
     if picture is not None and picture.shape == person.shape:
         if tryon.inverted(person, picture, mask):
             return True
         if tryon.inverted(person, picture, 255 - mask):
             return False
-    return crosschecks.agnostic_inverted(mask, inside, body)
+    return crosschecks.agnostic_inverted(mask, evidence.inside, evidence.body)
 
 
 def _polarity(reading: Reading, column: str, is_inverted: Callable[[np.ndarray], bool | None]) -> None:
