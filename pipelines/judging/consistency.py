@@ -3,7 +3,7 @@
 Areas come from `quality`, what was shipped from the notes in `provenance`. What isn't known is not a finding.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.judging.health import Check, judge
@@ -67,29 +67,18 @@ def _garment_without_tags(row: Mapping[str, Any]) -> str:
     return "other garments of these shards have tags, this one has none" if row.get("has_tags") is False else ""
 
 
-def _wrong_size(row: Mapping[str, Any]) -> str:
-    return "; ".join(f"{column}: {note}" for column, note in _noted(row, record.WRONG_SIZE))
-
-
 def _unreadable_annotation(row: Mapping[str, Any]) -> str:
     notes = _noted(row, record.SHIPPED_UNREADABLE)
     return "; ".join(f"{column}: {note}" for column, note in notes if not _is_photo(column, note))
-
-
-def _inverted_mask(row: Mapping[str, Any]) -> str:
-    return "; ".join(f"{column}: {note}" for column, note in _noted(row, record.INVERTED))
-
-
-def _label_space(row: Mapping[str, Any]) -> str:
-    return "; ".join(f"{column}: {note}" for column, note in _noted(row, record.OTHER_SPACE))
 
 
 def _keypoints_off_person(row: Mapping[str, Any]) -> str:
     return "; ".join(note for column, note in _noted(row, record.OFF_PERSON) if column == "keypoints")
 
 
-def _sides_assumed(row: Mapping[str, Any]) -> str:
-    return "; ".join(f"{column}: {note}" for column, note in _noted(row, record.SIDES_ASSUMED))
+def _said(beginning: str) -> Callable[[Mapping[str, Any]], str]:
+    """A test for notes that begin so, of whichever column."""
+    return lambda row: "; ".join(f"{column}: {note}" for column, note in _noted(row, beginning))
 
 
 def _agnostic_mask_is_photo(row: Mapping[str, Any]) -> str:
@@ -112,7 +101,7 @@ def _noted(row: Mapping[str, Any], beginning: str) -> Iterator[tuple[str, str]]:
 
 # What a note in the provenance says, whatever the record is of.
 OF_ANY_KIND = (
-    Check("wrong_size", "warning", _wrong_size),
+    Check("wrong_size", "warning", _said(record.WRONG_SIZE)),
     Check("unreadable_annotation", "warning", _unreadable_annotation),
 )
 CHECKS = (
@@ -122,9 +111,9 @@ CHECKS = (
     Check("garment_without_tags", "info", _garment_without_tags),
     *OF_ANY_KIND,
     Check("agnostic_mask_is_photo", "warning", _agnostic_mask_is_photo),
-    Check("inverted_mask", "warning", _inverted_mask),
-    Check("label_space", "warning", _label_space),
+    Check("inverted_mask", "warning", _said(record.INVERTED)),
+    Check("label_space", "warning", _said(record.OTHER_SPACE)),
     Check("keypoints_off_person", "warning", _keypoints_off_person),
-    Check("sides_assumed", "warning", _sides_assumed),
+    Check("sides_assumed", "warning", _said(record.SIDES_ASSUMED)),
 )
 KINDS = tuple(check.kind for check in CHECKS)

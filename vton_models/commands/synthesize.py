@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.cli.flags import Section, UsageError, flag, one_line
 from schemas.folders import opened
+from schemas.kinds import TRYON
 from vton_models.command_line import model_flags, weights_flags
 from vton_models.command_line.weights_flags import ChosenWeights
 from vton_models.sampling.sample_flags import SamplingFlags
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from vton_models.sampling.loop import Sampler
     from vton_models.synthesis.synthesis import Synthesis
 
-KIND, MASK = "tryon", "agnostic_mask"
+MASK = "agnostic_mask"
 PROG = "python -m vton_models synthesize"
 EXAMPLES = """\
   python -m vton_models synthesize catvton --shards output/build_vitonhd --weights RUN --output output/synthetic
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
     weights = weights_flags.check(line.name, line.module, line.flags, line.options)
     if not line.flags.shards:
         raise UsageError("--shards is missing; allowed is the folder of a finished build")
-    if MASK not in weights.config.reads(KIND).needed:
+    if MASK not in weights.config.reads(TRYON.name).needed:
         raise UsageError("a mask-free model learns from synthesised records; allowed are weights that read a mask")
     return run(read(weights, line.flags, sampling))
 

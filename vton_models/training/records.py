@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas import conditions
 from schemas.cli.flags import UsageError
+from schemas.kinds import TRYON
 from vton_models.reading.catalogue import Catalogue, catalogue, weighted_folders
 from vton_models.reading.dataset import ShardDataset
 from vton_models.reading.filters import Filter
@@ -14,7 +15,6 @@ from vton_models.reading.view import View, Viewed, view
 from vton_models.system import Config, Model, Purpose
 
 PAIRED: Filter = ("paired", "==", True)
-KIND = "tryon"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _catalogue(shards: Sequence[str], split: str | None, filters: Sequence[Filte
 
 def view_of(shards: Sequence[str], found: Catalogue, config: Config) -> View:
     """How the system reads these records. Raises UsageError for a column that no folder has."""
-    seen = view(config.reads(KIND), found)
+    seen = view(config.reads(TRYON.name), found)
     lacking = seen.lacking(found.fields)
     if lacking:
         makes = (

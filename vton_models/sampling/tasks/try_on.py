@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas.cli.flags import Parsed, Section, UsageError, flag
+from schemas.kinds import TRYON
 from vton_models.command_line.weights_flags import pick_device
 from vton_models.sampling.tasks import Inputs, Setting
 from vton_models.system import Config, Finishing, Reads
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 IDS = ("person_id", "garment_id", "prompt")
 FACTS = ("mask_type",)
-KIND = "tryon"  # of the records that are read
 PAIRS = ("paired", "unpaired")
 MASK = "agnostic_mask"
 _OF_SHARDS = ("pairs", "split", "limit")
@@ -95,7 +95,7 @@ def asked(parsed: Parsed) -> bool:
 
 def read(parsed: Parsed, setting: Setting) -> Inputs:
     """Lists the shards, or decodes the photos and draws their masks. Raises UsageError."""
-    flags, reads = parsed.of(Section(Flags)), setting.config.reads(KIND)
+    flags, reads = parsed.of(Section(Flags)), setting.config.reads(TRYON.name)
     finished = Finished(flags.paste_back, parsed.of(Section(setting.config.finishing)))
     check(flags, finished, reads)
     if flags.shards:
