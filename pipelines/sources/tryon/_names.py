@@ -35,8 +35,9 @@ def split_triple(line: str) -> tuple[str, str | None, str | None]:
 
 
 def _tabbed(line: str) -> list[str]:
-    """Columns between tabs; of several columns in one of them, as a space stands for a tab in some lists, each."""
-    return [column for part in line.strip().split("\t") if part.strip() for column in _spaced(part.strip())]
+    """Columns between tabs; several file names in one of them, where a space stands for a tab, are columns each."""
+    parts = [part.strip() for part in line.split("\t") if part.strip()]
+    return [column for part in parts for column in (_spaced(part) if _COLUMN.match(part) else [part])]
 
 
 def _spaced(text: str) -> list[str]:
