@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from annotators.common import fetching, registry, weights
+from schemas.cli import tables
 
 _EXAMPLES = """examples:
   python -m annotators list
@@ -46,24 +47,18 @@ def _list(folder: str) -> int:
         needed = registry.needs_weights(made)
         columns = ", ".join(field.name for field in registry.written(name, made))
         annotators.append((name, columns, ", ".join(needed) or "-", _state(needed, folder)))
-    _print_table(annotators)
+    print(tables.aligned(annotators))
     print()
     rows = [("weights", "for", "from", "MB", "licence", "")]
     for name, entry in weights.TABLE.items():
         size = f"about {entry.megabytes}" if entry.megabytes else "-"
         rows.append((name, entry.purpose, str(entry.sources[0]), size, entry.licence, _state((name,), folder)))
-    _print_table(rows)
+    print(tables.aligned(rows))
     return 0
 
 
 def _state(names: Sequence[str], folder: str) -> str:
     return "present" if all(weights.available(name, folder) for name in names) else "missing"
-
-
-def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _fetch(names: Sequence[str], folder: str) -> int:

@@ -118,13 +118,6 @@ def presets_table(module: System) -> list[tuple[str, ...]]:
     return rows
 
 
-def aligned(rows: Sequence[tuple[str, ...]]) -> str:
-    """Columns of equal width, two blanks between."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-    return "\n".join(lines)
-
-
 def markdown(rows: Sequence[tuple[str, ...]]) -> str:
     head, *body = rows
     lines = [head, ("---",) * len(head), *body]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import vton_models
-from schemas.cli import flags
+from schemas.cli import flags, tables
 from schemas.cli.flags import flag
 from vton_models.command_line import model_flags
 from vton_models.system import System
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     own = flags.parse(arguments, Flags, prog="python -m vton_models list", description=__doc__ or "", examples=EXAMPLES)
     systems = {name: vton_models.load(name) for name in vton_models.names()}
     rows = list(_recipes(systems) if own.presets else _systems(systems))
-    print(model_flags.markdown(rows) if own.table else model_flags.aligned(rows))
+    print(model_flags.markdown(rows) if own.table else tables.aligned(rows))
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import vton_models
 from schemas import package
-from schemas.cli import flags
+from schemas.cli import flags, tables
 from schemas.cli.flags import UsageError
 from vton_models.command_line import model_flags
 from vton_models.system import Config, Model, Preset, Purpose, System
@@ -73,7 +73,7 @@ def parser(module: System | None = None, name: str = "MODEL") -> flags.Parser:
     """With a model also its own options, and its presets below the examples."""
     about = f"models: {', '.join(vton_models.names())}"
     if module is not None:
-        about = f"{module.__doc__}\n\npresets:\n{model_flags.aligned(model_flags.presets_table(module))}"
+        about = f"{module.__doc__}\n\npresets:\n{tables.aligned(model_flags.presets_table(module))}"
     made = flags.parser(f"{PROG} {name}", f"{__doc__}\n\n{about}", EXAMPLES, Flags)
     made.add_argument(
         "--shards",
