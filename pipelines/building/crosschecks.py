@@ -103,10 +103,9 @@ def _agnostic(reading: Reading, mask: np.ndarray, evidence: _Evidence) -> bool |
     """The shipped agnostic picture is the best witness: it is grey where the mask is set."""
     picture, person = _shipped(reading, "agnostic_image"), reading.columns["person_image"]
     if picture is not None and picture.shape == person.shape:
-        if tryon.inverted(person, picture, mask):
-            return True
-        if tryon.inverted(person, picture, 255 - mask):
-            return False
+        verdict = tryon.inverted(person, picture, mask)
+        if verdict is not None:
+            return verdict
     return crosschecks.agnostic_inverted(mask, evidence.inside, evidence.body)
 
 

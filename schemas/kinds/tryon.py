@@ -101,11 +101,12 @@ def problems(decoded: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def inverted(person_image: np.ndarray, agnostic_image: np.ndarray, agnostic_mask: np.ndarray) -> bool:
-    """True when the repainted (changed) pixels lie mostly where the mask is 0."""
+def inverted(person_image: np.ndarray, agnostic_image: np.ndarray, agnostic_mask: np.ndarray) -> bool | None:
+    """Whether the repainted (changed) pixels lie mostly where the mask is 0; None where both sides changed alike."""
     changed = np.abs(person_image.astype(np.int16) - agnostic_image).max(axis=2) > 24
     inside, outside = changed[agnostic_mask >= 128], changed[agnostic_mask < 128]
-    return bool(inside.size and outside.size and outside.mean() > inside.mean() + 0.1)
+    more = outside.mean() - inside.mean() if inside.size and outside.size else 0.0
+    return bool(more > 0) if abs(more) > 0.1 else None
 
 
 TRYON = Kind(
