@@ -1,7 +1,7 @@
 """Where test data lies, a small dataset to change, and commands run as users run them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -82,3 +82,15 @@ def no_machine_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Weights that happen to lie on this machine are not found."""
     monkeypatch.delenv("VTON_WEIGHTS", raising=False)
     commands.hub_cache_at(tmp_path / "home", monkeypatch)
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Here and in started processes: the networks of tests are too small to share."""
+    import torch
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -22,19 +22,11 @@ from vton_models.__main__ import main
 from vton_models.system import Reads
 from vton_models.training import checkpoints, loading
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROOT = Path(__file__).resolve().parents[3]
 FEW = ("--steps", "6", "--log-every", "1", "--workers", "0", "--checkpoint-every", "2", "--learning-rate", "0.01")
 Train = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Here and in started processes: these networks are too small to share."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,22 +18,14 @@ from vton_models.training.run_folder import Run
 from vton_models.training.settings import Cadence, Settings
 from vton_models.training.validation import Validation
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SETTINGS = Settings(steps=12, global_batch_size=4, batch_size=2, shares=2, learning_rate=0.05, seed=3)
 CADENCE = Cadence(log_every=1, checkpoint_every=5, keep=2)
 
 
 class Killed(Exception):
     pass
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Here and in started processes: these networks are too small to share."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def model(**options: Any) -> stand_in.StandIn:
