@@ -12,6 +12,7 @@ from schemas.messages import normal
 PICTURES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif"),
 )
+RELEASED_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".jfif")  # of VITON-HD and Dress Code, first found first
 
 # The person's file ends at its extension, so that names may hold spaces.
 _ENDING = "|".join(map(re.escape, PICTURES))

@@ -14,6 +14,7 @@ from typing import Any
 from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.tryon._files import Files, is_list, list_names, no_list, text_of
 from pipelines.sources.tryon._names import (
+    RELEASED_PICTURES,
     contents,
     in_folder,
     is_comment,
@@ -33,7 +34,6 @@ from schemas.record import SHIPPED_UNREADABLE
 DATASET = "dresscode"
 EXPECTED = "upper_body/, lower_body/ or dresses/ with images/ inside (ID_0.jpg, ID_1.jpg), and their pair lists"
 SPLITS = ("test", "train")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".jfif")
 PERSON, GARMENT = "_0", "_1"  # what follows the ID in the photos' names
 CAPTIONS = "dc_caption.txt"  # IDM-VTON's
 LONGEST_CAPTION = 2_000
@@ -43,14 +43,14 @@ LONGEST_CAPTION = 2_000
 PERSON_FILES: dict[str, tuple[str, tuple[str, ...]]] = {
     "keypoints": ("keypoints", ("_2.json",)),
     "parse_atr": ("label_maps", ("_4.png",)),
-    "pose_image": ("skeletons", tuple(f"_5{ending}" for ending in PICTURES)),
+    "pose_image": ("skeletons", tuple(f"_5{ending}" for ending in RELEASED_PICTURES)),
     "densepose_parts": ("dense", ("_5.png",)),
     "densepose_uv": ("dense", ("_5_uv.npz",)),
-    "densepose_image": ("image-densepose", tuple(f"{PERSON}{ending}" for ending in PICTURES)),
-    "agnostic_mask": ("agnostic_masks", tuple(f"{PERSON}{ending}" for ending in (".png", *PICTURES))),
+    "densepose_image": ("image-densepose", tuple(f"{PERSON}{ending}" for ending in RELEASED_PICTURES)),
+    "agnostic_mask": ("agnostic_masks", tuple(f"{PERSON}{ending}" for ending in (".png", *RELEASED_PICTURES))),
 }
 GARMENT_FILES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "garment_mask": ("masks", tuple(f"{GARMENT}{ending}" for ending in (".png", *PICTURES))),
+    "garment_mask": ("masks", tuple(f"{GARMENT}{ending}" for ending in (".png", *RELEASED_PICTURES))),
 }
 _CATEGORY_OF_NUMBER = {str(number): category for number, category in enumerate(Category)}  # third column of root lists
 
@@ -147,7 +147,7 @@ class _Folder:
     def own_garment(self, person: str) -> str:
         """The file name of ID_1 for a person's ID_0: with the same ending, or another one if that is there."""
         stem, ending = stem_of(person).removesuffix(PERSON) + GARMENT, PurePosixPath(person).suffix
-        names = [stem + each for each in (ending, *PICTURES)]
+        names = [stem + each for each in (ending, *RELEASED_PICTURES)]
         return next((name for name in names if self.has(name)), names[0])
 
 
@@ -192,7 +192,7 @@ class _Split:
         for category in categories:
             folder = self.present[category]
             for name in folder.files.names("images"):
-                if not name.lower().endswith(PICTURES) or not stem_of(name).endswith(PERSON):
+                if not name.lower().endswith(RELEASED_PICTURES) or not stem_of(name).endswith(PERSON):
                     continue
                 shown = printable(name)
                 if not is_unicode(name):

@@ -13,6 +13,7 @@ from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.tryon import _captions
 from pipelines.sources.tryon._files import Files, list_names, no_list, text_of
 from pipelines.sources.tryon._names import (
+    RELEASED_PICTURES,
     contents,
     in_folder,
     is_comment,
@@ -31,7 +32,6 @@ from schemas.record import SHIPPED_UNREADABLE
 DATASET = "vitonhd"
 EXPECTED = "train/ or test/ with image/ and cloth/ inside, and train_pairs.txt or test_pairs.txt beside them"
 SPLITS = ("test", "train")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".jfif")
 
 Folders = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
@@ -42,20 +42,23 @@ PERSON_FOLDERS: Folders = {
     "parse_agnostic": (("image-parse-agnostic-v3.2", "image-parse-agnostic"), (".png",)),
     "keypoints": (("openpose_json", "openpose-json"), ("_keypoints.json", ".json")),
     "pose_image": (("openpose_img", "openpose-img"), ("_rendered.png", ".png")),
-    "densepose_image": (("image-densepose", "densepose"), (*PICTURES, *(f"_densepose{ending}" for ending in PICTURES))),
-    "agnostic_image": (("agnostic-v3.2", "agnostic"), PICTURES),
-    "agnostic_mask": (("agnostic-mask", "agnostic_mask"), ("_mask.png", "_mask.jpg", *PICTURES)),
-    "worn_garment_mask": (("gt_cloth_warped_mask",), PICTURES),
+    "densepose_image": (
+        ("image-densepose", "densepose"),
+        (*RELEASED_PICTURES, *(f"_densepose{ending}" for ending in RELEASED_PICTURES)),
+    ),
+    "agnostic_image": (("agnostic-v3.2", "agnostic"), RELEASED_PICTURES),
+    "agnostic_mask": (("agnostic-mask", "agnostic_mask"), ("_mask.png", "_mask.jpg", *RELEASED_PICTURES)),
+    "worn_garment_mask": (("gt_cloth_warped_mask",), RELEASED_PICTURES),
 }
-GARMENT_FOLDERS: Folders = {"garment_mask": (("cloth-mask", "cloth_mask", "cloth_mask-bytedance"), PICTURES)}
+GARMENT_FOLDERS: Folders = {"garment_mask": (("cloth-mask", "cloth_mask", "cloth_mask-bytedance"), RELEASED_PICTURES)}
 # Of this garment on this person, named after the person (DCI-VTON, MV-VTON): own garment, or the test list's other one.
 WARPED_FOLDERS: Folders = {
-    "warped_garment_image": (("cloth-warp",), PICTURES),
-    "warped_garment_mask": (("cloth-warp-mask",), PICTURES),
+    "warped_garment_image": (("cloth-warp",), RELEASED_PICTURES),
+    "warped_garment_mask": (("cloth-warp-mask",), RELEASED_PICTURES),
 }
 UNPAIRED_FOLDERS: Folders = {
-    "warped_garment_image": (("unpaired-cloth-warp",), PICTURES),
-    "warped_garment_mask": (("unpaired-cloth-warp-mask",), PICTURES),
+    "warped_garment_image": (("unpaired-cloth-warp",), RELEASED_PICTURES),
+    "warped_garment_mask": (("unpaired-cloth-warp-mask",), RELEASED_PICTURES),
 }
 
 CATEGORIES = {
@@ -143,7 +146,7 @@ class _Split:
         name, text = self._list()
         if text is None:
             for person in self.files.names("image"):
-                if person.lower().endswith(PICTURES):
+                if person.lower().endswith(RELEASED_PICTURES):
                     yield self._own(person)
             return
         for number, line in enumerate(text.splitlines(), start=1):
