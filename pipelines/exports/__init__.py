@@ -6,6 +6,7 @@ A layout module has `Config` (a frozen dataclass; its fields are the flags `--<l
 
 import importlib
 import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -55,7 +56,7 @@ class File:
     cell: Any = None
 
 
-class Layout:
+class Layout(ABC):
     """The base of a module's `Export`; `items` are all records in order. Raises UsageError.
 
     `left_out` says of records that the layout can't hold why; `problems` are those that are wrong in themselves.
@@ -69,13 +70,13 @@ class Layout:
         self.renamed = 0
 
     @property
+    @abstractmethod
     def columns(self) -> tuple[str, ...]:
         """What is read of a record, where the shards have it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def files(self, row: dict[str, Any]) -> Iterator[File]:
         """Files of a record with encoded cells, or the members that it has in its archive."""
-        raise NotImplementedError
 
     def entry(self, row: dict[str, Any]) -> Any:
         """What `lists` needs of a record: small, since all are in memory at the end. Raises codecs.CodecError."""
