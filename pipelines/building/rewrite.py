@@ -28,6 +28,7 @@ from schemas.finished.manifest import Manifest
 from schemas.finished.rewriting import with_fields
 from schemas.finished.shard_list import shard_names
 from schemas.folders import Entry, Folder, InputFolder, JoinedFolder, open_folder
+from schemas.foreign import Annotation, label_maps, masks
 from schemas.json_text import canonical
 from schemas.kinds import TRYON
 
@@ -265,10 +266,10 @@ class ShardRows:
         path = reading.planned.references[column][0]
         data = self._file(path, column, reading)
         try:
-            value = _corrected(self.schema.field(column), data)
+            corrected = _corrected(self.schema.field(column), data)
         except codecs.CodecError as error:
             raise reading.reject("import", "unreadable", f"{column}: {error}", path) from None
-        size = self._photo_size(column, row, reading)
+        value, size = corrected.value, self._photo_size(column, row, reading)
         if value.shape[:2] != size:
             message = f"{column}: {value.shape[0]}x{value.shape[1]} pixels; its photo has {size[0]}x{size[1]}"
             raise reading.reject("import", "wrong_size", message, path)
@@ -278,7 +279,8 @@ class ShardRows:
         if now is not None and column not in self.rewrite.replaced and np.array_equal(now, value):
             return
         self._replace(column, value, reading)
-        reading.came_from(column, "manual", None, reading.digests[path], "imported with --from-folder")
+        note = "; ".join(filter(None, ("imported with --from-folder", corrected.note)))
+        reading.came_from(column, "manual", None, reading.digests[path], note)
         if column == "agnostic_mask":
             self._repaint(value, row, reading)
 
@@ -331,10 +333,11 @@ class ShardRows:
         return self.digests[path]
 
 
-def _corrected(field: pa.Field, data: bytes) -> np.ndarray:
+def _corrected(field: pa.Field, data: bytes) -> Annotation:
     """Raises codecs.CodecError, also for transparency: whether an erased pixel means set or unset would be a guess."""
-    value: np.ndarray = record.decode(field, {"bytes": data})
+    mask = fields.kind(field) == "mask"
+    corrected = masks.read(data) if mask else label_maps.read(data, fields.label_space(field))
     with Image.open(io.BytesIO(data)) as image:
         if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
             raise codecs.CodecError("a mask with transparent pixels; allowed is black and white, without transparency")
-    return value
+    return corrected

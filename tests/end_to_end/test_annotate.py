@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from support.helpers import Dataset, Result, digests
 
-from schemas import codecs, shards
+from schemas import codecs, labels, shards
 
 Command = Callable[..., Result]
 BUILD, ANNOTATE = "pipelines.build_vitonhd", "pipelines.annotate"
@@ -246,6 +246,25 @@ def test_bad_corrections_are_reported_not_guessed(command: Command, built: Path,
     (folder / names[1]).write_bytes(png(good))
     again = command(ANNOTATE, *arguments, "--max-reject-rate", 1)
     assert again.json["records"] == 2 and again.json["skipped_shards"] == 1, "only the shard with the mended file"
+
+
+def test_imported_masks_and_label_maps_in_the_forms_that_tools_write(
+    command: Command, built: Path, tmp_path: Path
+) -> None:
+    name, out = "vitonhd__test__00000_00+00001_00.png", tmp_path / "out"
+    mask = codecs.decode_mask(rows(built)[0]["agnostic_mask"]["bytes"])[:, ::-1]
+    parse = codecs.decode_label_map(rows(built)[0]["parse"]["bytes"], "cihp")[:, ::-1]
+    given = {"agnostic_mask": mask // 255, "parse": labels.PALETTES["cihp"][parse]}
+    for column, pixels in given.items():
+        (tmp_path / column).mkdir()
+        (tmp_path / column / name).write_bytes(png(pixels))
+    folders = [argument for column in given for argument in ("--from-folder", f"{column}={tmp_path / column}")]
+    assert command(ANNOTATE, built, *folders, "--output", out).code == 0
+    found = rows(out)[0]
+    assert (codecs.decode_mask(found["agnostic_mask"]["bytes"]) == mask).all()
+    assert (codecs.decode_label_map(found["parse"]["bytes"], "cihp") == parse).all()
+    notes = {item["column"]: item["note"] for item in found["provenance"]}
+    assert "values 0 and 1 read" in notes["agnostic_mask"] and "palette's colours" in notes["parse"]
 
 
 def test_an_imported_parse_is_what_agnostic_reads(command: Command, built: Path, tmp_path: Path) -> None:

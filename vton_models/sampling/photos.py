@@ -7,6 +7,7 @@ import numpy as np
 from annotators.functional import masks
 from schemas import codecs
 from schemas.cli.flags import UsageError
+from schemas.foreign import masks as foreign_masks
 
 
 def read(path: str, flag: str) -> np.ndarray:
@@ -18,12 +19,12 @@ def read(path: str, flag: str) -> np.ndarray:
 
 
 def read_mask(path: str, flag: str, photo: tuple[int, int]) -> np.ndarray:
-    """uint8 [h w] 0/255 (255 = repaint) at the (height, width) of its photo, nearest.
+    """uint8 [h w] 0/255 (255 = repaint) at the (height, width) of its photo, nearest; of a picture in any usual form.
 
     Raises UsageError for another aspect than the photo's (a pixel of rounding is allowed), and for an empty mask.
     """
     try:
-        mask = codecs.decode_mask(_bytes(path, flag))
+        mask = foreign_masks.read(_bytes(path, flag), painted_is_transparent=True).value
     except codecs.CodecError as error:
         raise UsageError(f"{flag} {path}: {error}") from None
     (height, width), (photo_height, photo_width) = mask.shape, photo

@@ -84,6 +84,14 @@ def test_a_mask_of_another_size_fits_its_photo_by_aspect(tmp_path) -> None:
         photos.read_mask(str(tmp_path / "photo.png"), "--mask", (32, 24))
 
 
+def test_a_mask_is_read_in_the_forms_that_editors_write(tmp_path) -> None:
+    mask, photo = block(32, 24), noise(3, 32, 24)
+    erased = np.dstack([photo, 255 - mask])
+    for name, pixels in {"ids": mask // 255, "red": np.dstack([mask, mask * 0, mask * 0]), "erased": erased}.items():
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        assert np.array_equal(photos.read_mask(str(tmp_path / f"{name}.png"), "--mask", (32, 24)), mask), name
+
+
 def test_a_turned_photo_is_read_upright_and_a_broken_one_named(tmp_path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
