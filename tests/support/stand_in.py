@@ -54,6 +54,9 @@ class Config:
         return self.height, self.width
 
     def reads(self, kind: str) -> Reads:
+        if kind == "object_pair":
+            pictures = {"person_image": "target_image", "garment_image": "reference_image"}
+            return Reads(("reference_image", "target_image"), view=pictures)
         return Reads(("person_image", "garment_image"))
 
     def prepare(self, purpose: Purpose, tokenizer: Tokenizer | None = None) -> "Prepare":

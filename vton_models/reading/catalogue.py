@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from schemas import kinds
 from schemas.cli.flags import UsageError
+from schemas.kinds import Kind
 from vton_models.reading import filters as filtering
 from vton_models.reading import order, shard_files
 
@@ -29,6 +31,7 @@ class Catalogue:
     members: list[np.ndarray]  # the groups of each folder
     weights: list[float] | None
     fields: dict[str, pa.Field]  # the columns that are read
+    kinds: tuple[Kind, ...]  # of the records, each once
     lacking: dict[str, list[str]]  # folder → those of them that a shard of it lacks: None in its records
     fingerprint: str
 
@@ -81,6 +84,7 @@ def catalogue(
         members=members,
         weights=weights or None,
         fields=fields,
+        kinds=tuple(dict.fromkeys(kinds.of(c.schema) for c in contents)),
         lacking={name: columns for name, columns in lacking.items() if columns},
         fingerprint=shard_files.digest([*parts, repr(filters), repr(weights)]),
     )

@@ -7,7 +7,6 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.kinds import TRYON
 from vton_models.reading import shard_files
 from vton_models.reading.catalogue import Catalogue
 
@@ -16,7 +15,7 @@ _THREADS = 8
 
 def incomplete(found: Catalogue, columns: Sequence[str]) -> set[str]:
     """Ids of the records in which one of the columns is null or absent; what the kind requires is in every record."""
-    wanted = [name for name in columns if name not in TRYON.required]
+    wanted = [name for name in columns if not all(name in kind.required for kind in found.kinds)]
     if not wanted:
         return set()
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas import kinds
 from schemas.cli.flags import UsageError
+from schemas.kinds import TRYON
 from vton_models.reading import shard_files
 
 COLUMNS = ("record_id", "split", "category", "person_id", "garment_id", "paired")
@@ -56,9 +58,12 @@ class Index:
 
 
 def index(folder: str, split: str | None) -> Index:
-    """Reads the small columns of every shard. Raises UsageError for a folder without finished shards."""
+    """Reads the small columns of every shard. Raises UsageError for a folder without finished try-on shards."""
     found = shard_files.find(folder, split)
     contents = shard_files.contents(found)
+    for kind in (kinds.of(each.schema) for each in contents):
+        if kind is not TRYON:
+            raise UsageError(f"{folder} holds {kind.title}; allowed are {TRYON.title}")
     rows = [row for shard in found for row in _rows(shard.url)]
     return Index(tuple(rows), contents[0].schema, tuple(found))
 

@@ -16,10 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas import kinds
 from schemas.cli.flags import UsageError
 from schemas.finished import manifest as manifests
 from schemas.finished import shard_list
 from schemas.folders import Entry, Folder, opened
+from schemas.kinds import Kind
 
 _OF_A_BUILD = ("_plan.parquet", "_run.json")
 _OPEN_FILES = 32  # readers that a process keeps; a footer takes some 0.1 MB
@@ -80,6 +82,11 @@ def contents(shards: Sequence[Shard]) -> list[Contents]:
     """Reads the footers, several at a time. Raises UsageError for a file that is no shard."""
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(_contents, shards))
+
+
+def kind(folder: str, split: str | None) -> Kind:
+    """What records a finished folder holds, by its first shard. Raises UsageError."""
+    return kinds.of(_contents(find(folder, split)[0]).schema)
 
 
 def read_group(url: str, group: int, columns: Sequence[str]) -> pa.RecordBatch:

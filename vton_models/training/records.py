@@ -1,25 +1,25 @@
 """Which records a run trains on and which it holds out, before any picture is read."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from schemas import conditions
 from schemas.cli.flags import UsageError
-from schemas.kinds import TRYON
+from schemas.kinds import Kind
+from vton_models.reading import shard_files
 from vton_models.reading.catalogue import Catalogue, catalogue, weighted_folders
 from vton_models.reading.dataset import ShardDataset
 from vton_models.reading.filters import Filter
 from vton_models.reading.view import View, Viewed, view
 from vton_models.system import Config, Model, Purpose
 
-PAIRED: Filter = ("paired", "==", True)
-
 
 @dataclass(frozen=True)
 class Records:
-    """Paired records of one split of some folders."""
+    """Records of one kind and split of some folders, of which training takes all: of try-on records the paired ones."""
 
     shards: tuple[str, ...]  # as given: FOLDER or FOLDER:WEIGHT
     split: str
@@ -43,17 +43,17 @@ class Chosen:
 
 
 def find(shards: Sequence[str], split: str, where: Sequence[str]) -> Records:
-    """Raises UsageError for shards without paired records."""
+    """Raises UsageError for shards of several kinds, and for those without a record that training takes."""
     columns = conditions.columns_of(_catalogue(shards, split).fields.values()) if where else {}
     for text in where:
         conditions.compiled(text, columns)  # says what is wrong before any shard is read
-    filters = (PAIRED, *where)
+    kind = _kind(shards, split)
+    filters: tuple[Filter, ...] = (*kind.trained, *where)
     records = Records(tuple(shards), split, filters, _catalogue(shards, split, filters))
     if not records.count:
-        also = f" and {' and '.join(where)}" if where else ""
+        asked = f" has {' and '.join([*_told(kind), *where])}" if filters else ""
         raise UsageError(
-            f"no record of split {split!r} of {' '.join(shards)} has paired = true{also}; allowed are shards in which"
-            " persons wear the garment of their record"
+            f"no record of split {split!r} of {' '.join(shards)}{asked}; allowed are shards with such {kind.title}"
         )
     return records
 
@@ -91,12 +91,11 @@ def held_out_batches(records: Records, chosen: Chosen, model: Model, batch_size:
 
 
 def other_batches(shards: Sequence[str], model: Model, count: int, batch_size: int) -> list[dict[str, Any]]:
-    """The first `count` paired records of other folders, any split, prepared. Raises UsageError where there is none."""
-    filters = (PAIRED,)
-    found = _catalogue(_folders(shards), None, filters)
-    records = Records(tuple(shards), "", filters, found)
+    """The first `count` records of other folders, any split, that training would take, prepared. Raises UsageError."""
+    kind = _kind(shards, None)
+    records = Records(tuple(shards), "", kind.trained, _catalogue(_folders(shards), None, kind.trained))
     if not records.count:
-        raise UsageError(f"no record of --validation-shards {' '.join(shards)} has paired = true")
+        raise UsageError(f"no record of --validation-shards {' '.join(shards)} has {' and '.join(_told(kind))}")
     chosen = choose(records, model.config, 0, 0)
     batches: list[dict[str, Any]] = []
     for batch in _batches(shards, None, chosen.filters, chosen.view, model, batch_size):
@@ -135,8 +134,8 @@ def _catalogue(shards: Sequence[str], split: str | None, filters: Sequence[Filte
 
 
 def view_of(shards: Sequence[str], found: Catalogue, config: Config) -> View:
-    """How the system reads these records. Raises UsageError for a column that no folder has."""
-    seen = view(config.reads(TRYON.name), found)
+    """How the system reads these records. Raises UsageError for a kind that it doesn't, and a column no folder has."""
+    seen = view(config.reads(_one(shards, found.kinds).name), found)
     lacking = seen.lacking(found.fields)
     if lacking:
         makes = (
@@ -144,6 +143,24 @@ def view_of(shards: Sequence[str], found: Catalogue, config: Config) -> View:
         )
         raise UsageError(f"{' '.join(shards)} lacks {', '.join(lacking)}, which the model reads; `python -m {makes}")
     return seen
+
+
+def _kind(shards: Sequence[str], split: str | None) -> Kind:
+    return _one(shards, dict.fromkeys(shard_files.kind(folder, split) for folder in _folders(shards)))
+
+
+def _one(shards: Sequence[str], found: Iterable[Kind]) -> Kind:
+    """Raises UsageError for records of several kinds."""
+    kind, *others = found
+    if others:
+        titles = " and ".join(each.title for each in (kind, *others))
+        raise UsageError(f"{' '.join(shards)} hold {titles}; allowed is one kind of records")
+    return kind
+
+
+def _told(kind: Kind) -> list[str]:
+    """What training asks of a record, for people."""
+    return [f"{name} {'=' if sign == '==' else sign} {json.dumps(value)}" for name, sign, value in kind.trained]
 
 
 def _folders(shards: Sequence[str]) -> list[str]:

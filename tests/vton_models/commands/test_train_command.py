@@ -14,11 +14,12 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from PIL import Image
-from support import small_shards, stand_in
+from support import object_pairs, small_shards, stand_in
 
 import vton_models
 from schemas.cli.flags import UsageError
 from vton_models.__main__ import main
+from vton_models.reading import pairing
 from vton_models.system import Reads
 from vton_models.training import checkpoints, loading
 
@@ -311,6 +312,25 @@ def test_losses_go_to_a_tracker(train: Train, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     train("--tracker", "tensorboard")
     assert list((tmp_path / "run/trackers").rglob("events.out.tfevents.*"))
+
+
+def test_object_pairs_are_trained_on_but_stills_are_left_out(tmp_path: Path) -> None:
+    pairs = object_pairs.write(tmp_path / "pairs", [object_pairs.row(n, ("video", "still")[n == 3]) for n in range(8)])
+    words = ["train", "stand_in", "--tiny", *FEW, "--shards", str(pairs), "--output", str(tmp_path / "run")]
+    assert main([*words, "--where", "object_id == '1'", "--global-batch-size", "2"]) == 0
+    counts = json.loads((tmp_path / "run/config.json").read_text())["counts"]
+    assert counts == {"records": 7, "held_out": [], "incomplete": ["clips/train/003"]}
+
+
+def test_kinds_of_records_that_are_not_read_are_one_line(shards: Path, tmp_path: Path) -> None:
+    pairs = object_pairs.write(tmp_path / "pairs", [object_pairs.row(number) for number in range(4)])
+    train = ("train", "--tiny", "--output", str(tmp_path / "run"), "--shards", str(pairs))
+    with pytest.raises(UsageError, match="CatVTON can't read records of kind 'object_pair'; allowed is 'tryon'"):
+        main([train[0], "catvton", *train[1:]])
+    with pytest.raises(UsageError, match="hold object pairs and try-on records; allowed is one kind"):
+        main([train[0], "stand_in", *train[1:], str(shards)])
+    with pytest.raises(UsageError, match="pairs holds object pairs; allowed are try-on records"):
+        pairing.index(str(pairs), None)
 
 
 def test_shards_without_paired_records_are_refused(train: Train, tmp_path: Path) -> None:
