@@ -350,5 +350,8 @@ def test_presets_are_the_papers_recipes():
     mix, vitonhd = catvton.PRESETS["mix"], catvton.PRESETS["vitonhd"]
     assert (mix.height, mix.width, mix.steps, mix.global_batch_size, mix.learning_rate) == (1024, 768, 48_000, 32, 1e-5)
     assert (vitonhd.height, vitonhd.width, vitonhd.steps, vitonhd.global_batch_size) == (512, 384, 16_000, 128)
+    assert {preset.learning_rate for preset in catvton.PRESETS.values()} == {1e-5}
+    dropouts = {replace(Config(), **preset.model).garment_dropout for preset in catvton.PRESETS.values()}
+    assert dropouts == {0.1}, "the paper drops 10 % of the garments"
     dreams = {replace(Config(), **preset.model).dream for preset in catvton.PRESETS.values()}
     assert dreams == {0.0, 1.0, 10.0, 20.0, NO_DREAM}

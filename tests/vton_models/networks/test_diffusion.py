@@ -50,9 +50,21 @@ def test_dream(p):
         assert torch.allclose(target, 2 * noise - model_pred)
 
 
-def test_guidance():
+@pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 2.5, 7.5])
+def test_guidance(scale):
+    """(1 − w) uncond + w cond: w 0 is without condition, w 1 with it, beyond 1 away from the first."""
+    uncond, cond = randn(0, 2, 4, 2, 2), randn(1, 2, 4, 2, 2)
+    assert torch.allclose(diffusion.guide(uncond, cond, scale), (1 - scale) * uncond + scale * cond, atol=1e-5)
+    branches = diffusion.Branches(lambda latents, t, condition: latents * condition["v"], [{"v": uncond}, {"v": cond}])
+    ones = torch.ones(2, 4, 2, 2)
+    found = diffusion.guided(branches, scale)(ones, 0)
+    assert torch.allclose(found, (1 - scale) * uncond + scale * cond, atol=1e-5)
+    alone = diffusion.Branches(lambda latents, t, condition: latents * condition["v"], [{"v": cond}])
+    assert torch.equal(diffusion.guided(alone, scale)(ones, 0), cond)
+
+
+def test_guidance_by_garment_and_text():
     uncond, garment, both = (randn(seed, 1, 4, 2, 2) for seed in range(3))
-    assert torch.equal(diffusion.guide(uncond, both, 1.0), uncond + (both - uncond))
     found = diffusion.guide_jointly(uncond, garment, both, 7.5, 2.5)
     assert torch.allclose(found, 7.5 * both - 5.0 * garment - 1.5 * uncond, atol=1e-5)
 
@@ -68,7 +80,24 @@ def test_ddim_with_eta_one_draws_in_the_last_step_too():
     assert torch.allclose(found, float(sigma) * noise, rtol=1e-3) and abs(float(sigma) - 0.0206) < 1e-4
 
 
-@pytest.mark.parametrize("eta, draws", [(0.0, 0), (1.0, 5)])
+@pytest.mark.parametrize("eta", [0.0, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("index", [0, 20, 48])
+def test_ddim_by_its_formula(eta, index):
+    """Song 2021, eq. 12 and 16, in float64: z_s = √ᾱ_s z_0 + √(1−ᾱ_s−σ²) ε̂ + σ ε."""
+    scheduler = diffusion.ddim(stable_diffusion.SCHEDULER)
+    scheduler.set_timesteps(50)
+    timestep = int(scheduler.timesteps[index])
+    latents, model_pred, noise = (randn(seed, 1, 4, 2, 2) for seed in range(3))
+    step = diffusion.ddim_step(scheduler, diffusion.Noises(seeded(0), {f"step.{index}": noise}), eta)
+    now, then = float(ALPHAS[timestep]), float(ALPHAS[timestep - 20])
+    clean = (latents - (1 - now) ** 0.5 * model_pred) / now**0.5
+    sigma = eta * ((1 - then) / (1 - now) * (1 - now / then)) ** 0.5
+    wanted = then**0.5 * clean + (1 - then - sigma**2) ** 0.5 * model_pred + sigma * noise
+    found = step(index, scheduler.timesteps[index], model_pred, latents)
+    assert torch.allclose(found, wanted, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("eta, draws", [(0.0, 0), (0.3, 5), (1.0, 5)])
 def test_one_draw_per_step(eta, draws):
     asked = []
 

@@ -342,6 +342,19 @@ def test_prepare_draws_the_same_whatever_the_workers(folder: Path) -> None:
     assert isinstance(single["record_id"], str) and single["noise"].shape == (3,)
 
 
+def test_every_epoch_and_every_seed_has_draws_of_its_own(folder: Path) -> None:
+    """A place in the order doesn't mirror, crop or drop whatever comes to it in the same way for ever."""
+
+    def drawn(data: ShardDataset) -> dict[str, tuple[float, ...]]:
+        return {item["record_id"]: tuple(item["noise"].tolist()) for item in data}
+
+    data = make(folder, columns=["person_image"], prepare=draws)
+    first, second = drawn(data), drawn(data)
+    other = drawn(make(folder, columns=["person_image"], prepare=draws, seed=1))
+    assert len(set(first.values())) == len(set(second.values())) == len(set(other.values())) > 50
+    assert not set(first.values()) & (set(second.values()) | set(other.values()))
+
+
 def test_bad_records_are_replaced_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [row(n) for n in range(30)]
     rows[4]["person_image"] = {"bytes": b"broken", "path": "x.jpg"}

@@ -2,10 +2,12 @@
 
 import json
 import math
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -195,6 +197,98 @@ def test_validation_measures_quarters_and_draws_pictures_without_changing_the_ru
     made = model()
     accelerator = Accelerator(cpu=True)
     assert again(accelerator, made, 0) == again(accelerator, made, 0)
+
+
+def test_a_step_follows_the_mean_gradient_of_its_micro_batches(tmp_path: Path) -> None:
+    """Loss and gradient norm of the first step, by one backward pass over the mean of both micro-batches' losses."""
+    go(tmp_path, replace(SETTINGS, steps=1))
+    network, dataset = model(), MemoryDataset(22, 2, 2)
+    batches = [batch for _, batch in zip(range(2), dataset, strict=False)]
+    mean = sum(network.loss(batch, torch.Generator().manual_seed(batch["seed"])) for batch in batches) / 2
+    mean.backward()
+    norm = math.sqrt(sum(float((parameter.grad**2).sum()) for parameter in network.head.parameters()))
+    (line,) = losses(tmp_path)
+    assert line["loss"] == pytest.approx(float(mean), rel=1e-6)
+    assert line["grad_norm"] == pytest.approx(norm, rel=1e-5)
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.01, 1e6])
+def test_gradients_are_clipped_to_the_norm(tmp_path: Path, limit: float) -> None:
+    """AdamW's first moments after one step are (1 − β₁) = 0.1 of the gradient that it got."""
+    go(tmp_path, replace(SETTINGS, steps=1, max_grad_norm=limit))
+    stored = load_file(checkpoints.newest(tmp_path / "checkpoints") / checkpoints.OPTIMIZER)
+    moments = math.sqrt(sum(float((stored[f"exp_avg/head.{kind}"] ** 2).sum()) for kind in ("weight", "bias")))
+    norm = losses(tmp_path)[0]["grad_norm"]
+    assert norm > 0.02, "the smaller limit clips"
+    assert moments == pytest.approx(0.1 * (min(norm, limit) if limit else norm), rel=1e-3)
+
+
+def test_weight_decay_shrinks_the_weights_by_its_share_of_the_rate(tmp_path: Path) -> None:
+    """Decoupled (arXiv:1711.05101): one step with decay λ ends lr·λ·w before one without; all else is the same."""
+    before = model().head.weight.detach().clone()
+    after = {}
+    for decay in (0.0, 0.01, 0.5):
+        go(tmp_path / str(decay), replace(SETTINGS, steps=1, weight_decay=decay))
+        after[decay] = load_file(tmp_path / str(decay) / "model/w.safetensors")["head.weight"]
+    for decay in (0.01, 0.5):
+        assert torch.allclose(after[0.0] - after[decay], 0.05 * decay * before, atol=1e-7)
+
+
+def test_every_step_has_its_own_rate(tmp_path: Path) -> None:
+    """Warmed up over three steps the first step has no rate at all, as with diffusers' scheduler, and changes nothing."""
+    settings = replace(SETTINGS, steps=5, lr_schedule="linear", lr_warmup_steps=3)
+    go(tmp_path, settings, cadence=replace(CADENCE, checkpoint_every=1, keep=5))
+    rates = [line["learning_rate"] / 0.05 for line in losses(tmp_path)]
+    assert rates == pytest.approx([0, 1 / 3, 2 / 3, 1, 1 / 2])
+    steps = [load_file(path / checkpoints.WEIGHTS) for path in checkpoints.existing(tmp_path / "checkpoints")]
+    start = dict(model().head.named_parameters())
+    assert all(torch.equal(steps[0][f"head.{name}"], value) for name, value in start.items())
+    assert not torch.equal(steps[1]["head.weight"], steps[0]["head.weight"])
+
+
+def test_layers_that_draw_from_the_global_generators_draw_by_the_batch() -> None:
+    """Dropout has no generator of its own: what it drew before, in this process, must not matter."""
+
+    class Drawing(torch.nn.Module):
+        def forward(self, batch: dict[str, Any], generator: torch.Generator) -> torch.Tensor:
+            drawn.append((float(torch.rand(1)), float(np.random.rand()), random.random()))
+            return torch.zeros(1, requires_grad=True).sum()
+
+    drawn: list[tuple[float, float, float]] = []
+    batches = [{"seed": seed, "record_id": ["r"]} for seed in (5, 2**40 + 5, 6, 5)]
+    loop.accumulate(Accelerator(cpu=True), Drawing(), iter(batches), len(batches))
+    first, low_bits, other, again = drawn
+    assert first == again == low_bits, "by the lower 32 bits of the seed"
+    assert all(one != two for one, two in zip(first, other, strict=True))
+
+
+class Timed:
+    """A model whose loss is the mean of the timesteps it is asked about, which it notes."""
+
+    alphas = torch.linspace(1, 0, 1000)
+
+    def __init__(self) -> None:
+        self.timesteps: list[torch.Tensor] = []
+
+    def loss(self, batch: dict[str, Any], generator: torch.Generator, timesteps: torch.Tensor) -> torch.Tensor:
+        self.timesteps.append(timesteps)
+        return timesteps.double().mean()
+
+
+def test_quarters_of_the_validation_are_quarters_of_the_schedule(tmp_path: Path) -> None:
+    """Each from its first timestep to its last, equally often; means are over records, not over batches."""
+    sizes = (700, 100)
+    network = Timed()
+    batches = [{"record_id": ["r"] * size} for size in sizes]
+    validation = Validation(batches, tmp_path, seed=2, pictures=0)
+    measured = validation(Accelerator(cpu=True), network, 0)  # type: ignore[arg-type]
+    for quarter in range(4):
+        drawn = torch.cat(network.timesteps[quarter::4])
+        low, high = 250 * quarter, 250 * (quarter + 1) - 1
+        assert low <= drawn.min() < low + 10 and high - 10 < drawn.max() <= high
+        assert measured[f"validation_loss_q{quarter + 1}"] == pytest.approx(float(drawn.double().mean()))
+        assert measured[f"validation_loss_q{quarter + 1}"] == pytest.approx((low + high) / 2, abs=15)
+    assert measured["validation_loss"] == pytest.approx(499.5, abs=8)
 
 
 def _unpoisoned(monkeypatch: pytest.MonkeyPatch) -> stand_in.StandIn:

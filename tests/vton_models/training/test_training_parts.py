@@ -138,6 +138,12 @@ def test_unknown_and_absent_optimizers_are_named(monkeypatch: pytest.MonkeyPatch
         optimisers.check("adamw_8bit")
 
 
+@pytest.mark.parametrize("name", ["adamw", "adafactor"])
+def test_optimizers_get_their_rate_and_decay(name: str) -> None:
+    optimizer = optimisers.build(name, [torch.nn.Parameter(torch.zeros(1))], 0.25, 0.125)
+    assert [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups] == [(0.25, 0.125)]
+
+
 def test_a_checkpoint_that_breaks_off_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parameters = {"p": torch.nn.Parameter(torch.zeros(1))}
     optimizer = torch.optim.AdamW(parameters.values())
