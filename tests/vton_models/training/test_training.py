@@ -235,7 +235,7 @@ def test_weight_decay_shrinks_the_weights_by_its_share_of_the_rate(tmp_path: Pat
 
 
 def test_every_step_has_its_own_rate(tmp_path: Path) -> None:
-    """Warmed up over three steps the first step has no rate at all, as with diffusers' scheduler, and changes nothing."""
+    """Warmed up over three steps the first has no rate at all, as with diffusers' scheduler, and changes nothing."""
     settings = replace(SETTINGS, steps=5, lr_schedule="linear", lr_warmup_steps=3)
     go(tmp_path, settings, cadence=replace(CADENCE, checkpoint_every=1, keep=5))
     rates = [line["learning_rate"] / 0.05 for line in losses(tmp_path)]
