@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from support.helpers import Dataset, Result, draw, rows
 
+from annotators.functional.frequency import high_frequency_map
 from schemas import codecs
 from schemas.record import SHIPPED_UNREADABLE
 
@@ -73,6 +74,9 @@ def test_unreadable_photos_are_rejected_and_the_rest_is_built(
     assert "not a picture" in found["00012_00"]["message"] and "2500000000 pixels" in found["00013_00"]["message"]
     assert found["00010_00"]["source"] == "test/image/00010_00.jpg"
     assert command(BUILD, "--input", dataset.root, "--output", out).code == 3, "above the default rate"
+    for rate, code in ((0.4, 0), (0.39, 3), (0, 3)):
+        limited = command(BUILD, "--input", dataset.root, "--output", out, "--max-reject-rate", rate)
+        assert limited.code == code, "four of ten are not above 0.4"
     assert "tmp" not in str(table(out)) and str(tmp_path) not in str(table(out))
 
 
@@ -102,6 +106,24 @@ def test_odd_but_valid_photos_are_converted(command: Command, dataset: Dataset, 
         assert difference < (70 if name == "deep" else 20), (name, difference)
         note = {e["column"]: e["note"] for e in row["provenance"]}["person_image"]
         assert ("turned upright" if name == "turned" else "converted from mode") in note
+
+
+def test_annotators_see_a_photo_as_the_shard_holds_it(command: Command, dataset: Dataset, tmp_path: Path) -> None:
+    """A turned JPEG is written again with new losses: what is computed must fit the pixels that readers get."""
+    garment = np.random.default_rng(0).integers(0, 256, (128, 96, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sideways = Image.fromarray(garment).transpose(Image.Transpose.ROTATE_90)
+    turned = saved(sideways, "JPEG", quality=60, exif=exif)
+    dataset.put("test/cloth/00001_00.jpg", turned)
+    assert command(BUILD, "--input", dataset.root, "--output", tmp_path / "out").code == 0
+    row = by_name(tmp_path / "out")["00000_00+00001_00"]
+    mask = codecs.decode_mask(row["garment_mask"]["bytes"])
+    stored, source = codecs.decode_image(row["garment_image"]["bytes"]), codecs.decode_photo(turned).pixels
+    assert stored.shape == source.shape and not np.array_equal(stored, source)
+    computed = codecs.decode_image(row["high_frequency_map"]["bytes"])
+    assert np.array_equal(computed, high_frequency_map(stored, mask))
+    assert not np.array_equal(computed, high_frequency_map(source, mask)), "the difference can be seen"
 
 
 def test_unreadable_annotations_are_computed_or_null_with_a_finding(

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotators.functional import agnostic, masks
+from annotators.functional.agnostic import joints as skeletons
 from benchmarks.plain_recipes.body import hrviton as plain
 from schemas.labels import Body25, Cihp
 
@@ -63,6 +64,71 @@ def jittered(keypoints, jitter):
     present = moved[:, :2].any(axis=1)
     moved[present, :2] += jitter[present]
     return moved
+
+
+@pytest.mark.parametrize("recipe", [agnostic.hrviton_mask, agnostic.vitonhd_mask])
+@pytest.mark.parametrize("label", [label for label in Cihp if label not in (Cihp.LEFT_ARM, Cihp.RIGHT_ARM)])
+def test_each_label_is_kept_or_repainted_as_the_recipe_says(recipe, label):
+    """On the chest, which every recipe draws: specs/annotations.md §5.1, step 9 and "Not kept"."""
+    parse = np.full((1024, 768), label, np.uint8)
+    chest = recipe(parse, skeleton())[400:600, 330:440]
+    assert chest.all() if label not in KEPT else not chest.any()
+
+
+def test_shoulders_are_drawn_and_bared_by_their_ellipses():
+    """§5.1, steps 5 and 8, at r = 15: half-axes 75 and 90 about the right shoulder (270, 310)."""
+    inside, outside = (238, 233), (232, 215)  # 0.94 and 1.13 of the ellipse's radius, but beyond 75 px
+    without_arm = skeleton(3, 4)
+    mask = agnostic.hrviton_mask(np.zeros((1024, 768), np.uint8), without_arm)
+    assert mask[inside] and not mask[outside]
+    parse = np.full((1024, 768), Cihp.RIGHT_ARM, np.uint8)
+    mask = agnostic.hrviton_mask(parse, without_arm)
+    assert mask[inside] and not mask[outside] and not mask[500, 384], "skin beyond the arm's stroke is a hand"
+    mask = agnostic.vitonhd_mask(parse, without_arm)  # r = 20: a disc of 100 px
+    assert mask[234, 212] and not mask[230, 204] and mask[500, 384]
+
+
+def test_hips_are_spread_to_the_shoulders_distance():
+    """§5.1, step 1: c + (P − c) s/h."""
+    keypoints = skeleton()[:, :2].astype(np.float64)
+    keypoints[[9, 12]] = [(334, 700), (414, 640)]
+    spread = skeletons.complete(keypoints)
+    centre, s, h = np.array([374, 670]), 228, 100
+    np.testing.assert_allclose(spread[9], centre + (keypoints[9] - centre) * s / h)
+    np.testing.assert_allclose(spread[12], centre + (keypoints[12] - centre) * s / h)
+    others = [joint for joint in JOINTS if joint not in (9, 12)]
+    np.testing.assert_array_equal(spread[others], keypoints[others])
+
+
+@pytest.mark.parametrize(
+    ("absent", "middle"),
+    [
+        ((9, 12), (384, 690)),
+        ((9, 12, 8), (384, 300 + 1.5 * np.hypot(228, 60))),
+        ((9, 8), (384, 660)),
+        ((12, 8), (384, 720)),
+        ((9,), (384, 690)),
+    ],
+    ids=str,
+)
+def test_missing_hips_lie_under_the_neck_along_the_shoulders(absent, middle):
+    """§5.1, guards: P8, else P1 + 1.5 s downwards, in the direction of P5 − P2; or at the height of the one hip."""
+    keypoints = skeleton()[:, :2].astype(np.float64)
+    keypoints[[2, 5]] = [(270, 340), (498, 280)]
+    keypoints[[9, 12]] = [(310, 720), (458, 660)]
+    keypoints[list(absent)] = 0
+    placed = skeletons.complete(keypoints)
+    np.testing.assert_allclose(placed[9], np.array(middle) - (114, -30))
+    np.testing.assert_allclose(placed[12], np.array(middle) + (114, -30))
+
+
+@pytest.mark.parametrize(("missing", "other"), [(2, 5), (5, 2)])
+def test_a_missing_shoulder_mirrors_the_other_about_the_neck(missing, other):
+    keypoints = skeleton(missing)[:, :2].astype(np.float64)
+    placed = skeletons.complete(keypoints)
+    np.testing.assert_allclose(placed[missing] + placed[other], 2 * keypoints[1])
+    without_neck = skeletons.complete(skeleton(1)[:, :2].astype(np.float64))
+    np.testing.assert_allclose(without_neck[1], (384, 310))
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -255,6 +255,16 @@ def test_fitdit_reaches_to_fingers_and_jaw():
     beyond = Extremities(hands=hands, face=face)
     made = agnostic.fitdit_mask(boxed(LARGE, SHIRT), skeleton(), "upper_body", beyond)
     assert_masks_equal(made, rectangle(LARGE, 280, 720, 245, 625))  # the jaw's middle, and no pad above it
+    for mean, top in ((240, 240), (290, 290), (300, 280), (310, 280)):  # a jaw below the joints raises nothing
+        face[5], face[11] = (350, mean - 10), (410, mean + 10)
+        made = agnostic.fitdit_mask(boxed(LARGE, SHIRT), skeleton(), "upper_body", Extremities(face=face))
+        assert_masks_equal(made, rectangle(LARGE, top, 710, 245, 515))
+        made = agnostic.fitdit_mask(boxed(LARGE, SHIRT), skeleton(), "dresses", Extremities(face=face))
+        assert_masks_equal(made, rectangle(LARGE, top, 905 + 10, 220, 540))
+    face[11] = 0  # half a jaw is none
+    made = agnostic.fitdit_mask(boxed(LARGE, SHIRT), skeleton(), "upper_body", Extremities(face=face))
+    assert_masks_equal(made, rectangle(LARGE, 280, 710, 245, 515))
+    face[5], face[11] = (350, 270), (410, 290)
     hands[5] = (600, 250)
     made = agnostic.fitdit_mask(boxed(LARGE, SHIRT), skeleton(), "upper_body", beyond)
     assert_masks_equal(made, rectangle(LARGE, 250 - 20, 710, 245, 625))  # fingers higher than the jaw

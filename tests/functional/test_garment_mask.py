@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from support.garments import photo, shirt
 
 from annotators.functional import masks
-from annotators.functional.garment_mask import garment_mask, is_doubtful
+from annotators.functional.garment_mask import garment_mask, is_doubtful, worn
+from schemas.labels import Cihp
 
 GROUNDS = {"vitonhd": (246,) * 3, "white": (255,) * 3, "tinted": (243, 242, 238), "grey": (212, 211, 207)}
 
@@ -79,3 +80,23 @@ def test_doubtful_masks():
     assert is_doubtful(mask) and is_doubtful(255 - mask)
     mask[:50] = 255
     assert not is_doubtful(mask)
+
+
+@pytest.mark.parametrize(
+    ("category", "worn_labels"),
+    [
+        (None, {5, 6, 7}),  # StableVITON's own: specs/annotations.md §6
+        ("upper_body", {5, 6, 7}),
+        ("lower_body", {9, 12}),
+        ("dresses", {5, 6, 12}),
+    ],
+)
+def test_what_is_worn_of_a_category(category, worn_labels):
+    """A dress may be parsed as a top with a skirt."""
+    parse = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    made = worn(parse, category)
+    assert made.dtype == np.uint8 and set(parse[made == 255].tolist()) == worn_labels
+    assert set(np.unique(made)) == {0, 255}
+    assert (Cihp.UPPER_CLOTHES, Cihp.DRESS, Cihp.COAT, Cihp.PANTS, Cihp.SKIRT) == (5, 6, 7, 9, 12)
+    with pytest.raises(ValueError, match="'shoes'; allowed are upper_body, lower_body, dresses"):
+        worn(parse, "shoes")

@@ -194,6 +194,60 @@ def test_face_points_of_the_mesh():
     assert face[8, 0] == 152 and face[30, 0] == 4 and face[36, 0] == 33 and face[45, 0] == 263  # chin, nose, corners
 
 
+def chains(connections):
+    """MediaPipe's lists of (start, end) as paths of vertices."""
+    paths = []
+    for edge in connections:
+        if paths and paths[-1][-1] == edge.start:
+            paths[-1].append(edge.end)
+        else:
+            paths.append([edge.start, edge.end])
+    return paths
+
+
+def steps(path, points):
+    """Places of the points on a path, which must be in the path's order."""
+    found = [path.index(point) for point in points]
+    assert found == sorted(found)
+    return found
+
+
+def test_face_points_lie_on_the_features_that_mediapipe_names():
+    """iBUG's order on each feature, and the same places on the left and the right half of the face."""
+    published = pytest.importorskip("mediapipe.tasks.python.vision").FaceLandmarksConnections
+    mesh = np.stack([np.arange(478), np.zeros(478), np.ones(478)], 1)
+    face = [int(x) for x in keypoints.mediapipe_to_face70(mesh)[:, 0]]
+
+    (oval,) = chains(published.FACE_LANDMARKS_FACE_OVAL)
+    chin = oval.index(152)  # from the forehead down the left side to it, and up the right side
+    right = steps(oval[chin:], face[8::-1])
+    assert right == steps(oval[chin::-1], face[8:17]) and right == [0, 1, 3, 5, 6, 7, 9, 10, 12]
+
+    lower, upper = chains(published.FACE_LANDMARKS_RIGHT_EYE)
+    left_lower, left_upper = chains(published.FACE_LANDMARKS_LEFT_EYE)
+    assert steps(upper, face[36:40]) == steps(left_upper, face[45:41:-1]) == [0, 3, 5, 8]
+    assert steps(lower, face[41:39:-1]) == steps(left_lower, face[46:48]) == [3, 5]
+
+    (_, above), (_, left_above) = map(
+        chains, (published.FACE_LANDMARKS_RIGHT_EYEBROW, published.FACE_LANDMARKS_LEFT_EYEBROW)
+    )
+    assert steps(above, face[18:22]) == steps(left_above, face[25:21:-1]) == [1, 2, 3, 4]
+    assert (face[17], face[26]) == (71, 301), "beside the brows' outer ends, 70 and 300"
+
+    bridge = chains(published.FACE_LANDMARKS_NOSE)[0]
+    assert steps(bridge, face[27:31]) == [0, 2, 4, 5] and steps([98, 97, 2, 326, 327], face[32:35]) == [1, 2, 3]
+    assert (face[31], face[35]) == (75, 305)
+
+    below, over, inner_below, inner_over = chains(published.FACE_LANDMARKS_LIPS)
+    assert steps(over, face[48:55]) == [0, 3, 4, 5, 6, 7, 10] and steps(below[::-1], face[55:60]) == [3, 4, 5, 6, 7]
+    assert steps(inner_over, face[60:65]) == [0, 4, 5, 6, 10]
+    assert steps(inner_below[::-1], face[65:68]) == [4, 5, 6]
+
+    for pupil, iris in zip(face[68:], ("RIGHT", "LEFT"), strict=True):
+        ring = {edge.start for edge in getattr(published, f"FACE_LANDMARKS_{iris}_IRIS")}
+        assert pupil == min(ring) - 1, "the centre comes before its ring"
+
+
 def body(x, y, size, score=0.9):
     """A BODY_25 person in a square of that size."""
     points = np.zeros((25, 3), np.float32)

@@ -91,6 +91,14 @@ def test_vitonhd_lists(tmp_path: Path) -> None:
     assert json.loads((out / "train/vitonhd_train_tagged.json").read_bytes()) == {"data": []}
 
 
+def test_pairs_paired_lists_persons_whose_own_garment_is_in_the_tree(tmp_path: Path) -> None:
+    """Readers take the second name as the garment's file: cloth/a.jpg has to be there."""
+    out, _ = made(tmp_path, "vitonhd", [row for row in pairs("a", "b", "c") if row["person_id"] != "c"])
+    assert {path.name for path in (out / "test/cloth").iterdir()} == {"b.jpg", "c.jpg"}
+    assert (out / "test_pairs.txt").read_text() == "a.jpg b.jpg\nb.jpg c.jpg\n"
+    assert (out / "test_pairs_paired.txt").read_text() == "b.jpg b.jpg\n"
+
+
 def test_the_first_release_has_other_names(tmp_path: Path) -> None:
     out, _ = made(tmp_path, "vitonhd", [finished.row("a", "a")], names="first")
     assert {p.name for p in (out / "test").iterdir() if "openpose" in p.name or p.name.startswith("image-parse")} == {

@@ -91,6 +91,15 @@ def test_unusual_modes_are_converted_and_said(data: bytes, note: str) -> None:
     assert photo.pixels[:, 20:].mean() > photo.pixels[:, :5].mean() + 100, "brightness is kept"
 
 
+@pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_mask_is_set_from_128_on(file_format: str, mode: str) -> None:
+    levels = np.array([[0, 1, 127, 128, 129, 255]] + [[0] * 6] * 40, np.uint8)  # few greys, as in a JPEG mask
+    mask = codecs.decode_mask(saved(Image.fromarray(levels).convert(mode), file_format))
+    assert mask[0].tolist() == [0, 0, 0, 255, 255, 255] and not mask[1:].any()
+    assert (codecs.decode_mask(codecs.encode_mask(levels)) == mask).all()
+
+
 def test_alpha_is_laid_on_white() -> None:
     image = Image.new("RGBA", (4, 4), (10, 20, 30, 0))
     assert (codecs.decode_image(saved(image, "PNG")) == 255).all()

@@ -1,5 +1,6 @@
 """Vocabularies and the maps between them, against the tables of the annotations spec."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -68,7 +69,14 @@ def test_palettes() -> None:
     assert voc[[1, 11, 19]].tolist() == [[128, 0, 0], [192, 128, 0], [128, 192, 0]]
     vitonhd = labels.vitonhd_palette()
     assert vitonhd[10].tolist() == [85, 51, 0] and vitonhd[77].tolist() == [77, 77, 77]
-    assert len({tuple(colour) for colour in labels.DENSEPOSE_COLOURS.tolist()}) == 25
+
+
+def test_densepose_colours_are_opencvs_parula() -> None:
+    """Part I at level 255 · I // 24, as detectron2 draws it; no part is black."""
+    levels = (np.arange(25) * 255 // 24).astype(np.uint8)
+    parula = cv2.applyColorMap(levels[:, None], cv2.COLORMAP_PARULA)[:, 0, ::-1]
+    assert labels.DENSEPOSE_COLOURS[1:].tolist() == parula[1:].tolist()
+    assert labels.DENSEPOSE_COLOURS[0].tolist() == [0, 0, 0]
 
 
 @given(st.lists(st.tuples(st.floats(1, 500), st.floats(1, 500), st.floats(0.1, 1)), min_size=18, max_size=18))

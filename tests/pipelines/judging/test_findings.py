@@ -45,6 +45,13 @@ def test_near_images_are_grouped_and_the_first_stands_for_them() -> None:
     assert {row["group"] for row in rows} == {rows[0]["group"]}
 
 
+@pytest.mark.parametrize(("bits", "is_near"), [(0, True), (31, True), (32, True), (33, False)])
+def test_near_means_up_to_32_bits(bits: int, is_near: bool) -> None:
+    """Re-encoding moves a hash by up to 22 bits; the nearest different garments are 84 apart."""
+    rows = list(findings._image_findings("garment_image", [image(0, hexed(0)), image(1, hexed(2**bits - 1))]))
+    assert bool(rows) is is_near
+
+
 def test_one_file_used_by_many_records_is_no_duplicate() -> None:
     shared = Image("d", hexed(5), (Use("r1", "test", "a"), Use("r2", "test", "a")))
     assert list(findings._image_findings("person_image", [shared])) == []
