@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]  # column → array, text or number, None where null
 Box = tuple[int, int, int, int]  # x0 y0 x1 y1 in pixels
+IN_VIEW = "in_view"  # of photos' records, beside the columns: mask of all that the tensors must show, or None
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,11 @@ class Prepare(Protocol):
     def __call__(self, record: Record, generator: "torch.Generator | None" = None) -> "dict[str, Tensor]": ...
 
     def visible(self, record: Record) -> Box:
-        """The part of the person's photo that the tensors show, and so the place of a result in that photo."""
+        """The part of the person's photo that the tensors show, and so the place of a result in that photo.
+
+        It reaches beyond the photo where that is padded. What is to be repainted must lie inside; tasks that don't fit
+        are refused. `networks.crops` places a crop of the network's aspect so.
+        """
         ...
 
 

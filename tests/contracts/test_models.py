@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -108,10 +109,15 @@ def test_only_training_takes_chances(model: Any) -> None:
         assert all(torch.equal(first[name], second[name]) and torch.equal(first[name], alone[name]) for name in first)
 
 
-def test_the_visible_part_lies_in_the_photo(model: Any) -> None:
+@pytest.mark.parametrize("corner", [(0, 0), (0, 150), (60, 0), (60, 150)])
+def test_the_visible_part_lies_in_the_photo_and_shows_the_whole_mask(model: Any, corner: tuple[int, int]) -> None:
+    """A mask that fits in the network's view, wherever it is."""
+    mask = np.zeros((96, 200), np.uint8)
+    mask[corner[0] : corner[0] + 36, corner[1] : corner[1] + 50] = 255
     for purpose in Purpose:
-        x0, y0, x1, y1 = model.prepare(purpose).visible(example(1, 96, 200))
+        x0, y0, x1, y1 = model.prepare(purpose).visible(example(1, 96, 200) | {"agnostic_mask": mask})
         assert 0 <= x0 < x1 <= 200 and 0 <= y0 < y1 <= 96
+        assert np.count_nonzero(mask[y0:y1, x0:x1]) == 36 * 50
 
 
 def test_prepare_travels_alone_and_repeats_itself(model: Any) -> None:

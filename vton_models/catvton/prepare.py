@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from vton_models.networks import pictures
+from vton_models.networks import crops, pictures
 from vton_models.system import Box, Record, Tokenizer
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ class Prepare:
     """One record → uint8 tensors at the configured size: person, garment, and mask (255 = repaint) or source_person.
 
     Photos are stretched, as CatVTON's loaders of data sets do; with `crop`, as its pipeline does with users' photos,
-    the person's sides are cut and the garment fitted on white. Nothing is random: its augmentation is unpublished.
+    the person's sides are cut and the garment fitted on white. Where the pipeline cuts out the middle, the crop lies
+    where the mask is. Nothing is random: its augmentation is unpublished.
     """
 
     size: tuple[int, int]
@@ -28,23 +29,25 @@ class Prepare:
 
     def __call__(self, record: Record, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """With a tokenizer also input_ids, int64 [n], of the caption ("" where there is none)."""
-        fit, fit_garment = pictures.stretch, pictures.stretch
-        if self.crop:
-            fit, fit_garment = pictures.centre_crop, pictures.fit_on_white
+        box, fit_garment = self.visible(record), pictures.fit_on_white if self.crop else pictures.stretch
         fitted: dict[str, np.ndarray] = {
-            "person": fit(record["person_image"], self.size),
+            "person": self._shown(record["person_image"], box),
             "garment": fit_garment(record["garment_image"], self.size),
         }
         if self.mask_free:
-            fitted["source_person"] = fit(record["source_person_image"], self.size)
+            fitted["source_person"] = self._shown(record["source_person_image"], box)
         else:
-            fitted["mask"] = pictures.binary(fit(record["agnostic_mask"], self.size))
+            fitted["mask"] = pictures.binary(self._shown(record["agnostic_mask"], box))
         tensors = {name: pictures.to_tensor(picture) for name, picture in fitted.items()}
         if self.tokenizer is not None:
             tensors["input_ids"] = torch.tensor(self.tokenizer(record.get("caption") or ""))
         return tensors
 
     def visible(self, record: Record) -> Box:
-        """The whole photo, or its middle where the sides are cut."""
+        """The whole photo, or a part of it where the sides are cut."""
         height, width = record["person_image"].shape[:2]
-        return pictures.centre((height, width), self.size) if self.crop else (0, 0, width, height)
+        return crops.of_record(record, self.size) if self.crop else (0, 0, width, height)
+
+    def _shown(self, picture: "np.ndarray", box: Box) -> "np.ndarray":
+        """Records are stretched whole, whatever the size of the pictures in them."""
+        return pictures.stretch(crops.cut(picture, box) if self.crop else picture, self.size)

@@ -13,7 +13,7 @@ from schemas import package
 from schemas.cli.flags import Section, flag, one_line
 from vton_models.command_line import model_flags, weights_flags
 from vton_models.command_line.weights_flags import ChosenWeights
-from vton_models.sampling import tasks
+from vton_models.sampling import reasons, tasks
 from vton_models.sampling.sample_flags import SamplingFlags
 from vton_models.sampling.tasks import Inputs, Kind, Setting
 from vton_models.system import Sampling, System
@@ -164,6 +164,8 @@ def report(request: Request, made: "Made", started: float) -> int:
         "seconds": round(time.perf_counter() - started, 3),
     }
     print(json.dumps(result))
+    for line in reasons.lines(made.rejects, request.inputs.left_out):
+        print(line, file=sys.stderr)
     if count and rejects <= request.flags.max_reject_rate * (count + rejects):
         return 0
     print(f"{PROG}: {rejects} of {count + rejects} rejected: see rejects.parquet", file=sys.stderr)

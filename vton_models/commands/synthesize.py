@@ -14,6 +14,7 @@ from schemas.folders import opened
 from schemas.kinds import TRYON
 from vton_models.command_line import model_flags, weights_flags
 from vton_models.command_line.weights_flags import ChosenWeights
+from vton_models.sampling import reasons
 from vton_models.sampling.sample_flags import SamplingFlags
 from vton_models.system import Sampling
 
@@ -175,6 +176,10 @@ def report(request: Request, receipts: "Sequence[Receipt]", skipped: int, starte
         "seconds": round(time.perf_counter() - started, 3),
     }
     print(json.dumps(result))
+    unpaired = f"{request.unpaired} left out: not paired, so nothing could be learnt of them"
+    told = reasons.lines([row for receipt in receipts for row in receipt.rejects], request.left_out)
+    for line in [*told, *([unpaired] if request.unpaired else [])]:
+        print(line, file=sys.stderr)
     if records and rejects <= request.flags.max_reject_rate * (records + rejects):
         return 0
     print(f"{PROG}: {rejects} of {records + rejects} records rejected: see rejects.parquet", file=sys.stderr)

@@ -31,12 +31,6 @@ def centre(photo: Size, size: Size) -> tuple[int, int, int, int]:
     return left, top, left + width, top + height
 
 
-def centre_crop(image: np.ndarray, size: Size) -> np.ndarray:
-    """Cuts the sides that `size` has no room for, then LANCZOS; photos and masks."""
-    x0, y0, x1, y1 = centre((image.shape[0], image.shape[1]), size)
-    return stretch(np.ascontiguousarray(image[y0:y1, x0:x1]), size)
-
-
 def fit_on_white(image: np.ndarray, size: Size) -> np.ndarray:
     """Fits the whole picture [h w 3] inside `size` by LANCZOS, in the middle of a white canvas."""
     (height, width), (wanted_height, wanted_width) = image.shape[:2], size

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotators.functional import boxes
+from vton_models.networks import crops
 from vton_models.sampling import paste
 from vton_models.sampling.loop import Sampler, Task
 from vton_models.system import Finishing, Record
@@ -26,5 +26,5 @@ class Finish:
         visible = self.sampler.prepare(task).visible(record)
         if own is None:
             return paste.into_photo(person, mask, result, visible)
-        person, mask = (np.ascontiguousarray(boxes.crop(one, visible)) for one in (person, mask))
+        person, mask = (crops.cut(one, visible) for one in (person, mask))
         return own.join(person, mask, result)

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ from tqdm import tqdm
 
 from schemas.codecs import CodecError
 from schemas.folders import atomic
-from vton_models.networks import pictures
-from vton_models.system import Model, Prepare, Purpose, Record, Sampling
+from schemas.kinds import TRYON
+from vton_models.networks import crops, pictures
+from vton_models.reading.view import MASK
+from vton_models.system import Box, Model, Prepare, Purpose, Record, Sampling
+
+FINE = 0.5  # of a mask's pixels must be left at the network's size
 
 
 @dataclass
@@ -109,23 +114,49 @@ class Sampler:
     def prepare(self, task: Task) -> Prepare:
         return self.model.prepare(task.purpose)
 
+    def check(self, task: Task, record: Record) -> None:
+        """Raises Rejection for a task whose mask the network wouldn't see."""
+        mask = record.get(MASK)
+        if mask is not None:
+            check_mask(mask, self.prepare(task).visible(record), self.size if self._reads_masks else None)
+
+    @cached_property
+    def _reads_masks(self) -> bool:
+        return MASK in self.model.config.reads(TRYON.name).needed
+
+
+def check_mask(mask: np.ndarray, visible: Box, size: tuple[int, int] | None) -> None:
+    """Raises Rejection where a mask [h w] isn't all in view, or is too fine for a network of `size` that reads it."""
+    seen = crops.cut(mask, visible)
+    repainted, shown = int(np.count_nonzero(mask)), int(np.count_nonzero(seen))
+    if shown < repainted:
+        share = f"{1 - shown / repainted:.0%} of the mask lies outside the part of the photo that the network sees"
+        raise Rejection("read", "mask_outside", share)
+    if size is None or not repainted:
+        return
+    left = pictures.stretch(pictures.binary(pictures.stretch(seen, size)), (seen.shape[0], seen.shape[1]))
+    share_left = np.count_nonzero(left[seen > 0] >= 128) / shown
+    if share_left < FINE:
+        message = f"{share_left:.0%} of the mask is left at {size[0]}x{size[1]}: it is too fine for that size"
+        raise Rejection("read", "mask_too_fine", message)
+
 
 @dataclass(frozen=True)
 class Work:
     """What makes files of tasks: a sampler, what becomes of its pictures, and the bytes of a file."""
 
-    sample: Callable[[Sequence[Task], Sequence[Record]], list[np.ndarray | None]]
+    sample: Sampler
     finish: Callable[[Task, Record, np.ndarray], np.ndarray]
     encode: Callable[[Task, np.ndarray], bytes]
 
     def batch(self, batch: Sequence[Task], folder: Path) -> list[dict[str, str]]:
         """Writes the files that a batch lacks; returns rows of rejects.parquet for the tasks that give none."""
         missing = [task for task in batch if not (folder / task.file).is_file()]
-        readable, rejects = _read(missing)
+        readable, rejects = self._read(missing)
         if not readable:
             return rejects
         wanted = {task.file for task, _ in readable}
-        together = readable if len(missing) == len(batch) else _read(batch)[0]
+        together = readable if len(missing) == len(batch) else self._read(batch)[0]
         results = self.sample([task for task, _ in together], [record for _, record in together])
         for (task, record), result in zip(together, results, strict=True):
             if task.file in wanted and result is None:
@@ -133,6 +164,21 @@ class Work:
             elif task.file in wanted and result is not None:
                 atomic.write(folder / task.file, self.encode(task, self.finish(task, record, result)))
         return rejects
+
+    def _read(self, tasks: Sequence[Task]) -> tuple[list[tuple[Task, Record]], list[dict[str, str]]]:
+        """Records that could be read, and rows of rejects.parquet for the others."""
+        readable: list[tuple[Task, Record]] = []
+        rejects = []
+        for task in tasks:
+            try:
+                record = task.read()
+                self.sample.check(task, record)
+                readable.append((task, record))
+            except Rejection as error:
+                rejects.append(_reject(task, error.stage, error.error, error.message))
+            except CodecError as error:
+                rejects.append(_reject(task, "read", "undecodable", str(error)))
+        return readable, rejects
 
 
 def run(tasks: Sequence[Task], folder: Path, batch_size: int, work: Work) -> Made:
@@ -150,20 +196,6 @@ def run(tasks: Sequence[Task], folder: Path, batch_size: int, work: Work) -> Mad
             bar.update(len(batch))
     done = tuple(task for task in tasks if (folder / task.file).is_file())
     return Made(done, skipped, tuple(rejects))
-
-
-def _read(tasks: Sequence[Task]) -> tuple[list[tuple[Task, Record]], list[dict[str, str]]]:
-    """Records that could be read, and rows of rejects.parquet for the others."""
-    readable: list[tuple[Task, Record]] = []
-    rejects = []
-    for task in tasks:
-        try:
-            readable.append((task, task.read()))
-        except Rejection as error:
-            rejects.append(_reject(task, error.stage, error.error, error.message))
-        except CodecError as error:
-            rejects.append(_reject(task, "read", "undecodable", str(error)))
-    return readable, rejects
 
 
 def _reject(task: Task, stage: str, error: str, message: str) -> dict[str, str]:

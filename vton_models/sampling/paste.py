@@ -12,11 +12,13 @@ FEATHER = 1 / 128  # of the visible part's longer side: how far inside the mask 
 def into_photo(photo: np.ndarray, mask: np.ndarray, result: np.ndarray, box: boxes.Box) -> np.ndarray:
     """`photo` uint8 [h w 3] with `result`, of any size, drawn over its `box` where `mask` [h w] is set.
 
-    Pixels outside the mask or the box stay as they are, bit for bit.
+    The box may reach beyond the photo. Pixels outside the mask or the box stay as they are, bit for bit.
     """
-    x0, y0, x1, y1 = box
-    share = feathered(mask, box)[y0:y1, x0:x1, None]
-    shown = pictures.stretch(result, (y1 - y0, x1 - x0))
+    height, width = photo.shape[:2]
+    x0, y0, x1, y1 = inside = boxes.clip(box, height, width)
+    share = feathered(mask, inside)[y0:y1, x0:x1, None]
+    whole = pictures.stretch(result, (box[3] - box[1], box[2] - box[0]))
+    shown = boxes.crop(whole, boxes.shift(inside, -box[0], -box[1]))
     under = photo[y0:y1, x0:x1]
     pasted = photo.copy()
     mixed = np.rint(under + (shown.astype(np.float32) - under) * share).astype(np.uint8)

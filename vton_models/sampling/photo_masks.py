@@ -8,11 +8,19 @@ import numpy as np
 
 import annotators
 from annotators.common import registry, weights
-from annotators.functional import canvas
+from annotators.functional import canvas, crosschecks
 from annotators.functional.agnostic import RECIPES
 from schemas.cli.flags import UsageError, one_line
 from vton_models.reading.view import MASK
 from vton_models.system import Reads
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Mask type → mask uint8 [h w] 0/255 of a photo, and the mask of the whole person where that is known."""
+
+    masks: Mapping[str, np.ndarray]
+    person: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,11 @@ class PhotoMasks:
                 f" {self.mask_flags} (white = repaint), or `python -m annotators fetch {' '.join(lacking)}{option}`"
             )
 
-    def draw(self, photo: np.ndarray, types: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """Mask type → mask uint8 [h w] 0/255 of a photo uint8 [h w 3].
+    def draw(self, photo: np.ndarray, types: tuple[str, ...]) -> "Drawn":
+        """Masks of a photo uint8 [h w 3], and the person where a recipe reads a parse.
 
-        It is drawn on at most 1024 pixels, as the maps are coarser. Raises UsageError when nobody is found in the photo
-        or nothing of that type.
+        They are drawn on at most 1024 pixels, as the maps are coarser. Raises UsageError when nobody is found in the
+        photo or nothing of that type.
         """
         height, width = photo.shape[:2]
         record: dict[str, Any] = {"person_image": canvas.reduce(photo)}
@@ -54,7 +62,10 @@ class PhotoMasks:
         for kind in types:
             record = self._annotated(record | {"category": regions(self.recipe)[kind], MASK: None}, kind)
             drawn[kind] = canvas.enlarge(record[MASK], height, width)
-        return drawn
+        parse = record.get("parse")
+        body = crosschecks.person(parse if isinstance(parse, np.ndarray) else None, None, None)
+        person = None if body is None else canvas.enlarge(body.astype(np.uint8) * np.uint8(255), height, width)
+        return Drawn(drawn, person)
 
     def _annotated(self, record: dict[str, Any], kind: str) -> dict[str, Any]:
         configs = {"agnostic": self._configs(kind)["agnostic"]}

@@ -2,17 +2,19 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from annotators.functional import boxes, masks
+from vton_models.networks import crops
 from vton_models.sampling import outputs, photos
 from vton_models.sampling.finish import Finish
 from vton_models.sampling.loop import Rejection, Sampler, Task
 from vton_models.sampling.photo_masks import PhotoMasks
-from vton_models.system import Purpose
+from vton_models.system import IN_VIEW, Prepare, Purpose
 
 if TYPE_CHECKING:
     from vton_models.sampling.tasks.try_on import Finished, Piece
@@ -23,15 +25,17 @@ class Photos:
     """The pictures, decoded; masks at the size of the person's photo. They are `Inputs` of `sample`."""
 
     finished: "Finished"
+    prepare: Prepare
     person: np.ndarray
     person_id: str
     pieces: "tuple[Piece, ...]"
     garments: tuple[np.ndarray, ...]
     masks: Mapping[str, np.ndarray | None]  # by the piece's mask flag
+    body: np.ndarray | None  # mask of the whole person, where annotators drew one
+    told: str
 
     left_out: tuple[dict[str, str], ...] = ()
     one_by_one: bool = True  # a piece of an outfit goes onto the result before it
-    told: str = ""
 
     def described(self) -> dict[str, Any]:
         """What makes it these photos, without their paths."""
@@ -63,25 +67,62 @@ class Photos:
             )
         return tasks
 
+    def record(self, place: int, person: np.ndarray) -> dict[str, Any]:
+        """Of one piece, onto what is worn by then; every piece shows the same part of the photo."""
+        regions = [mask for mask in self.masks.values() if mask is not None]
+        aligned = {
+            "agnostic_mask": self.masks[self.pieces[place].mask_flag],
+            IN_VIEW: np.maximum.reduce(regions) if regions else None,
+            "person_mask": self.body,
+        }
+        garment = self.garments[place]
+        record = {"person_image": person, "source_person_image": person, "garment_image": garment, **aligned}
+        if place == 0 or self.finished.paste_back:  # what is worn by then has the photo's size
+            return record
+        box = self.prepare.visible(self.record(0, self.person))
+        height, width = person.shape[:2]
+        seen = {name: crops.cut(mask, box) for name, mask in aligned.items() if mask is not None}
+        return record | {name: masks.resize(mask, height, width) for name, mask in seen.items()}
 
-def load(person: str, pieces: "tuple[Piece, ...]", masks: PhotoMasks | None, finished: "Finished") -> Photos:
-    """Reads all files, and draws the masks that are missing; without `masks` the system reads none.
+
+def load(
+    person: str, pieces: "tuple[Piece, ...]", drawing: PhotoMasks | None, finished: "Finished", prepare: Prepare
+) -> Photos:
+    """Reads all files, and draws the masks that are missing; without `drawing` the system reads none.
 
     Raises UsageError, weights that lack named first.
     """
-    drawn = tuple(piece.mask_type for piece in pieces if piece.mask_type) if masks else ()
-    if masks and drawn:
-        masks.check()
+    types = tuple(piece.mask_type for piece in pieces if piece.mask_type) if drawing else ()
+    if drawing and types:
+        drawing.check()
     photo = photos.read(person, "--person")
     garments = tuple(photos.read(piece.file, piece.flag) for piece in pieces)
     size = (photo.shape[0], photo.shape[1])
-    by_flag: dict[str, np.ndarray | None] = {
+    files = {
         piece.mask_flag: photos.read_mask(piece.mask, piece.mask_flag, size) if piece.mask else None for piece in pieces
     }
-    if masks and drawn:
-        by_type = masks.draw(photo, drawn)
-        by_flag |= {piece.mask_flag: by_type[piece.mask_type] for piece in pieces if piece.mask_type}
-    return Photos(finished, photo, photos.name_of(person), pieces, garments, by_flag)
+    by_flag = {flag: None if mask is None else mask.value for flag, mask in files.items()}
+    body = None
+    if drawing and types:
+        drawn = drawing.draw(photo, types)
+        by_flag |= {piece.mask_flag: drawn.masks[piece.mask_type] for piece in pieces if piece.mask_type}
+        body = drawn.person
+    notes = [mask.note for mask in files.values() if mask and mask.note]
+    loaded = Photos(finished, prepare, photo, photos.name_of(person), pieces, garments, by_flag, body, "; ".join(notes))
+    return loaded if any(mask is not None for mask in by_flag.values()) else replace(loaded, told=_unseen(loaded))
+
+
+def _unseen(photos: Photos) -> str:
+    """Where no mask tells where the person is: which part of the photo isn't seen."""
+    height, width = photos.person.shape[:2]
+    x0, y0, x1, y1 = boxes.clip(photos.prepare.visible(photos.record(0, photos.person)), height, width)
+    if (x0, y0, x1, y1) == (0, 0, width, height):
+        return ""
+    flags = " and ".join(f"{piece.mask_flag} FILE" for piece in photos.pieces)
+    return (
+        f"of the photo, {height}x{width}, rows {y0} to {y1} and columns {x0} to {x1} are seen; where the person is"
+        f" elsewhere, {flags} moves that part"
+    )
 
 
 @dataclass(frozen=True)
@@ -97,16 +138,10 @@ class _Reader:
         if self.before is not None and not self.before.is_file():
             raise Rejection("read", "no_person", "the garment before this one gave no result")
         person = self.photos.person if self.before is None else photos.read(str(self.before), "--output")
-        mask = self.photos.masks[self.photos.pieces[self.place].mask_flag]
-        return {
-            "person_image": person,
-            "source_person_image": person,
-            "garment_image": self.photos.garments[self.place],
-            "agnostic_mask": mask,
-        }
+        return self.photos.record(self.place, person)
 
 
 def _digest(pixels: np.ndarray) -> str:
-    found = hashlib.sha256(repr(pixels.shape).encode())
-    found.update(np.ascontiguousarray(pixels).data)
-    return found.hexdigest()
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()

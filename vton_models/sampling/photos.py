@@ -4,10 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from annotators.functional import masks
+from annotators.functional import crosschecks, masks
 from schemas import codecs
 from schemas.cli.flags import UsageError
+from schemas.foreign import Annotation
 from schemas.foreign import masks as foreign_masks
+
+_SLACK = 0.01  # by which a mask's aspect may differ from its photo's
+_MOST = 0.5  # of the photo: a mask that sets more is worth a look
 
 
 def read(path: str, flag: str) -> np.ndarray:
@@ -18,23 +22,42 @@ def read(path: str, flag: str) -> np.ndarray:
         raise UsageError(f"{flag} {path}: {error}") from None
 
 
-def read_mask(path: str, flag: str, photo: tuple[int, int]) -> np.ndarray:
+def read_mask(path: str, flag: str, photo: tuple[int, int]) -> Annotation:
     """uint8 [h w] 0/255 (255 = repaint) at the (height, width) of its photo, nearest; of a picture in any usual form.
 
-    Raises UsageError for another aspect than the photo's (a pixel of rounding is allowed), and for an empty mask.
+    One that is plainly the other way round is turned; the note says so, and what else was read in an unusual way.
+    Raises UsageError for another aspect than the photo's (a pixel of rounding, or a hundredth, is allowed), and for an
+    empty mask.
     """
     try:
-        mask = foreign_masks.read(_bytes(path, flag), painted_is_transparent=True).value
+        read = _polarity(foreign_masks.read(_bytes(path, flag), painted_is_transparent=True))
     except codecs.CodecError as error:
         raise UsageError(f"{flag} {path}: {error}") from None
-    (height, width), (photo_height, photo_width) = mask.shape, photo
-    if abs(photo_height * width - photo_width * height) > max(photo_height, photo_width, height, width):
+    mask, (height, width), (photo_height, photo_width) = read.value, read.value.shape, photo
+    off, rounding = abs(photo_height * width - photo_width * height), max(photo_height, photo_width, height, width)
+    if off > max(rounding, _SLACK * photo_width * height):
         raise UsageError(
             f"{flag} {path} is {height}x{width}; allowed is the aspect of its photo, {photo_height}x{photo_width}"
         )
-    if not mask.any():
-        raise UsageError(f"{flag} {path} sets no pixel; white is what is repainted")
-    return masks.resize(mask, photo_height, photo_width)
+    resized = masks.resize(mask, photo_height, photo_width)
+    if not resized.any():
+        raise UsageError(f"{flag} {path} sets no pixel of its photo; white is what is repainted")
+    stretched = f"{height}x{width}, stretched to its photo's {photo_height}x{photo_width}" if off > rounding else ""
+    note = "; ".join(filter(None, (read.note, stretched)))
+    return Annotation(resized, f"{flag} {path}: {note}" if note else "")
+
+
+def _polarity(mask: Annotation) -> Annotation:
+    """The rim of the frame tells: no mask of a garment or a body sets most of it."""
+    is_set = mask.value >= foreign_masks.OPAQUE
+    share = float(is_set.mean())
+    if crosschecks.agnostic_inverted(mask.value, None, None):
+        said = f"sets {share:.0%} of the photo and nearly all of its border: read as inverted, black = repaint"
+        return Annotation(np.where(is_set, np.uint8(0), np.uint8(255)), "; ".join(filter(None, (mask.note, said))))
+    if share > _MOST:
+        said = f"sets {share:.0%} of the photo; is it inverted? White is what is repainted"
+        return Annotation(mask.value, "; ".join(filter(None, (mask.note, said))))
+    return mask
 
 
 def name_of(path: str) -> str:

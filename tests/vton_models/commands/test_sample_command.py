@@ -145,6 +145,57 @@ def test_a_garment_from_a_worn_photo(capsys: pytest.CaptureFixture[str], files: 
     assert same.all(), "CatVTON reads a worn garment as it reads a flat one: the whole photo"
 
 
+@pytest.mark.parametrize(
+    ("size", "place"),
+    [
+        ((128, 400), (20, 10)),  # at the left of a landscape photo, outside its middle
+        ((128, 400), (20, 350)),
+        ((400, 96), (0, 20)),
+        ((400, 96), (360, 20)),
+        ((128, 400), (0, 360)),  # up to the border
+        ((20, 30), (5, 3)),
+        ((128, 400), None),  # all of it
+    ],
+)
+def test_all_of_the_mask_is_repainted_wherever_it_is(
+    capsys: pytest.CaptureFixture[str], files: Path, size: tuple[int, int], place: tuple[int, int] | None
+) -> None:
+    photo = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    mask = np.full(size, 255, np.uint8)
+    if place:
+        mask[:] = 0
+        mask[place[0] : place[0] + 40, place[1] : place[1] + 40] = 255
+    Image.fromarray(photo).save(files / "wide.png")
+    Image.fromarray(mask).save(files / "mask.png")
+    arguments = (
+        *RANDOM,
+        "--person",
+        files / "wide.png",
+        "--garment",
+        files / "shirt.png",
+        "--mask",
+        files / "mask.png",
+    )
+    assert run(capsys, *arguments, "--output", files / "out", "--paste-back")[0] == 0
+    changed = (pixels(files / "out/wide+shirt.png") != photo).any(axis=2)
+    assert changed[mask > 0].mean() > 0.97 and not changed[mask == 0].any()
+
+
+def test_a_mask_that_the_network_cannot_see_is_said_not_sampled(
+    capsys: pytest.CaptureFixture[str], files: Path
+) -> None:
+    fine = np.zeros((600, 450), np.uint8)
+    fine[300:302, 100:400] = 255
+    for name, pixels_of in (("fine", fine), ("photo", np.dstack([fine] * 3))):
+        Image.fromarray(pixels_of).save(files / f"{name}.png")
+    arguments = (*RANDOM, "--person", files / "photo.png", "--garment", files / "shirt.png")
+    arguments = (*arguments, "--mask", files / "fine.png")
+    assert sample.main(["catvton", *map(str, arguments), "--output", str(files / "out")]) == 3
+    (reject,) = pq.read_table(files / "out/rejects.parquet").to_pylist()
+    assert reject["error"] == "mask_too_fine" and "at 64x48" in reject["message"]
+    assert reject["message"] in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("finish", [(), ("--paste-back",), ("--repaint",)])
 def test_a_whole_outfit(capsys: pytest.CaptureFixture[str], files: Path, finish: tuple[str, ...]) -> None:
     outfit = ("--upper", files / "shirt.png", "--lower", files / "skirt.png")

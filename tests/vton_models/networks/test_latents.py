@@ -11,7 +11,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from schemas.cli.flags import UsageError  # noqa: E402
 from vton_models.catvton import composite  # noqa: E402
-from vton_models.networks import latents, pictures, sizes, stable_diffusion, weights  # noqa: E402
+from vton_models.networks import crops, latents, pictures, sizes, stable_diffusion, weights  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,8 @@ def test_stretch_keeps_equal_sizes_and_binarises_masks():
 def test_crop_and_pad_give_the_size(height, width, wanted_height, wanted_width):
     size = (wanted_height, wanted_width)
     image = np.full((height, width, 3), 10, np.uint8)
-    assert (pictures.centre_crop(image, size) == 10).all() and pictures.centre_crop(image, size).shape[:2] == size
+    cropped = pictures.stretch(crops.cut(image, pictures.centre(image.shape[:2], size)), size)
+    assert (cropped == 10).all() and cropped.shape[:2] == size
     padded = pictures.fit_on_white(image, size)
     assert padded.shape[:2] == size and set(np.unique(padded)) <= {10, 255}
     assert (padded[(wanted_height - 1) // 2, (wanted_width - 1) // 2] == 10).all()
@@ -84,7 +85,7 @@ def test_crop_and_pad_give_the_size(height, width, wanted_height, wanted_width):
 def test_crop_takes_the_middle_and_pad_keeps_all():
     image = np.zeros((10, 30, 3), np.uint8)
     image[:, 10:20] = 200
-    assert (pictures.centre_crop(image, (10, 10)) == 200).all()
+    assert (crops.cut(image, pictures.centre(image.shape[:2], (10, 10))) == 200).all()
     padded = pictures.fit_on_white(image, (30, 30))
     assert (padded[:10] == 255).all() and (padded[20:] == 255).all() and (padded[14:16, 14:16] == 200).all()
 

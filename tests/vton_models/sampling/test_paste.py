@@ -24,14 +24,6 @@ def block(height: int, width: int) -> np.ndarray:
     return mask
 
 
-@given(SIDES, SIDES, st.sampled_from([(64, 48), (32, 64), (48, 48)]))
-def test_the_visible_box_is_what_the_centre_crop_keeps(height: int, width: int, size: tuple[int, int]) -> None:
-    photo = noise(height * 100 + width, height, width)
-    x0, y0, x1, y1 = pictures.centre((height, width), size)
-    assert 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
-    assert np.array_equal(pictures.stretch(photo[y0:y1, x0:x1].copy(), size), pictures.centre_crop(photo, size))
-
-
 @given(SIDES, SIDES, st.integers(0, 2**32 - 1))
 def test_outside_the_mask_and_the_box_no_bit_changes(height: int, width: int, seed: int) -> None:
     photo, size = noise(seed, height, width), (64, 48)
@@ -69,11 +61,20 @@ def test_the_photos_border_is_no_edge_but_a_cut_is() -> None:
     assert cut[0, 48] == 1 and cut[64, 9] == 0 and cut[64, 10] > 0 and not (cut[:, 86:] > 0).any()
 
 
+def test_what_was_padded_is_cut_off_again() -> None:
+    photo, mask, result = noise(1, 40, 60), np.full((40, 60), 255, np.uint8), noise(2, 80, 60)
+    pasted = paste.into_photo(photo, mask, result, (0, -20, 60, 60))
+    assert np.array_equal(pasted, result[20:60])
+
+
 def test_a_mask_of_another_size_fits_its_photo_by_aspect(tmp_path) -> None:
     Image.fromarray(block(32, 24)).save(tmp_path / "small.png")
-    grown = photos.read_mask(str(tmp_path / "small.png"), "--mask", (128, 96))
+    grown = photos.read_mask(str(tmp_path / "small.png"), "--mask", (128, 96)).value
     assert grown.shape == (128, 96) and np.array_equal(grown, block(128, 96))
-    assert photos.read_mask(str(tmp_path / "small.png"), "--mask", (129, 96)).shape == (129, 96), "rounding"
+    assert photos.read_mask(str(tmp_path / "small.png"), "--mask", (129, 96)).value.shape == (129, 96), "rounding"
+    Image.fromarray(block(512, 384)).save(tmp_path / "nearly.png")
+    nearly = photos.read_mask(str(tmp_path / "nearly.png"), "--mask", (512, 386))
+    assert nearly.value.shape == (512, 386) and "512x384, stretched to its photo's 512x386" in nearly.note
     with pytest.raises(UsageError, match="--mask .*32x24.*128x128"):
         photos.read_mask(str(tmp_path / "small.png"), "--mask", (128, 128))
     Image.fromarray(np.zeros((32, 24), np.uint8)).save(tmp_path / "empty.png")
@@ -89,7 +90,20 @@ def test_a_mask_is_read_in_the_forms_that_editors_write(tmp_path) -> None:
     erased = np.dstack([photo, 255 - mask])
     for name, pixels in {"ids": mask // 255, "red": np.dstack([mask, mask * 0, mask * 0]), "erased": erased}.items():
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-        assert np.array_equal(photos.read_mask(str(tmp_path / f"{name}.png"), "--mask", (32, 24)), mask), name
+        assert np.array_equal(photos.read_mask(str(tmp_path / f"{name}.png"), "--mask", (32, 24)).value, mask), name
+
+
+def test_an_inverted_mask_is_turned_and_one_that_may_be_is_named(tmp_path) -> None:
+    mask = block(32, 24)
+    Image.fromarray(255 - mask).save(tmp_path / "inverted.png")
+    inverted = photos.read_mask(str(tmp_path / "inverted.png"), "--mask", (32, 24))
+    assert np.array_equal(inverted.value, mask) and "75% of the photo" in inverted.note and "inverted" in inverted.note
+    mask[:26] = 255
+    Image.fromarray(mask).save(tmp_path / "large.png")
+    large = photos.read_mask(str(tmp_path / "large.png"), "--mask", (32, 24))
+    assert np.array_equal(large.value, mask) and "is it inverted?" in large.note
+    Image.fromarray(block(32, 24)).save(tmp_path / "right.png")
+    assert photos.read_mask(str(tmp_path / "right.png"), "--mask", (32, 24)).note == ""
 
 
 def test_a_turned_photo_is_read_upright_and_a_broken_one_named(tmp_path) -> None:

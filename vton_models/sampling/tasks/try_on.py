@@ -7,7 +7,7 @@ from schemas.cli.flags import Parsed, Section, UsageError, flag
 from schemas.kinds import TRYON
 from vton_models.command_line.weights_flags import pick_device
 from vton_models.sampling.tasks import Inputs, Setting
-from vton_models.system import Config, Finishing, Reads
+from vton_models.system import Config, Finishing, Purpose, Reads
 
 if TYPE_CHECKING:
     from vton_models.sampling.finish import Finish
@@ -107,7 +107,8 @@ def read(parsed: Parsed, setting: Setting) -> Inputs:
     garments, device = pieces(flags), pick_device(setting.device)
     mask_flags = " and ".join(f"{piece.mask_flag} FILE" for piece in garments if piece.mask_type)
     masks = photo_masks.of(reads, flags.annotator_weights, device, mask_flags)
-    return photo_tasks.load(flags.person, garments, masks if MASK in reads.needed else None, finished)
+    prepare = setting.config.prepare(Purpose.PHOTOS)
+    return photo_tasks.load(flags.person, garments, masks if MASK in reads.needed else None, finished, prepare)
 
 
 def check(flags: Flags, finished: Finished, reads: Reads) -> None:
