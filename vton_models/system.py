@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from vton_models.networks.components import Network
+
     Generators = torch.Generator | Sequence[torch.Generator]
 
 Record = Mapping[str, Any]  # column → array, text or number, None where null
@@ -166,6 +168,11 @@ class Config(Protocol):
 
     @property
     def width(self) -> int: ...
+
+    @property
+    def networks(self) -> "Mapping[str, Network]":
+        """How each network is built, where it lies in a base, and what of it is trained."""
+        ...
 
     @property
     def decode_size(self) -> tuple[int, int] | None:

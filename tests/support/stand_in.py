@@ -35,6 +35,7 @@ class Config:
     sampling: ClassVar[type[Sampling]] = Sampling
     finishing: ClassVar[type[NoFinishing]] = NoFinishing
     official_needs_base: ClassVar[bool] = True
+    networks: ClassVar[Mapping[str, Any]] = {}
 
     height: int = option(16, "height of the pictures")
     width: int = option(16, "width of the pictures")

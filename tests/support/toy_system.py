@@ -1,4 +1,5 @@
-"""A seventh system that differs where systems do: it crops by itself, has its own mask recipe and two guidance scales.
+"""A seventh system that differs where systems do: it crops by itself, has its own mask recipe, two guidance scales and
+networks of two bases.
 
 It is a package's content in one file: `register` makes it one of `vton_models.names()`, and no shared file knows it.
 """
@@ -15,20 +16,21 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from annotators.functional import boxes
 from schemas.cli.flags import UsageError
 from schemas.cli.options import option
 from vton_models.networks import weights
+from vton_models.networks.components import Network
 from vton_models.networks.model import Model
 from vton_models.system import About, Box, NoFinishing, Preset, Purpose, Reads, Record, Tokenizer, check_between
 
 NAME = "toy_system"
 ABOUT = About("Toy: crops by itself", "arXiv:0000.00001", "example.org/toy", "CC0-1.0", "none", 400, 200)
 PRESETS = {"paper": Preset("nothing", 32, 32, 40, 4, 0.01, "nowhere", model={"margin": 6})}
-WEIGHTS = "toy.safetensors"
+CONVOLUTION = {"kernel_size": 3, "padding": 1}
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,13 @@ class Config:
     @classmethod
     def tiny(cls, **changes: Any) -> "Config":
         return cls(**({"height": 16, "width": 16} | changes))
+
+    @property
+    def networks(self) -> dict[str, Network]:
+        return {
+            "denoiser": Network("torch.nn.Conv2d", CONVOLUTION | {"in_channels": 11, "out_channels": 3}, (".",)),
+            "garment_encoder": Network("torch.nn.Conv2d", CONVOLUTION | {"in_channels": 3, "out_channels": 4}),
+        }
 
     @property
     def decode_size(self) -> None:
@@ -119,16 +128,6 @@ class Toy(Model):
 
     name = NAME
 
-    def __init__(self, config: Config) -> None:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            networks = {"denoiser": nn.Conv2d(11, 3, 3, padding=1), "garment_encoder": nn.Conv2d(3, 4, 3, padding=1)}
-        super().__init__(config, networks)
-        self._freeze()
-
-    def _freeze(self) -> None:
-        self.train_only(name for name in self.parameters() if name.startswith("denoiser."))
-
     @cached_property
     def alphas(self) -> Tensor:
         return torch.linspace(1, 0.01, 1000)
@@ -168,17 +167,6 @@ class Toy(Model):
 
     def _garment(self, seen: Mapping[str, Tensor]) -> Tensor:
         return self.networks["garment_encoder"](seen["garment"].float() / 255)
-
-    def save_base(self, path: str | Path) -> None:
-        weights.write(Path(path) / WEIGHTS, self.parameters())
-
-    def load_base(self, path: str | Path) -> None:
-        stored = weights.read(Path(path) / WEIGHTS)
-        for prefix, network in self.networks.items():
-            own = {name.partition(".")[2]: value for name, value in stored.items() if name.startswith(f"{prefix}.")}
-            network.load_state_dict(own, assign=True)
-        self._freeze()
-        self.note_base(str(path))
 
     def save_official(self, path: str | Path) -> None:
         weights.write(path, self.trainable())

@@ -7,7 +7,8 @@ from schemas.cli.flags import UsageError
 from schemas.cli.options import option
 from vton_models.catvton.sampling import Finishing, Sampling
 from vton_models.networks import sizes, stable_diffusion
-from vton_models.networks.stable_diffusion import Arguments, network
+from vton_models.networks.components import Network
+from vton_models.networks.stable_diffusion import Arguments, differing
 from vton_models.system import About, Preset, Purpose, Reads, Tokenizer
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ ABOUT = About(
     trainable=49_574_080,
 )
 
-TRAINABLE = ("self_attention", "transformer", "unet")
+_TRAINED = {"self_attention": (".attn1.",), "transformer": (".attentions.",), "unet": (".",)}
+TRAINABLE = tuple(_TRAINED)
 _TABLE = "arXiv:2407.15886"
 
 
@@ -73,10 +75,10 @@ class Config:
     garment_dropout: float = option(0.1, "share of items whose condition has no garment, for guidance")
     loss_on: str = option("both", "whether the garment's half counts in the loss", ("both", "person"))
     axis: str = option("auto", "along which latents are joined; auto: width if mask-free", ("auto", "height", "width"))
-    unet: Arguments = field(default_factory=dict, hash=False, metadata=network("UNet2DConditionModel", "SD 1.5's"))
-    vae: Arguments = field(default_factory=dict, hash=False, metadata=network("AutoencoderKL", "SD 1.5's"))
-    scheduler: Arguments = field(default_factory=dict, hash=False, metadata=network("DDIMScheduler", "SD 1.5's"))
-    text_encoder: Arguments = field(default_factory=dict, hash=False, metadata=network("CLIPTextModel", "CLIP-L's"))
+    unet: Arguments = field(default_factory=dict, hash=False, metadata=differing("UNet2DConditionModel", "SD 1.5's"))
+    vae: Arguments = field(default_factory=dict, hash=False, metadata=differing("AutoencoderKL", "SD 1.5's"))
+    scheduler: Arguments = field(default_factory=dict, hash=False, metadata=differing("DDIMScheduler", "SD 1.5's"))
+    text_encoder: Arguments = field(default_factory=dict, hash=False, metadata=differing("CLIPTextModel", "CLIP-L's"))
 
     def __post_init__(self) -> None:
         for name, allowed in (("trainable", TRAINABLE), ("loss_on", ("both", "person")), ("axis", _AXES)):
@@ -98,24 +100,22 @@ class Config:
         return cls(**({"height": 64, "width": 48} | networks | changes))
 
     @property
-    def unet_arguments(self) -> Arguments:
-        """9 input channels: latents 4, mask 1, condition 4; mask-free 8, without the mask."""
-        return stable_diffusion.UNET | {"in_channels": self.in_channels} | self.unet
-
-    @property
-    def vae_arguments(self) -> Arguments:
-        return stable_diffusion.VAE | self.vae
+    def networks(self) -> dict[str, Network]:
+        """U-Net and VAE; with text also its encoder. The U-Net's 9 input channels: latents 4, mask 1, condition 4."""
+        unet = {"in_channels": self.in_channels} | self.unet
+        text = {"text_encoder": stable_diffusion.text_encoder(self.text_encoder)} if self.text_cross_attention else {}
+        return {
+            "unet": stable_diffusion.unet(unet, _TRAINED[self.trainable]),
+            "vae": stable_diffusion.vae(self.vae),
+        } | text
 
     @property
     def scheduler_arguments(self) -> Arguments:
         return stable_diffusion.SCHEDULER | self.scheduler
 
     @property
-    def text_arguments(self) -> Arguments:
-        return stable_diffusion.TEXT_ENCODER | self.text_encoder
-
-    @property
     def in_channels(self) -> int:
+        """Mask-free there is no mask."""
         return 8 if self.mask_free else 9
 
     @property
@@ -150,7 +150,7 @@ class Config:
 
         words = None
         if self.text_cross_attention:
-            words = tokenizer or text.random_tokenizer(self.text_arguments)
+            words = tokenizer or text.random_tokenizer(self.networks["text_encoder"].arguments)
         return Prepare((self.height, self.width), self.mask_free, words, crop=purpose is Purpose.PHOTOS)
 
     def check_size(self) -> None:
@@ -158,10 +158,9 @@ class Config:
 
         The joined axis has twice as many latents, so half the unit does (but a whole latent).
         """
-        latent = 2 ** (len(self.vae_arguments["block_out_channels"]) - 1)
-        levels = 2 ** (len(self.unet_arguments["block_out_channels"]) - 1)
-        joined, other = latent * max(1, levels // 2), latent * levels
-        units = (joined, other) if self.dim == -2 else (other, joined)
+        latent, whole = sizes.units(self.networks["vae"].arguments, self.networks["unet"].arguments)
+        joined = max(latent, whole // 2)
+        units = (joined, whole) if self.dim == -2 else (whole, joined)
         sizes.check("CatVTON", self.height, self.width, units)
 
 

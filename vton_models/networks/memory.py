@@ -48,17 +48,18 @@ def checkpoint_gradients(model: Model) -> None:
 
 
 @contextmanager
-def at_work(model: Model, name: str) -> Iterator[Any]:
-    """The network `name` on the model's device; when the model offloads, it goes back to the CPU afterwards."""
-    network = model.networks[name]
+def at_work(model: Model, *names: str) -> Iterator[None]:
+    """These networks lie on the model's device; when the model offloads, they go back to the CPU afterwards."""
     if not model.offload or model.device.type == "cpu":
-        yield network
+        yield
         return
-    network.to(model.device)
+    for name in names:
+        model.networks[name].to(model.device)
     try:
-        yield network
+        yield
     finally:
-        network.to("cpu")
+        for name in names:
+            model.networks[name].to("cpu")
         torch.cuda.empty_cache()
 
 

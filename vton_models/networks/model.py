@@ -5,6 +5,7 @@ that the frozen ones come from, and what the caller adds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,37 @@ from torch import Tensor, nn
 
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic
-from vton_models.networks import digests, weights
+from vton_models.networks import components, digests, text, weights
 from vton_models.system import Prepare, Purpose, Tokenizer
 
 
 class Model:
-    """Holds named networks, all frozen and in eval mode but for what `train_only` names."""
+    """Holds the networks of a Config's `networks`, all frozen and in eval mode but for what that says is trained."""
 
     name: str
     tokenizer: Tokenizer | None = None  # of the base, for systems that read captions
 
-    def __init__(self, config: Any, networks: Mapping[str, Any]) -> None:
+    def __init__(self, config: Any) -> None:
         self.config = config
-        self.networks: dict[str, Any] = dict(networks)
+        self.networks: dict[str, Any] = {
+            name: weights.random(network.network_class, network.arguments) for name, network in config.networks.items()
+        }
         self.device = torch.device("cpu")
         self.sequential_guidance = False  # the three are set by `memory.apply_memory`
         self.offload = False
         self.half: frozenset[str] = frozenset()  # networks that are bfloat16 on an accelerator
+        for network in config.networks.values():
+            if network.tokenizer:
+                self.tokenizer = text.random_tokenizer(network.arguments)
+        self._set_up()
         self.note_base("random")
+
+    def _set_up(self) -> None:
+        self.change_networks()
+        self.train_only(components.trained(self.config.networks, self.parameters()))
+
+    def change_networks(self) -> None:
+        """What a system does to its networks after they are built or loaded, such as other attention processors."""
 
     def note_base(self, path: str, known: Mapping[str, str] | None = None) -> None:
         """Remembers where the networks, as they are now, come from, and their digests, where they aren't `known`."""
@@ -59,9 +73,9 @@ class Model:
 
     def train_only(self, names: Iterable[str]) -> None:
         """Freezes everything but the parameters of these names ("unet.conv_in.weight")."""
-        wanted = set(names)
+        trained = set(names)
         for name, parameter in self.parameters().items():
-            parameter.requires_grad_(name in wanted)
+            parameter.requires_grad_(name in trained)
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """All parameters by "NETWORK.NAME"."""
@@ -105,17 +119,56 @@ class Model:
         noted = weights.read_json(Path(path) / "config.json")
         if noted.get("model") != self.name:
             raise UsageError(f"{path} holds model {noted.get('model')!r}; allowed is {self.name!r}")
-        wanted = (noted.get("base") or {}).get("digest", "")
-        if wanted and self.base["digest"] and wanted != self.base["digest"]:
-            raise UsageError(f"{path} was trained from base {wanted}; the base given is {self.base['digest']}")
+        digest = (noted.get("base") or {}).get("digest", "")
+        if digest and self.base["digest"] and digest != self.base["digest"]:
+            raise UsageError(f"{path} was trained from base {digest}; the base given is {self.base['digest']}")
         file = Path(path) / "model.safetensors"
         weights.assign(self.trainable(), weights.read(file), file)
         self.lay([file])
 
+    def load_base(self, path: str | Path) -> None:
+        """Networks of any size from a folder in diffusers' layout, with the tokenizer beside them.
+
+        Raises UsageError when one is missing, has keys too few or too many, or doesn't fit the system.
+        """
+        folders = {name: Path(path) / name for name in self.config.networks}
+        for name, folder in folders.items():
+            self.check_network(name, weights.component_config(folder), folder)
+        networks = {
+            name: weights.component(network.network_class, folders[name])
+            for name, network in self.config.networks.items()
+        }
+        known = {item.name for item in fields(self.config)} & networks.keys()
+        config = replace(self.config, **{name: weights.arguments(networks[name]) for name in known})
+        config.check_size()
+        self.tokenizer = _tokenizer(config.networks, folders)
+        self.config, self.networks = config, networks
+        self._set_up()
+        self.note_base(
+            str(path), {name: digests.of_component(folders[name], network) for name, network in networks.items()}
+        )
+
+    def check_network(self, name: str, arguments: Mapping[str, Any], folder: Path) -> None:
+        """Raises UsageError for a network of a base, by its config.json, that the system can't use."""
+
     def save_base(self, path: str | Path) -> None:
-        """Writes all networks in diffusers' layout, as `load_base` reads them."""
-        weights.save_folder(self.networks, path)
+        """Writes all networks in diffusers' layout, as `load_base` reads them, with the tokenizer beside them."""
+        folders: dict[str, Any] = {}
+        for name, network in self.config.networks.items():
+            folders[name] = weights.saveable(self.networks[name], network.arguments)
+            if network.tokenizer:
+                folders[network.tokenizer] = self.tokenizer
+        weights.save_folder(folders, path)
 
     def on_device(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """The tensors of a batch on the model's device."""
         return {name: value.to(self.device) for name, value in batch.items() if isinstance(value, Tensor)}
+
+
+def _tokenizer(networks: Mapping[str, components.Network], folders: Mapping[str, Path]) -> Tokenizer | None:
+    """That of the base, which lies beside the network that reads its ids."""
+    for name, network in networks.items():
+        if network.tokenizer:
+            length = network.arguments["max_position_embeddings"]
+            return text.load_tokenizer(folders[name].parent / network.tokenizer, length)
+    return None

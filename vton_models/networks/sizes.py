@@ -1,5 +1,8 @@
 """Which picture sizes a network can hold without resizing its skip connections."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from schemas.cli.flags import UsageError
 
 
@@ -17,3 +20,9 @@ def check(name: str, height: int, width: int, units: tuple[int, int]) -> None:
 def nearest(side: int, unit: int) -> int:
     """The multiple of `unit`, at least one, that is closest to `side`; of two, the larger."""
     return max(1, (side + unit // 2) // unit) * unit
+
+
+def units(vae: Mapping[str, Any], unet: Mapping[str, Any]) -> tuple[int, int]:
+    """Pixels along a side of one latent, and of one latent of the U-Net's lowest level, by the networks' arguments."""
+    latent, levels = (2 ** (len(network["block_out_channels"]) - 1) for network in (vae, unet))
+    return latent, latent * levels

@@ -3,12 +3,15 @@
 The scheduler is that of `stable-diffusion-v1-5/stable-diffusion-inpainting`: what training noises with, and DDIM's.
 """
 
+from collections.abc import Mapping
 from typing import Any
+
+from vton_models.networks.components import Network
 
 Arguments = dict[str, Any]
 
 
-def network(name: str, published: str) -> dict[str, Any]:
+def differing(name: str, published: str) -> dict[str, Any]:
     """Metadata of a Config's field that holds arguments of a network unlike the published ones'. It is no flag."""
     return {"help": f"arguments of {name} that differ from {published}", "runtime": True}
 
@@ -59,6 +62,22 @@ TEXT_ENCODER: Arguments = {  # CLIP ViT-L/14's
     "max_position_embeddings": 77,
     "hidden_act": "quick_gelu",
 }
+
+
+def unet(arguments: Mapping[str, Any], trained: tuple[str, ...] = (), published: str = "") -> Network:
+    """A U-Net that differs from SD 1.5's in these arguments; `trained` and `published` are `Network`'s."""
+    return Network("diffusers.UNet2DConditionModel", UNET | dict(arguments), trained, published)
+
+
+def vae(arguments: Mapping[str, Any]) -> Network:
+    """A VAE that differs from SD 1.5's in these arguments."""
+    return Network("diffusers.AutoencoderKL", VAE | dict(arguments))
+
+
+def text_encoder(arguments: Mapping[str, Any]) -> Network:
+    """A CLIP text model that differs from ViT-L/14's in these arguments, with its tokenizer."""
+    return Network("transformers.CLIPTextModel", TEXT_ENCODER | dict(arguments), tokenizer="tokenizer")
+
 
 # Small enough for a CPU: latents are a quarter of the picture's size, the lowest U-Net level half of that.
 # No group of a GroupNorm has a single channel: it would turn flat areas into rounding noise.

@@ -3,12 +3,12 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import atomic
@@ -78,30 +78,35 @@ def assign(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source:
         raise ValueError(f"{source}: {len(missing)} keys missing, {len(unexpected)} unexpected, as {example}")
     for name, target in targets.items():
         if target.shape != tensors[name].shape:
-            found, wanted = list(tensors[name].shape), list(target.shape)
-            raise ValueError(f"{source}: {name} is {found}; allowed is {wanted}")
+            shape, allowed = list(tensors[name].shape), list(target.shape)
+            raise ValueError(f"{source}: {name} is {shape}; allowed is {allowed}")
     with torch.no_grad():
         for name, target in targets.items():
             target.copy_(tensors[name])
 
 
 def random(cls: Any, arguments: Mapping[str, Any]) -> Any:
-    """A diffusers or transformers network with random weights, in eval mode: on a CPU the same ones every time.
+    """A network of diffusers, transformers or torch with random weights, in eval mode: on a CPU the same every time.
 
     Under `torch.device("meta")` it has shapes only, until a base is loaded.
     """
     state = torch.get_rng_state()
     try:
         torch.default_generator.manual_seed(0)
-        config = dict(arguments)
-        network = cls.from_config(config) if is_diffusers(cls) else cls(cls.config_class(**config))
-        return network.eval()
+        return _build(cls, dict(arguments)).eval()
     finally:
         torch.set_rng_state(state)
 
 
+def _build(cls: Any, arguments: dict[str, Any]) -> Any:
+    """diffusers' classes are built from a plain mapping, transformers' from a configuration of theirs."""
+    if is_diffusers(cls):
+        return cls.from_config(arguments)
+    return cls(cls.config_class(**arguments)) if hasattr(cls, "config_class") else cls(**arguments)
+
+
 def is_diffusers(cls: Any) -> bool:
-    """Whether a class of networks is diffusers', not transformers': only those are built from a plain mapping."""
+    """Whether a class of networks is diffusers'."""
     return hasattr(cls, "from_config")
 
 
@@ -118,8 +123,9 @@ def component(cls: Any, folder: PathLike) -> Any:
     Nothing is looked up on a hub. Raises UsageError for a folder that isn't one, and for missing or left-over keys.
     """
     folder = Path(folder)
-    if not (folder / "config.json").is_file():
-        raise UsageError(f"{folder} holds no config.json: not a network in diffusers' layout")
+    config = component_config(folder)
+    if not hasattr(cls, "from_pretrained"):
+        return _plain_component(cls, config, folder)
     dtype = "torch_dtype" if is_diffusers(cls) else "dtype"
     half = any(".fp16." in path.name for path in component_files(folder))
     options = {dtype: torch.float32, "local_files_only": True, "output_loading_info": True}
@@ -134,6 +140,23 @@ def component(cls: Any, folder: PathLike) -> Any:
     return network.eval()
 
 
+def component_config(folder: PathLike) -> dict[str, Any]:
+    """config.json of a network's folder. Raises UsageError for a folder that isn't one."""
+    if not (Path(folder) / "config.json").is_file():
+        raise UsageError(f"{folder} holds no config.json: not a network in diffusers' layout")
+    return read_json(Path(folder) / "config.json")
+
+
+def _plain_component(cls: Any, config: Mapping[str, Any], folder: Path) -> Any:
+    """A network of torch's own kind, as `save_folder` writes it: its arguments, and its tensors."""
+    try:
+        network = random(cls, config)
+        assign(network.state_dict(), read(folder / "model.safetensors"), folder)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{folder}: can't be loaded as {cls.__name__}: {one_line(error)}") from error
+    return network
+
+
 def arguments(network: Any) -> dict[str, Any]:
     """What a diffusers or transformers network was built with, without the library's own notes."""
     config = network.config
@@ -142,7 +165,31 @@ def arguments(network: Any) -> dict[str, Any]:
     return {name: tuples(value) for name, value in values.items() if not name.startswith("_") and name not in notes}
 
 
-def save_folder(networks: Mapping[str, Any], path: PathLike) -> None:
+class Saveable(Protocol):
+    """What writes itself into a folder of its own, as networks and tokenizers of the libraries do."""
+
+    def save_pretrained(self, folder: Path) -> object: ...
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """A network of torch's own kind, to be written as `component` reads it."""
+
+    network: nn.Module
+    arguments: Mapping[str, Any]
+
+    def save_pretrained(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic.write_json(folder / "config.json", dict(self.arguments))
+        write(folder / "model.safetensors", self.network.state_dict())
+
+
+def saveable(network: Any, arguments: Mapping[str, Any]) -> Saveable:
+    """The network itself where its library can write it; `arguments` are noted beside a plain one."""
+    return network if hasattr(network, "save_pretrained") else _Plain(network, arguments)
+
+
+def save_folder(networks: Mapping[str, Saveable], path: PathLike) -> None:
     """Networks as sub-folders of `path` in diffusers' layout; the folder appears whole."""
     with atomic.new_folder(Path(path)) as folder:
         for name, network in networks.items():

@@ -1,0 +1,43 @@
+"""The networks of a system as one mapping: how each is built, and where it lies in a base. No torch here."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network of a Config; its name is its folder in a base of the system's own layout.
+
+    `class_name` is that of a class of diffusers, transformers or plain torch, with its module in front. `arguments`
+    build it with random weights; a base brings its own. `trained` are parts of ".NAME." of the parameters that are
+    trained, (".",) being all.
+    """
+
+    class_name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    trained: tuple[str, ...] = ()
+    published: str = ""  # its folder in published bases, where that has another name ("unet" for a garment U-Net)
+    tokenizer: str = ""  # the folder of the tokenizer that lies beside it
+    may_be_half: bool = True  # False: it overflows or loses too much in 16 bits
+
+    @property
+    def network_class(self) -> Any:
+        """The class, imported now."""
+        module, _, name = self.class_name.rpartition(".")
+        return getattr(import_module(module), name)
+
+    def trains(self, parameter: str) -> bool:
+        """Whether a parameter of this name, without the network's, is trained."""
+        return any(part in f".{parameter}." for part in self.trained)
+
+    def folders(self, name: str) -> tuple[str, ...]:
+        """Under which names it may lie in a base, the system's own layout first."""
+        return (name, self.published) if self.published else (name,)
+
+
+def trained(networks: Mapping[str, Network], parameters: Iterable[str]) -> list[str]:
+    """Of the names "NETWORK.NAME" those that the mapping says are trained."""
+    split = ((name, *name.split(".", 1)) for name in parameters)
+    return [name for name, network, parameter in split if networks[network].trains(parameter)]

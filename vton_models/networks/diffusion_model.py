@@ -1,0 +1,124 @@
+"""What diffusion systems share beside their networks: latents of a VAE, the schedule, and the frame of sampling.
+
+A system says what its U-Net reads (`conditions`) and predicts (`predict`); where it differs from classifier-free
+guidance by DDIM it replaces `guided`, `scheduler` or `step`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vton_models.networks import diffusion, latents, memory
+from vton_models.networks.model import Model
+
+OnStep = Callable[[int, Tensor], None]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a batch is sampled under: a condition for each branch of guidance, and the shape of what is denoised."""
+
+    branches: Sequence[diffusion.Condition]
+    shape: Sequence[int]
+
+
+class DiffusionModel(Model, ABC):
+    """A model whose Config also has `scheduler_arguments`, and whose networks have a "vae"."""
+
+    denoisers: tuple[str, ...] = ("unet",)  # the networks that are at work in every step
+
+    @property
+    def unet(self) -> Any:
+        return self.networks["unet"]
+
+    @property
+    def vae(self) -> Any:
+        return self.networks["vae"]
+
+    @cached_property
+    def alphas(self) -> Tensor:
+        """ᾱ of the training schedule."""
+        return diffusion.alphas_cumprod(self.config.scheduler_arguments)
+
+    def encode(self, images: Tensor, noises: diffusion.Noises | None, name: str = "", *, scaled: bool = True) -> Tensor:
+        """Latents of pictures: a sample of the posterior by the noise of this name, or without noises its mode."""
+        noise = None if noises is None else noises(name, latents.latent_shape(self.vae, images), self.device)
+        return latents.encode(self.vae, latents.to_pixels(images), noise, scaled)
+
+    @staticmethod
+    def masked(person: Tensor, mask: Tensor) -> Tensor:
+        """The person, −1–1, with 0 (mid-grey) where the mask is set."""
+        return latents.to_pixels(person) * (1 - latents.to_binary(mask))
+
+    def latent_mask(self, mask: Tensor) -> Tensor:
+        """Ones and zeros at latent size."""
+        return latents.mask_to_latent(latents.to_binary(mask), latents.downscale(self.vae))
+
+    @abstractmethod
+    def loss(self, batch: Mapping[str, Any], generator: torch.Generator, timesteps: Tensor | None = None) -> Tensor:
+        """Scalar, of collated prepared records. The draws are the same whatever `timesteps` int64 [b] are."""
+
+    @torch.no_grad()
+    def sample(
+        self,
+        batch: Mapping[str, Any],
+        settings: Any,
+        generator: diffusion.Generators,
+        *,
+        sequential_guidance: bool | None = None,
+        noises: Mapping[str, Tensor] | None = None,
+        on_step: OnStep | None = None,
+    ) -> Tensor:
+        """Pictures float32 [b 3 h w] in [0, 1] of prepared records.
+
+        Draws, from one generator or one per item: what `conditions` draws, "init", and what steps draw; `noises`
+        replaces any of them. Branches of guidance are one pass, or one each if sequential. `on_step` sees the latents
+        after each step.
+        """
+        draws = diffusion.Noises(generator, noises)
+        conditions = self.conditions(self.on_device(batch), draws, settings)
+        scheduler = self.scheduler(settings)
+        sequential = self.sequential_guidance if sequential_guidance is None else sequential_guidance
+        predict = self.guided(diffusion.Branches(self.predict, conditions.branches, sequential), settings)
+        noisy = draws("init", conditions.shape, self.device) * scheduler.init_noise_sigma
+        step = self.step(scheduler, draws, settings)
+        with memory.at_work(self, *self.denoisers):
+            for index, after in enumerate(diffusion.denoise(scheduler, noisy, predict, step)):
+                noisy = after
+                if on_step is not None:
+                    on_step(index, noisy)
+        with memory.at_work(self, "vae"):
+            return latents.decode(self.vae, self.picture(noisy))
+
+    @abstractmethod
+    def conditions(self, seen: Mapping[str, Tensor], draws: diffusion.Noises, settings: Any) -> Conditions:
+        """What the denoiser reads of a batch that lies on the device, for each branch of guidance."""
+
+    @abstractmethod
+    def predict(self, noisy: Tensor, timestep: Tensor, condition: diffusion.Condition) -> Tensor:
+        """ε float32 for noisy latents under one condition."""
+
+    def guided(self, branches: diffusion.Branches, settings: Any) -> Callable[[Tensor, Any], Tensor]:
+        """The prediction that steps take: classifier-free guidance over [uncond, cond]."""
+        return diffusion.guided(branches, settings.guidance_scale)
+
+    def scheduler(self, settings: Any) -> Any:
+        """DDIM with the timesteps of the run."""
+        scheduler = diffusion.ddim(self.config.scheduler_arguments)
+        scheduler.set_timesteps(settings.num_inference_steps)
+        return scheduler
+
+    def step(
+        self, scheduler: Any, draws: diffusion.Noises, settings: Any
+    ) -> Callable[[int, Any, Tensor, Tensor], Tensor]:
+        """How latents advance by a prediction: DDIM with noise "step.0" … where eta is above 0."""
+        return diffusion.ddim_step(scheduler, draws, settings.eta)
+
+    def picture(self, denoised: Tensor) -> Tensor:
+        """The part of the denoised latents that is the result."""
+        return denoised
