@@ -2,13 +2,14 @@
 
 `garment_caption` is IDM-VTON's V ("Short Sleeve Round Neck T-shirts"), which its garment network hears as "a photo of
 V"; `caption` is its test sentence for the person, "model is wearing a V". Without tags: "navy top", "model is wearing a
-navy top".
+navy top"; a category that is only assumed is no word of a caption: "navy clothes".
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from annotators.common import vocabulary
 from annotators.functional import captions
 from schemas import fields
 
@@ -32,5 +33,6 @@ def _caption(record: Mapping[str, Any]) -> dict[str, Any]:
     phrase = captions.tag_caption(record.get("tags") or ())
     if phrase is not None:
         return {"garment_caption": phrase, "caption": captions.person_caption(phrase)}
-    measured = captions.measured_caption(record["garment_image"], record.get("garment_mask"), record.get("category"))
-    return {"garment_caption": measured, "caption": captions.measured_person_caption(measured)}
+    category = vocabulary.known_category(record)
+    measured = captions.measured_caption(record["garment_image"], record.get("garment_mask"), category)
+    return {"garment_caption": measured, "caption": captions.person_caption(measured)}

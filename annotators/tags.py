@@ -20,7 +20,8 @@ from schemas import fields
 from schemas.cli.options import option, runtime
 
 READS = ("garment_image",)
-MAY_READ = ("parse", "keypoints", "paired", "category")
+MAY_READ = ("parse", "keypoints", "paired")
+HINTS = ("category",)
 FIELDS = (fields.table("tags", name=pa.string(), value=pa.string()),)
 
 # How much the word from the arms is believed, the rest being shared by the other words: CLIP outweighs it only when
@@ -76,7 +77,7 @@ class Tagger:
 
     def _tags(self, scores: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> list[dict[str, str | None]]:
         words = {field.name: distribution(field, scores[field.name]) for field in vocabulary.FIELDS}
-        words["item"], category = items_of_category(words["item"], record.get("category"))
+        words["item"], category = items_of_category(words["item"], vocabulary.known_category(record))
         bare = sleeve_seen(record)
         if bare is not None:
             words["sleeveLength"] = believe(words["sleeveLength"], bare, ARMS_TRUST)

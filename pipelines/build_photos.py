@@ -36,7 +36,9 @@ class PhotoFlags(Flags):
         " with each; or a list",
         metavar="auto|name|zip|all|FILE",
     )
-    category: str = flag("upper_body", help="what the garments cover", choices=tuple(Category))
+    category: str | None = flag(
+        None, help="what the garments cover (default: by tags or parse, else assumed)", choices=tuple(Category)
+    )
     garment_canvas: str = flag("vitonhd", help="place garments as in VITON-HD, on grey 246, or not", choices=CANVASES)
     garment_view: str = flag("flat", help="garments lying flat, or worn by somebody", choices=photos.VIEWS)
 

@@ -24,6 +24,7 @@ ANNOTATOR_COLUMNS: dict[str, tuple[str, ...]] = {
     "agnostic": ("agnostic_image", "agnostic_mask", "parse_agnostic"),
     "high_frequency": ("high_frequency_map",),
     "quality": ("quality",),
+    "category": ("category",),
 }
 
 
@@ -34,6 +35,7 @@ INVERTED = "the mask was inverted"
 OTHER_SPACE = "ids of another label space"
 OFF_PERSON = "joints off the person"
 SIDES_ASSUMED = "left and right assumed as in a front view"
+ASSUMED_CATEGORY = "upper_body is assumed"
 
 
 def schema(kind: Kind, columns: Iterable[str], extra: Iterable[pa.Field] = ()) -> pa.Schema:

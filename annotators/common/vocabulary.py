@@ -5,7 +5,9 @@ as they spell it, since captions are composed from the values; the rest are comm
 with the phrase that goes into the prompts of a text and image model.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.labels import Category
 
@@ -181,6 +183,11 @@ FIELDS: tuple[Field, ...] = (
     ITEM, DETAILS, LOOKS, COLORS, PRINTS, TEXTURES, SLEEVE_LENGTH, LENGTH, NECK_LINE, FIT, SHAPE,
 )  # fmt: skip
 NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS)
+
+
+def known_category(record: Mapping[str, Any]) -> str | None:
+    """The record's category; None where it is only assumed, as `annotators.category` says."""
+    return None if record.get("category_assumed") else record.get("category")
 
 
 def category_of(item: str) -> Category:

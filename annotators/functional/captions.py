@@ -10,7 +10,13 @@ from schemas.labels import Category
 TAGS = ("sleeveLength", "neckLine", "item")  # IDM-VTON's order, whatever the tags' own
 CATEGORY_WORDS: dict[str, str] = {Category.UPPER_BODY: "top", Category.LOWER_BODY: "bottoms", Category.DRESSES: "dress"}
 UNKNOWN = "clothes"
-_PLURAL = {CATEGORY_WORDS[Category.LOWER_BODY], UNKNOWN}
+# One garment by a plural word, which takes no article. Shirts aren't among them: IDM-VTON's "a Short Sleeve T-shirts"
+# is what its models are asked for.
+_PLURAL = frozenset({
+    CATEGORY_WORDS[Category.LOWER_BODY], UNKNOWN, "pants", "trousers", "jeans", "leggings", "jeggings", "tights",
+    "slacks", "shorts", "joggers", "sweatpants", "chinos", "culottes", "cargos", "capris", "bermudas", "pantaloons",
+    "overalls", "dungarees", "pajamas", "pyjamas", "briefs", "trunks", "stockings", "underpants", "breeches",
+})  # fmt: skip
 
 # sRGB, chosen by us: the middle of what shops call so
 COLOURS: dict[str, tuple[int, int, int]] = {
@@ -29,8 +35,8 @@ def tag_caption(tags: Sequence[Mapping[str, str | None]]) -> str | None:
 
     A tag that occurs twice is said twice, as upstream's reader does; words keep their case.
     """
-    values = [tag["value"] for name in TAGS for tag in tags if tag["name"] == name]
-    return " ".join(value for value in values if value) or None
+    values = [" ".join((tag["value"] or "").split()) for name in TAGS for tag in tags if tag["name"] == name]
+    return " ".join(filter(None, values)) or None
 
 
 def measured_caption(garment_image: np.ndarray, garment_mask: np.ndarray | None, category: str | None) -> str:
@@ -43,15 +49,11 @@ def measured_caption(garment_image: np.ndarray, garment_mask: np.ndarray | None,
 
 
 def person_caption(garment_caption: str) -> str:
-    """IDM-VTON's test sentence for a tag caption; its article is "a" whatever follows."""
-    return f"model is wearing a {garment_caption}"
-
-
-def measured_person_caption(garment_caption: str) -> str:
-    """The same sentence for a measured caption, with the article that its words take."""
-    if garment_caption.rsplit(" ", 1)[-1] in _PLURAL:
+    """IDM-VTON's test sentence for a person, "model is wearing a V", with the article that the words of V take."""
+    *_, last = garment_caption.casefold().split()
+    if last in _PLURAL:
         return f"model is wearing {garment_caption}"
-    return f"model is wearing {'an' if garment_caption[0] in 'aeiou' else 'a'} {garment_caption}"
+    return f"model is wearing {'an' if garment_caption[0] in 'aeiouAEIOU' else 'a'} {garment_caption}"
 
 
 def colour_name(image: np.ndarray, mask: np.ndarray) -> str | None:

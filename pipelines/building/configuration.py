@@ -14,7 +14,8 @@ from schemas.cli.flags import UsageError, flag
 from schemas.kinds import Kind
 
 DEFAULT_ANNOTATORS = (
-    *("parsing", "pose", "densepose", "caption_tags", "garment_mask", "agnostic", "high_frequency", "quality"),
+    *("parsing", "pose", "densepose", "category", "caption_tags", "garment_mask", "agnostic", "high_frequency"),
+    "quality",
 )
 # Written along with others, but never the reason for a run.
 NEVER_A_REASON = frozenset({"densepose", "captions", "person_box"})

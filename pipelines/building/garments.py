@@ -1,10 +1,12 @@
 """Which part of a photo is the garment, known while the photo is read: before it is placed on its canvas."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from annotators import category as categories
 from annotators.common import registry
 from annotators.functional import canvas, masks
 from annotators.functional.garment_mask import garment_mask, is_doubtful
@@ -33,10 +35,13 @@ class Cut:
     note: str
 
 
-def cut(photo: np.ndarray, view: str | None, category: str | None, configuration: Configuration, parse: Parse) -> Cut:
-    """A flat garment by its colours, a worn one by a parse of its photo uint8 [h w 3] of any size."""
+def cut(photo: np.ndarray, record: Mapping[str, Any], configuration: Configuration, parse: Parse) -> Cut:
+    """The garment of a photo uint8 [h w 3] of any size: a flat one by its colours, a worn one by a parse of the photo.
+
+    `record`: the garment's view, and its category or what tells it.
+    """
     small = canvas.reduce(photo)  # the masks' thresholds are made for this size
-    found = _worn(small, category, parse) if view == WORN else _flat(small, configuration)
+    found = _worn(small, record, parse) if record.get("garment_view") == WORN else _flat(small, configuration)
     return found if found.mask is None else replace(found, mask=canvas.enlarge(found.mask, *photo.shape[:2]))
 
 
@@ -52,10 +57,11 @@ def _flat(photo: np.ndarray, configuration: Configuration) -> Cut:
     return _unless_doubtful(Cut(mask, "garment_mask", settings))
 
 
-def _worn(photo: np.ndarray, category: str | None, parse: Parse) -> Cut:
+def _worn(photo: np.ndarray, record: Mapping[str, Any], parse: Parse) -> Cut:
+    label_map = parse(photo)
+    category = categories.decide({**record, "parse": label_map, "paired": True})["category"]  # of this very photo
     if category is None:
         return Cut(None, "parsing", "worn, and no category says which clothes to cut out")
-    label_map = parse(photo)
     if label_map is None:
         return Cut(None, "parsing", "worn, and no parse to cut it out by")
     mask = masks.keep_components(masks.of_labels(label_map, _WORN_LABELS[category]), _SMALLEST_PART)

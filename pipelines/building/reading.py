@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from annotators import category as categories
 from annotators.functional import canvas, densepose
 from annotators.functional import geometry as shapes
 from pipelines.building import crosschecks, garments, shipped
@@ -53,6 +54,7 @@ def read(
     crosschecks.settle(reading)
     _complete_halves(reading, configuration)
     _note_unreadable(reading)
+    _decide_category(reading, configuration)
     _describe(reading, placed["person_image"].geometry)
     return reading
 
@@ -125,7 +127,7 @@ def _garment(photo: _Photo, reading: Reading, configuration: Configuration, pars
     if configuration.garment_canvas == "none" and view != garments.WORN:
         return _fitted(photo, configuration)
     pixels = photo.decoded.pixels
-    cut = garments.cut(pixels, view, reading.columns.get("category"), configuration, parse)
+    cut = garments.cut(pixels, reading.columns, configuration, parse)
     if cut.mask is None:
         fitted = _fitted(photo, configuration)
         return replace(fitted, notes=(*fitted.notes, f"not cut out: {cut.note}"))
@@ -270,6 +272,17 @@ def _note_unreadable(reading: Reading) -> None:
         message, _ = reading.unreadable.pop(column)
         entry = reading.provenance[column]
         entry["note"] = "; ".join(filter(None, (f"{record.SHIPPED_UNREADABLE}: {message}", entry["note"])))
+
+
+def _decide_category(reading: Reading, configuration: Configuration) -> None:
+    """What the garment covers, by what was shipped, where no annotator is there to say it later."""
+    unwanted = "category" in configuration.skip or "category" in configuration.configs()
+    if unwanted or reading.columns.get("category") is not None:
+        return
+    decided = categories.decide(reading.columns)
+    for column, note in decided.pop("notes", {}).items():
+        reading.came_from(column, "annotator", "category", None, note)
+    reading.columns |= decided
 
 
 def _describe(reading: Reading, geometry: shapes.Geometry) -> None:

@@ -234,15 +234,26 @@ class ShardRows:
         for entry in row["provenance"] or ():
             if entry["column"] not in made:
                 reading.provenance[entry["column"]] = entry
+        self._doubt_category(reading)
         shard = item.references[SHARDS][0]
         reading.digests[shard] = self._digest(shard)
         for column in self.needed:
-            if row[column] is not None:
+            if column in kept:
                 reading.columns[column] = self._decode(column, row, reading)
         for column, _ in self.rewrite.imports:
             if column in item.references:
                 self._import(column, row, reading)
         yield reading
+
+    def _doubt_category(self, reading: Reading) -> None:
+        """A category that is only assumed is decided anew where that is asked for; else annotators are told."""
+        note = (reading.provenance.get("category") or {}).get("note") or ""
+        if record.ASSUMED_CATEGORY not in note:
+            return
+        if "category" in self.rewrite.written:
+            del reading.kept["category"], reading.provenance["category"]
+        else:
+            reading.columns["category_assumed"] = True
 
     def _needed(self) -> list[str]:
         """Columns to decode: what the annotators read, and the words that go with a record."""

@@ -115,5 +115,6 @@ CHECKS = (
     Check("label_space", "warning", _said(record.OTHER_SPACE)),
     Check("keypoints_off_person", "warning", _keypoints_off_person),
     Check("sides_assumed", "warning", _said(record.SIDES_ASSUMED)),
+    Check("assumed_category", "warning", _said(record.ASSUMED_CATEGORY)),
 )
 KINDS = tuple(check.kind for check in CHECKS)

@@ -1,5 +1,6 @@
 import dataclasses
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,8 +8,9 @@ from support.helpers import draw
 
 import annotators
 from annotators.functional import agnostic, masks
-from schemas import fields
+from schemas import fields, labels
 from schemas.cli import options
+from schemas.record import ASSUMED_CATEGORY
 
 
 def record(**columns):
@@ -122,3 +124,54 @@ def test_configs_pickle_and_hash(name):
     made = annotators.config(name)
     assert pickle.loads(pickle.dumps(made)) == made and hash(made) == hash(annotators.config(name))
     assert dataclasses.is_dataclass(made) and set(options.settings(made)) <= {f.name for f in dataclasses.fields(made)}
+
+
+def worn(**areas: float) -> np.ndarray:
+    """CIHP ids of 100 x 100 pixels, each label on its share of the frame."""
+    parse, start = np.zeros((100, 100), np.uint8), 0
+    for name, area in areas.items():
+        parse[start : start + round(area * 100)] = labels.Cihp[name]
+        start += round(area * 100)
+    return parse
+
+
+@pytest.mark.parametrize(
+    ("known", "category"),
+    [
+        ({"tags": [{"name": "item", "value": "Pants"}]}, "lower_body"),
+        ({"tags": [{"name": "item", "value": "wide-leg trousers"}], "paired": False}, "lower_body"),
+        ({"tags": [{"name": "item", "value": "Slip Dress"}], "parse": worn(UPPER_CLOTHES=0.3)}, "dresses"),
+        ({"parse": worn(DRESS=0.3, LEFT_LEG=0.1)}, "dresses"),
+        ({"parse": worn(SKIRT=0.2, PANTS=0.1)}, "lower_body"),
+        ({"parse": worn(COAT=0.2)}, "upper_body"),
+        ({"category": "dresses", "tags": [{"name": "item", "value": "Pants"}]}, "dresses"),
+        ({"tags": [{"name": "item", "value": "Skirt"}], "garment_type": "bits"}, "lower_body"),
+        ({"garment_type": "lingerie", "parse": worn(DRESS=0.3)}, None),
+    ],
+)
+def test_the_category_follows_from_what_tells_it(known: dict[str, Any], category: str | None) -> None:
+    (decided,) = run("category", {"paired": True, **known})
+    assert decided["category"] == category and "category_assumed" not in decided
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {},
+        {"tags": [{"name": "item", "value": None}, {"name": "colors", "value": "Red"}]},
+        {"tags": [{"name": "item", "value": "Pants"}, {"name": "item", "value": "Blouse"}]},
+        {"parse": worn(UPPER_CLOTHES=0.2, PANTS=0.2)},
+        {"parse": worn(DRESS=0.02)},
+        {"parse": worn(DRESS=0.3), "paired": False},
+    ],
+)
+def test_a_category_that_nothing_tells_is_assumed_and_no_caption_says_it(known: dict[str, Any]) -> None:
+    (decided,) = run("category", {"paired": True, **known})
+    assert (decided["category"], decided["category_assumed"]) == ("upper_body", True)
+    assert ASSUMED_CATEGORY in decided["notes"]["category"]
+    skirt = {
+        "garment_image": np.full((8, 8, 3), (190, 30, 40), np.uint8),
+        "garment_mask": np.full((8, 8), 255, np.uint8),
+    }
+    (said,) = run("caption_tags", {**skirt, **decided})
+    assert said == {"garment_caption": "red clothes", "caption": "model is wearing red clothes"}

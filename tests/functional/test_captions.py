@@ -45,7 +45,7 @@ def test_colours_are_named_by_what_most_of_the_garment_shows(name, colour):
 def test_measured_captions():
     image, mask = np.full((9, 9, 3), (240, 125, 30), np.uint8), np.full((9, 9), 255, np.uint8)
     said = {
-        category: captions.measured_person_caption(captions.measured_caption(image, mask, category))
+        category: captions.person_caption(captions.measured_caption(image, mask, category))
         for category in ("upper_body", "lower_body", "dresses", None)
     }
     assert said["upper_body"] == "model is wearing an orange top"
@@ -53,4 +53,26 @@ def test_measured_captions():
     assert said["dresses"] == "model is wearing an orange dress"
     assert said[None] == "model is wearing orange clothes"
     assert captions.measured_caption(image, None, "upper_body") == "top"
-    assert captions.measured_person_caption("navy top") == "model is wearing a navy top"
+    assert captions.person_caption("navy top") == "model is wearing a navy top"
+
+
+@pytest.mark.parametrize(
+    ("phrase", "sentence"),
+    [
+        ("Pants", "model is wearing Pants"),
+        ("Jogger PANTS", "model is wearing Jogger PANTS"),
+        ("Denim Skirt", "model is wearing a Denim Skirt"),
+        ("Overalls", "model is wearing Overalls"),
+        ("Sleeveless Round Neck Slip Dress", "model is wearing a Sleeveless Round Neck Slip Dress"),
+        ("Off Shoulder Blouse", "model is wearing an Off Shoulder Blouse"),
+        ("Short Sleeve Round Neck T-shirts", "model is wearing a Short Sleeve Round Neck T-shirts"),
+    ],
+)
+def test_the_article_is_what_the_garment_takes(phrase, sentence):
+    assert captions.person_caption(phrase) == sentence
+
+
+def test_blank_tag_values_are_no_words():
+    tags = [{"name": "item", "value": " "}, {"name": "sleeveLength", "value": ""}, {"name": "neckLine", "value": None}]
+    assert captions.tag_caption(tags) is None
+    assert captions.tag_caption([*tags, {"name": "item", "value": " Slip  Dress\n"}]) == "Slip Dress"

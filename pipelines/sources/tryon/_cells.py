@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from pipelines.sources.tryon._garment_types import category_of
+from annotators.common.garment_words import category_of
 from pipelines.sources.tryon._names import is_unicode
 from schemas.messages import printable
 

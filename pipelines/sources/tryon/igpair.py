@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from annotators.common.garment_words import category_of
 from pipelines.sources import Listed, Listing, Refused
-from pipelines.sources.tryon._garment_types import category_of
 from pipelines.sources.tryon._names import PICTURES, contents, is_unicode, stem_of
 from pipelines.sources.tryon._paths import BadPath, Lookup, inside
 from schemas.cli.flags import UsageError

@@ -25,7 +25,6 @@ from pipelines.sources.tryon._names import (
 )
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
-from schemas.labels import Category
 from schemas.messages import normal, printable
 
 DATASET = "photos"
@@ -54,7 +53,7 @@ def listing(
     pairing: str,
     dataset: str = DATASET,
     pairs: str | PairList = "auto",
-    category: str = Category.UPPER_BODY,
+    category: str | None = None,
     garment_view: str = "flat",
 ) -> Listing:
     """Pairs of equal names ("name"), the n-th with the n-th in natural order ("zip"), all with all, or as a list says.
@@ -65,7 +64,7 @@ def listing(
     """
     split = "test" if split == "test" else "train"
     found = Listing()
-    values = {"category": str(category), "garment_view": garment_view}
+    values = {"category": category, "garment_view": garment_view}
     persons, garments = _Photos(root, PERSONS), _Photos(root, GARMENTS)
     for folder in (persons, garments):
         found.refused += [_unusable(f"{dataset}/{split}", split, folder, name) for name in folder.unusable]

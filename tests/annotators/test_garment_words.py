@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.sources.tryon._garment_types import WORDS, category_of
+from annotators.common.garment_words import WORDS, category_of
 from schemas.labels import Category
 
 
