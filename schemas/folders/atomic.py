@@ -78,7 +78,7 @@ def sweep(folder: Path, of: str | None = None) -> None:
     """Removes what a killed process left unfinished directly in a folder; where `of` is given, only of that name."""
     for path in folder.glob(f"{names.TEMPORARY}*"):
         if names.is_temporary(path.name, of):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
 
 def _sync_tree(folder: Path) -> None:

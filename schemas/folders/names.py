@@ -24,6 +24,5 @@ def temporary(name: str) -> str:
 
 def is_temporary(name: str, of: str | None = None) -> bool:
     """Whether this names something unfinished; where `of` is given, that which should become `of`."""
-    if of is None:
-        return name.startswith(TEMPORARY)
-    return re.fullmatch(rf"{re.escape(TEMPORARY + of)}(-old)?-\d+-\d+", name) is not None
+    whose = ".+" if of is None else rf"{re.escape(of)}(-old)?"
+    return re.fullmatch(rf"{re.escape(TEMPORARY)}{whose}-\d+-\d+", name, re.DOTALL) is not None

@@ -195,7 +195,7 @@ def test_same_bytes_whatever_the_threads_the_format_and_after_a_stop(
     for name in files[::3]:
         (tmp_path / "1" / name).unlink()
     kept = {name: (tmp_path / "1" / name).stat().st_mtime_ns for name in files if name not in files[::3]}
-    (tmp_path / "1" / Path(files[0]).parent / ".tmp-x").write_bytes(b"half")
+    (tmp_path / "1" / Path(files[0]).parent / ".tmp-x-1-1").write_bytes(b"half")
     report = run(shards, layout, tmp_path / "1")
     assert tree(tmp_path / "1") == whole
     assert {name: (tmp_path / "1" / name).stat().st_mtime_ns for name in kept} == kept

@@ -1,6 +1,7 @@
 """Turns a published checkpoint into a run of ours, or a run into files that the original repository reads."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     source, target = Path(line.flags.source), Path(line.flags.target)
     if not source.exists():
         raise UsageError(f"--from {source}: no such file or folder")
-    if target.exists():
+    if os.path.lexists(target):
         raise UsageError(f"--to {target} exists; nothing is overwritten")
     if (source / "config.json").is_file() and "model" in (described := Run(source).described() or {}):
         if described["model"] != line.name:
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str]) -> int:
 def to_run(name: str, system: System, config: Config, source: Path, target: Path, base: str) -> int:
     """A run without history, which `sample` and `synthesize` read."""
     from schemas.folders import atomic
+    from schemas.folders.owned import CONFIG, Owned
     from vton_models.networks import weights
 
     model = outline(system, config)
@@ -67,7 +69,8 @@ def to_run(name: str, system: System, config: Config, source: Path, target: Path
         "start": {"base": noted["path"], "official": source.name, "run": ""},
     }
     with atomic.new_folder(target) as folder:
-        atomic.write_json(folder / "config.json", described)
+        mark = Owned(target, "convert", "converted run", ()).mark
+        atomic.write_json(folder / CONFIG, described | mark)
         model.base = noted
         model.save(folder / "model", extra={"package": described["package"], "start": described["start"]})
     return report(target, model, "a run")

@@ -67,7 +67,11 @@ def read(arguments: Sequence[str]) -> Request:
     weights = weights_flags.check(line.name, system, line.flags, line.options)
     kind = tasks.chosen(system.Config, line.parsed)
     setting = Setting(weights.config, line.flags.seed, line.flags.device)
-    return Request(weights, line.flags, sampling, kind, kind.read(line.parsed, setting))
+    from vton_models.sampling import outputs
+
+    request = Request(weights, line.flags, sampling, kind, kind.read(line.parsed, setting))
+    outputs.samples_folder(request.folder).held()  # whether it may be written is known before weights are loaded
+    return request
 
 
 def sections(system: System) -> list[Section[Any]]:
@@ -96,8 +100,7 @@ def run(request: Request) -> int:
     model, digest = weights_flags.build(request.weights)
     settings = loop.Settings(flags.seed, request.sampling)
     sampler = loop.Sampler(model, settings)
-    ours = ("*.png", outputs.SAMPLES_FILE, tables.REJECTS_FILE)
-    outputs.begin(folder, describe(request, sampler, digest), flags.overwrite, ours)
+    outputs.begin(outputs.samples_folder(folder), describe(request, sampler, digest), flags.overwrite)
     try:
         made = make(request, sampler, digest)
     except loop.SamplingError as error:

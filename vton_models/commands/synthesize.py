@@ -84,10 +84,12 @@ def read(weights: ChosenWeights, flags: Flags, sampling: Sampling) -> Request:
     from vton_models.reading import pairing
     from vton_models.reading.catalogue import catalogue
     from vton_models.sampling import shard_tasks
+    from vton_models.synthesis import synthesis
 
     output = Path(flags.output or f"output/synthesize/{weights.name}")
     if output.resolve() == Path(flags.shards).resolve():
         raise UsageError(f"--output {output} is the folder that is read; allowed is another one")
+    synthesis.shards_folder(output).held()  # whether it may be written is known before weights are loaded
     weights_flags.pick_device(flags.device)
     index = pairing.index(flags.shards, flags.split)
     paired = [row for row in index.rows if row.paired]

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import vton_models
@@ -124,8 +125,10 @@ def run(request: Request) -> int:
     from vton_models.training import checkpoints, loading, loop, records
 
     given, folder = request.flags, Run(request.output)
-    folder.check_ours()
-    held = None if given.overwrite else folder.described()
+    earlier = folder.held()
+    held = None if given.overwrite else earlier
+    if earlier and given.overwrite:
+        check_kept(request, folder)
     wanted = resolve(given, request.preset, held, request.processes, os.environ.get(_PRECISION, "no"))
     cadence = Cadence(given.log_every, given.checkpoint_every, given.keep, given.validate_every)
     settings.check(wanted, cadence)
@@ -133,8 +136,8 @@ def run(request: Request) -> int:
     begin = loading.parse(given.init, given.tiny)
     found = records.find(request.shards, given.split, given.where)
     description = describe(request, wanted, begin, found)
-    if not given.overwrite:
-        folder.check_same(description)
+    if held is not None:
+        folder.check_same(held, description)
     newest = None if given.overwrite else checkpoints.newest(folder.checkpoints)
     done = checkpoints.step_of(newest) if newest else 0
     if newest and done >= wanted.steps and folder.model.is_dir():
@@ -167,6 +170,14 @@ def _finished(request: Request, progress: "Progress", wanted: Settings, started:
         print(f"{request.output} is finished: {progress.step} steps; more --steps go on", file=sys.stderr)
         report(request, progress, wanted, started)
     return 0
+
+
+def check_kept(request: Request, folder: Run) -> None:
+    """Raises UsageError where `--overwrite` would delete what the new run starts from."""
+    for word in request.flags.init:
+        path = Path(word.partition(":")[2] if word.startswith(("base:", "official:")) else word).resolve()
+        if path.is_relative_to(folder.path.resolve()):
+            raise UsageError(f"--overwrite would delete --init {word}; allowed is another --output")
 
 
 def check_device(device: str, precision: str) -> None:

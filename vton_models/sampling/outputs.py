@@ -8,7 +8,6 @@ OUT/config.json       what they were made with
 
 import dataclasses
 import io
-import json
 import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,12 +18,14 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, PngImagePlugin
 
+from schemas import package
 from schemas.cli.flags import UsageError
 from schemas.finished import tables
 from schemas.folders import atomic
+from schemas.folders.owned import CONFIG, Owned
 from vton_models.system import Sampling
 
-SAMPLES_FILE, CONFIG_FILE = "samples.parquet", "config.json"
+SAMPLES_FILE = "samples.parquet"
 BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _XMP = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -78,40 +79,39 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema
     atomic.write(path, tables.encode(tables.ordered(rows, schema), schema))
 
 
-def begin(folder: Path, config: Mapping[str, Any], overwrite: bool, ours: Sequence[str]) -> None:
-    """An output folder to begin or to go on in. `ours` are patterns of what `overwrite` may delete there.
+def is_ours(path: Path) -> bool:
+    """Whether a PNG is a result that `sample` wrote under this name."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            notes = dict(image.info)
+    except (OSError, ValueError, SyntaxError):
+        return False
+    numberless = file_name(str(notes.get("Record", "")))
+    by_us = str(notes.get("Software", "")).startswith(f"{package.NAME} ")
+    return by_us and path.name in (numberless, f"{path.name[:5]}-{numberless}")
+
+
+def samples_folder(folder: Path) -> Owned:
+    """The folder that `sample` writes."""
+    names = ("*.png", SAMPLES_FILE, tables.REJECTS_FILE)
+    return Owned(folder, "sample", "folder of samples", names, lambda path: path.suffix != ".png" or is_ours(path))
+
+
+def begin(folder: Owned, config: Mapping[str, Any], overwrite: bool) -> None:
+    """An output folder to begin or to go on in.
 
     Raises UsageError for one that holds something else, or results of other settings: naming the first that differs.
     """
-    held = _held(folder)
-    if held is None and folder.is_dir() and any(path.name not in (".DS_Store",) for path in folder.iterdir()):
-        raise UsageError(f"--output {folder} is not empty and holds no results of this command; allowed is another")
+    held, config = folder.held(), dict(config) | folder.mark
     if held is not None and overwrite:
-        _clear(folder, ours)
+        folder.clear()
     elif held is not None:
         for key in sorted({*held, *config}):
             if held.get(key) != config.get(key):
                 raise UsageError(
-                    f"{folder} holds results with {key} {held.get(key)!r}, these would have {config.get(key)!r};"
+                    f"{folder.path} holds results with {key} {held.get(key)!r}, these would have {config.get(key)!r};"
                     " allowed are the same flags, another --output, or --overwrite"
                 )
-    folder.mkdir(parents=True, exist_ok=True)
-    atomic.sweep(folder)
-    atomic.write_json(folder / CONFIG_FILE, dict(config))
-
-
-def _held(folder: Path) -> dict[str, Any] | None:
-    path = folder / CONFIG_FILE
-    if not path.is_file():
-        return None
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
-        raise UsageError(f"{path} is unreadable; allowed is another --output") from None
-
-
-def _clear(folder: Path, ours: Sequence[str]) -> None:
-    for pattern in ours:
-        for path in sorted(folder.glob(pattern)):
-            atomic.remove_folder(path) if path.is_dir() else path.unlink()
-    (folder / CONFIG_FILE).unlink()
+    folder.path.mkdir(parents=True, exist_ok=True)
+    atomic.sweep(folder.path)
+    atomic.write_json(folder.path / CONFIG, config)

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from schemas import codecs
+from schemas.finished import manifest, tables
 from schemas.finished.rewriting import RECEIPTS, Receipt, Rejects, Rewriting, Row, with_cell
 from schemas.folders import atomic, opened
+from schemas.folders.owned import Owned
 from schemas.kinds import TRYON
 from vton_models.reading import shard_files
 from vton_models.reading.pairing import Pair
@@ -27,6 +29,7 @@ from vton_models.system import Record
 
 COLUMN = "source_person_image"
 PARTIAL = "_partial"
+_FIVE = "[0-9]" * 5
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,18 @@ class Synthesis:
         return with_cell(row, COLUMN, picture, origin)
 
 
+def shards_folder(folder: Path) -> Owned:
+    """The folder that `synthesize` writes."""
+    numbered = "-".join(("*", _FIVE, "of", _FIVE))
+    written = (manifest.NAME, tables.REJECTS_FILE, tables.FINDINGS_FILE, "README.md")
+    inner = (f"{RECEIPTS}/{numbered}.*.json", f"{PARTIAL}/{numbered}.*/*.png")
+    names = (*inner, *(f"{numbered}.{ending}" for ending in ("parquet", "arrow")), *written)
+    return Owned(folder, "synthesize", "folder of synthesised shards", names)
+
+
 def begin(source: str, output: Path, config: Mapping[str, Any], overwrite: bool) -> Rewriting:
     """Raises UsageError for a folder that holds something else, or a synthesis of other settings."""
-    ours = ("*-of-*.parquet", "*-of-*.arrow", "*.parquet", "manifest.json", "README.md", RECEIPTS, PARTIAL)
-    outputs.begin(output, config, overwrite, ours)
+    outputs.begin(shards_folder(output), config, overwrite)
     rewriting = Rewriting(opened(source), opened(str(output)), (TRYON.fields[COLUMN],))
     rewriting.begin()
     return rewriting

@@ -15,11 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from schemas.cli.flags import UsageError
-from schemas.folders import atomic, names
+from schemas.folders import atomic, owned
+from schemas.folders.owned import Owned
 
 # Of config.json: what may not differ between the parts of one run. Folders may move, so data counts by its digest.
 _SAME = ("model", "config", "start", "data", "records", "training")
 _FREE = ("training.steps",)
+# All that a run writes beside config.json; states first, so that no half-deleted checkpoint is ever taken for one.
+_NAMES = (
+    *(f"checkpoints/step-*/{name}" for name in ("state.json", "*.safetensors")),
+    *(f"model/{name}" for name in ("*.safetensors", "config.json", "README.md")),
+    *(f"base/{folder}*.{ending}" for folder in ("", "*/") for ending in ("safetensors", "json", "txt")),
+    *("validation/step-*.png", "trackers/**/events.out.tfevents.*", "log.jsonl", "README.md"),
+)
 
 
 class Run:
@@ -30,22 +38,20 @@ class Run:
         self.config, self.log_file, self.card = (self.path / name for name in ("config.json", "log.jsonl", "README.md"))
         self.model, self.base, self.checkpoints = (self.path / name for name in ("model", "base", "checkpoints"))
         self.validation, self.trackers = self.path / "validation", self.path / "trackers"
+        self.owned = Owned(self.path, "train", "training run", _NAMES)
 
     def described(self) -> dict[str, Any] | None:
-        """config.json. Raises UsageError for one that can't be read."""
+        """config.json of a run to read; None without one. Raises UsageError for one that isn't a run's."""
         if not self.config.is_file():
             return None
-        try:
-            return dict(json.loads(self.config.read_bytes()))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{self.config} is unreadable ({error}); allowed is --overwrite") from None
+        described = owned.described(self.path)
+        if described is None or not isinstance(described.get("model"), str) or "config" not in described:
+            raise UsageError(f"{self.config} describes no training run; allowed is the folder of one")
+        return described
 
-    def check_same(self, wanted: dict[str, Any]) -> None:
-        """Raises UsageError naming the first setting in which the folder's run differs from the wanted one."""
-        held = self.described() or {}
-        if not held:
-            return
-        old, new = _flat({key: held.get(key) for key in _SAME}), _flat({key: wanted.get(key) for key in _SAME})
+    def check_same(self, held: dict[str, Any], asked: dict[str, Any]) -> None:
+        """Raises UsageError naming the first setting in which the folder's run differs from the one asked for."""
+        old, new = _flat({key: held.get(key) for key in _SAME}), _flat({key: asked.get(key) for key in _SAME})
         for key in sorted(set(old) | set(new)):
             if key not in _FREE and old.get(key) != new.get(key):
                 raise UsageError(
@@ -53,30 +59,28 @@ class Run:
                     " allowed are the same flags, another --output, or --overwrite"
                 )
 
-    def check_ours(self) -> None:
-        """Raises UsageError for a folder that holds something else than a run."""
-        if self.config.is_file() or not self.path.is_dir():
-            return
-        if any(not names.is_temporary(path.name) for path in self.path.iterdir()):
-            raise UsageError(f"--output {self.path} is not empty and no training run; allowed is another folder")
+    def held(self) -> dict[str, Any] | None:
+        """config.json of the run that the folder holds; None where there is none yet.
+
+        Raises UsageError for a folder that isn't a run's to write, or whose inner folders, which are replaced as a
+        whole, hold something else.
+        """
+        described = self.owned.held()
+        for folder in (self.model, self.base, *self.checkpoints.glob("step-*")) if described else ():
+            for stranger in self.owned.strangers(folder):
+                raise UsageError(f"{stranger} was not made by this command; allowed is to move it out of {folder}")
+        return described
 
     def start(self, description: dict[str, Any], finished_steps: int, anew: bool = False) -> None:
         """Describes the run, and forgets what a killed process did after its last checkpoint; `anew`, everything."""
         if anew:
-            self.clear()
+            self.owned.clear()
         self.path.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self.checkpoints, self.validation):
             atomic.sweep(folder)
-        atomic.write_json(self.config, description)
+        atomic.write_json(self.config, description | self.owned.mark)
         kept = [line for line in self._lines() if json.loads(line)["step"] <= finished_steps]
         atomic.write(self.log_file, "".join(f"{line}\n" for line in kept).encode())
-
-    def clear(self) -> None:
-        """Removes what a run writes, and nothing else."""
-        for folder in (self.model, self.base, self.checkpoints, self.validation, self.trackers):
-            atomic.remove_folder(folder)
-        for path in (self.card, self.log_file, self.config):
-            path.unlink(missing_ok=True)
 
     def log(self, entry: dict[str, Any]) -> None:
         """A line of log.jsonl; numbers that aren't finite become null."""

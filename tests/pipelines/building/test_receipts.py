@@ -98,7 +98,7 @@ def test_units_keep_their_shards_under_new_numbers(tmp_path: Path) -> None:
 
 def test_sweep_removes_temporary_files_only(tmp_path: Path) -> None:
     output, _ = folders(tmp_path)
-    for name in (".tmp-a", "_receipts/.tmp-b", "keep", "_receipts/keep"):
+    for name in (".tmp-a-1-1", "_receipts/.tmp-b-1-1", "keep", "_receipts/keep"):
         output.write(name, b"")
     receipts.sweep(output)
     assert list(output.files()) == ["keep"] and list(output.files("_receipts")) == ["keep"]

@@ -14,6 +14,7 @@ from support.helpers import draw
 import annotators
 from schemas import codecs
 from schemas.cli.flags import UsageError
+from vton_models.__main__ import main
 from vton_models.catvton.sampling import Sampling
 from vton_models.commands import convert, sample
 from vton_models.sampling import outputs, photo_masks
@@ -301,6 +302,18 @@ def test_usage_errors(arguments: tuple[str, ...], message: str, tmp_path: Path, 
     with pytest.raises(UsageError) as error:
         sample.main(["catvton", *arguments])
     assert message in str(error.value) and list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_not_overwritten_by_results(shards: Path, tmp_path: Path) -> None:
+    train = ("train", "catvton", "--tiny", "--shards", shards, "--split", "train", "--steps", 1, "--workers", 0)
+    assert main([*map(str, train), "--output", str(tmp_path / "run")]) == 0
+    (tmp_path / "run/mine.png").write_bytes(b"mine")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    for command in ("sample", "synthesize"):
+        words = (command, "catvton", "--weights", tmp_path / "run", "--shards", shards, "--overwrite")
+        with pytest.raises(UsageError, match="holds what `vton-pipelines train` made; allowed is another folder"):
+            main([*map(str, words), "--output", str(tmp_path / "run")])
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 
 def test_convert_there_and_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -128,6 +128,34 @@ def test_going_on_finished_and_another_configuration(
             train(*extra, output="mine")
 
 
+def test_overwriting_deletes_nothing_that_a_run_did_not_write(train: Train, tmp_path: Path) -> None:
+    train("--steps", "2")
+    (tmp_path / "run/notes.txt").write_text("mine")
+    (tmp_path / "run/validation").mkdir()
+    (tmp_path / "run/validation/mine.png").write_text("mine")
+    with pytest.raises(UsageError, match="--overwrite would delete --init"):
+        train("--overwrite", "--init", tmp_path / "run")
+    assert train("--steps", "3", "--learning-rate", "0.5", "--overwrite")["steps"] == 3
+    assert {"notes.txt", "validation/mine.png", "model/w.safetensors"} <= set(contents(tmp_path / "run"))
+    assert sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir()) == ["step-00000002", "step-00000003"]
+    (tmp_path / "run/model/mine.txt").write_text("mine")
+    for words in (("--steps", "4"), ("--overwrite",)):
+        with pytest.raises(UsageError, match=r"model/mine.txt was not made by this command"):
+            train(*words)
+
+
+@pytest.mark.parametrize("config", ['{"model_type": "clip"}', '{"model": "stand_in", "config": {}}', "[]", "{"])
+def test_a_folder_with_somebodys_config_is_no_run(train: Train, tmp_path: Path, config: str) -> None:
+    for name in ("config.json", "model/weights.bin", "log.jsonl"):
+        (tmp_path / "theirs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "theirs" / name).write_text(config)
+    before = contents(tmp_path / "theirs")
+    for extra in ((), ("--overwrite",)):
+        with pytest.raises(UsageError, match="not empty and no training run; allowed is another folder"):
+            train(*extra, output="theirs")
+    assert contents(tmp_path / "theirs") == before
+
+
 def here_first() -> dict[str, str]:
     """A script in tests/ would take the folder tests/vton_models for the package, where that is installed editable."""
     return os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
@@ -183,7 +211,7 @@ def test_killed_with_sigkill(train: Train, tmp_path: Path, shards: Path) -> None
     if checkpoints.step_of(checkpoints.existing(tmp_path / "run/checkpoints")[-1]) == 40:
         pytest.skip("the run was faster than its killer")
     assert not (tmp_path / "run/model").exists()
-    (tmp_path / "run/checkpoints/.tmp-step-00000010").mkdir(exist_ok=True)
+    (tmp_path / "run/checkpoints/.tmp-step-00000010-1-1").mkdir(exist_ok=True)
     assert train(*long)["steps"] == 40
     assert contents(tmp_path / "run") == contents(tmp_path / "whole") and log(tmp_path / "run") == log(
         tmp_path / "whole"

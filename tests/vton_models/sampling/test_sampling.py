@@ -246,19 +246,24 @@ def test_tables_are_sorted_and_the_same_for_the_same_rows(tmp_path: Path) -> Non
     assert pq.read_table(tmp_path / "one")["record_id"].to_pylist() == ["a", "b", "c"]
 
 
+OURS = {"Software": "vton-pipelines 1", "Record": "r/x"}
+
+
 def test_an_output_folder_holds_results_of_one_kind(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    outputs.begin(out, {"seed": 1}, False, ("*.png",))
-    (out / "x.png").write_bytes(b"x")
-    (out / "mine.txt").write_text("kept")
-    outputs.begin(out, {"seed": 1}, False, ("*.png",))
-    assert (out / "x.png").exists(), "the same settings go on"
+    folder, result = outputs.samples_folder(out), outputs.marked_png(picture(1), OURS)
+    outputs.begin(folder, {"seed": 1}, False)
+    ours, theirs = (
+        ("r_x.png", "00003-r_x.png", "samples.parquet"),
+        ("mine.png", "00003-mine.png", "mine.txt", "r_x.txt"),
+    )
+    for name in ours:
+        (out / name).write_bytes(result)
+    for name in theirs:
+        (out / name).write_bytes(result if name == "mine.png" else b"kept")
+    outputs.begin(folder, {"seed": 1}, False)
+    assert all((out / name).exists() for name in ours), "the same settings go on"
     with pytest.raises(UsageError, match="seed 1, these would have 2"):
-        outputs.begin(out, {"seed": 2}, False, ("*.png",))
-    outputs.begin(out, {"seed": 2}, True, ("*.png",))
-    assert not (out / "x.png").exists() and (out / "mine.txt").exists()
-    (tmp_path / "else").mkdir()
-    (tmp_path / "else/notes.txt").write_text("hello")
-    for overwrite in (False, True):
-        with pytest.raises(UsageError, match="not empty"):
-            outputs.begin(tmp_path / "else", {"seed": 1}, overwrite, ("*",))
+        outputs.begin(folder, {"seed": 2}, False)
+    outputs.begin(folder, {"seed": 2}, True)
+    assert sorted(path.name for path in out.iterdir()) == sorted((*theirs, "config.json"))

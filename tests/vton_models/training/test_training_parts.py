@@ -166,8 +166,8 @@ def test_folders_are_replaced_whole(tmp_path: Path) -> None:
             (folder / "sub").mkdir()
             (folder / "sub/file").write_text(text)
     assert (tmp_path / "made/sub/file").read_text() == "new" and os.listdir(tmp_path) == ["made"]
-    (tmp_path / ".tmp-left").mkdir()
-    (tmp_path / ".tmp-file").write_text("")
+    (tmp_path / ".tmp-left-1-1").mkdir()
+    (tmp_path / ".tmp-file-1-1").write_text("")
     atomic.sweep(tmp_path)
     assert os.listdir(tmp_path) == ["made"]
 
