@@ -170,20 +170,14 @@ def test_processes_can_be_exchanged_for_accumulation(train: Train, tmp_path: Pat
     stand_in.POISON.add(poisoned)
     words = ["--global-batch-size", "4", "--batch-size", "2", "--ema", "0.5", "--mode", "poison"]
     train(*words, output="alone")
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += [
-        "--main_process_port",
-        "0",
-        "tests/support/stand_in_main.py",
-        "train",
-        "stand_in",
-        "--shards",
-        str(shards),
-    ]
+    # `accelerate launch --cpu` starts one process, whatever number it is told.
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    launch += ["tests/support/stand_in_main.py", "train", "stand_in", "--shards", str(shards), "--device", "cpu"]
     launch += ["--output", str(tmp_path / "two"), "--tiny", *FEW, *words, "--steps", "3"]
     environment = here_first() | {"STAND_IN_POISON": poisoned}
-    done = subprocess.run(launch, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(launch, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
+    assert {f"trained by process {rank} of 2" in done.stderr for rank in range(2)} == {True}, done.stderr
     assert len(done.stdout.strip().splitlines()) == 1 and json.loads(done.stdout)["records_seen"] == 12
     assert train(*words, output="two")["steps"] == 6
     alone, two = log(tmp_path / "alone"), log(tmp_path / "two")
