@@ -71,13 +71,16 @@ def build_model(tensors, **settings):
     return made
 
 
-@pytest.fixture
-def close(io):
-    """Compares with a stored tensor by the fixture's rule, and notes that it was compared."""
-    relative = float(re.search(r"<= ([\d.e-]+) \* max", META["tolerance"]["rule"]).group(1))
+class Comparison:
+    """Compares with stored tensors by the fixture's rule, and knows which of a case's outputs it hasn't seen."""
 
-    def compare(name, found, tolerance=None):
-        wanted = io[name]
+    relative = float(re.search(r"<= ([\d.e-]+) \* max", META["tolerance"]["rule"]).group(1)) if CASES else 0.0
+
+    def __init__(self, io):
+        self.io, self.compared = io, set()
+
+    def __call__(self, name, found, tolerance=None):
+        wanted = self.io[name]
         found = found.detach() if torch.is_tensor(found) else torch.from_numpy(np.array(found))
         assert found.shape == wanted.shape, name
         if wanted.dtype == torch.uint8:
@@ -85,14 +88,17 @@ def close(io):
         elif not wanted.is_floating_point():
             assert torch.equal(found, wanted), name
         else:
-            limit = tolerance or relative * max(1.0, float(wanted.abs().max()))
+            limit = tolerance or self.relative * max(1.0, float(wanted.abs().max()))
             assert float((found.double() - wanted.double()).abs().max()) <= limit, name
-        SEEN.add(name)
+        self.compared.add(name)
 
-    return compare
+    def left(self, case):
+        return set(CASES[case]["outputs"]) - self.compared
 
 
-SEEN: set[str] = set()
+@pytest.fixture
+def close(io):
+    return Comparison(io)
 
 
 def given(io):
@@ -101,6 +107,12 @@ def given(io):
 
 def condition(io, channels):
     return {"channels": torch.cat([io["fwd.mask_latent"], io[channels]], dim=1), "encoder_hidden_states": None}
+
+
+def test_every_case_of_the_fixture_has_its_test():
+    """Which looks by itself whether it compared all outputs."""
+    single = {"preprocess", "vae_encode", "forward", "cfg_step"}
+    assert set(CASES) == single | set(names("sample_")) | set(names("train_"))
 
 
 def test_key_map():
@@ -130,12 +142,14 @@ def test_preprocess(io, close):
     close("pre.masked_person_tensor", pixels * (1 - binary), tensor_tolerance)
     result, mask = io["pre.repaint_result"].numpy(), io["pre.repaint_mask"].numpy()[..., 0]
     close("pre.repainted", composite.repaint(io["pre.person_cropped"].numpy(), mask, result))
+    assert not close.left("preprocess")
 
 
 def test_vae_encode(io, close, model):
     shown = model._shown_person(given(io))
     close("vae.masked_latent", latents.encode(model.vae, shown, io["vae.noise_masked"]))
     close("vae.condition_latent", latents.encode(model.vae, io["in.condition_image"], io["vae.noise_condition"]))
+    assert not close.left("vae_encode")
 
 
 def test_condition_is_laid_out_as_stored(io, model):
@@ -168,6 +182,7 @@ def test_forward(io, close, model):
     close("fwd.noise_pred", model_pred)
     for name in set(CASES["forward"]["outputs"]) - {"fwd.noise_pred"}:
         close(name, taps[name])
+    assert not close.left("forward")
 
 
 @pytest.mark.parametrize("sequential", [False, True])
@@ -179,6 +194,7 @@ def test_cfg_step(io, close, model, sequential):
     close("cfg.noise_pred_uncond", uncond)
     close("cfg.noise_pred_cond", cond)
     close("cfg.noise_pred", diffusion.guide(uncond, cond, CASES["cfg_step"]["guidance_scale"]))
+    assert not close.left("cfg_step")
 
 
 @pytest.mark.parametrize("name", names("sample_"))
@@ -196,6 +212,7 @@ def test_sample(io, close, model, name):
     close(f"{name}.latents_per_step", torch.stack(steps))
     close(f"{name}.image", image.permute(0, 2, 3, 1))
     close(f"{name}.image_uint8", np.stack([pictures.to_array(one) for one in image]))
+    assert not close.left(name)
 
 
 def test_training_input(io, close, model):
@@ -224,13 +241,4 @@ def test_train(io, close, tensors, model, name):
     share = float(re.search(r"relative ([\d.e-]+)", META["tolerance"]["grad_norms"]).group(1))
     assert torch.allclose(norms, io[f"{name}.grad_norms"], rtol=share, atol=0)
     assert torch.allclose(together, io[f"{name}.grad_norm_all_attn1"], rtol=share, atol=0)
-    SEEN.update({f"{name}.grad_norms", f"{name}.grad_norm_all_attn1"})
-
-
-def test_every_stored_output_was_compared(request):
-    """The last test of the file; it only counts when the whole file ran."""
-    run = {item.originalname for item in request.session.items if item.path == request.node.path}
-    if len(run) < len([name for name in globals() if name.startswith("test_")]):
-        pytest.skip("only some of the file's tests were asked for")
-    outputs = {name for case in META["cases"] for name in case["outputs"]}
-    assert outputs - SEEN == set()
+    assert close.left(name) == {f"{name}.grad_norms", f"{name}.grad_norm_all_attn1"}, "compared by their share"
