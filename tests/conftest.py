@@ -1,17 +1,31 @@
 """Where test data lies, a small dataset to change, and commands run as users run them."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-from support import commands, sharing
+from support import commands, requiring, sharing
 from support.helpers import Dataset, Result
 
 from pipelines.sources.sample import Truth
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    requiring.refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    requiring.refuse_skip(report)
+    return report
 
 
 def shared(variable: str, name: str) -> Path:
