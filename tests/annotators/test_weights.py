@@ -5,10 +5,10 @@ import http.server
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -409,12 +409,13 @@ def test_the_list_shows_licences_and_what_is_here(tmp_path):
 
 
 def test_help_answers_at_once_and_shows_examples():
-    started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = command("--help")
-    seconds = time.monotonic() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert done.returncode == 0
     assert "python -m annotators fetch segformer_b2_clothes" in done.stdout
-    assert seconds < 3  # under one on a machine that does nothing else
+    assert seconds < 1, "of the processor: a busy machine is not the command's fault"
 
 
 @pytest.mark.parametrize("words", [["fetch", "parsnig"], ["fetch"], ["lsit"], []])

@@ -3,10 +3,7 @@
 import io
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from support.helpers import Dataset, Result, digests
+from support.killing import killed_midway
 
 from schemas import codecs, labels, shards
 
@@ -150,12 +148,11 @@ def test_killed_and_resumed(command: Command, dataset: Dataset, tmp_path: Path) 
     first, out, whole = tmp_path / "first", tmp_path / "out", tmp_path / "whole"
     command(BUILD, "--input", dataset.root, "--output", first, "--shard-size", 1)
     words = [sys.executable, "-m", ANNOTATE, str(first), *OTHER, "--output", str(out), "--direct_num_workers", "1"]
-    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while len(list(out.glob("_receipts/*.json"))) < 5 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+
+    def begun() -> bool:
+        return len(list(out.glob("_receipts/*.json"))) >= 5
+
+    killed_midway(words, out, begun, (out / "manifest.json").exists, cwd=tmp_path)
     assert 5 <= len(list(out.glob("_receipts/*.json"))) < 40 and not (out / "manifest.json").exists()
     resumed = command(ANNOTATE, first, *OTHER, "--output", out)
     assert resumed.code == 0 and 5 <= resumed.json["skipped_shards"] < 40

@@ -1,10 +1,7 @@
 """Pictures to correct by hand, named by record; and what every layout does when stopped or called wrongly."""
 
-import os
-import signal
-import subprocess
+import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 from PIL import Image
 from support import finished
 from support.helpers import Result
+from support.killing import killed_midway
 
 from schemas import codecs
 
@@ -98,11 +96,10 @@ def test_killed_and_resumed(layout: str, command: Command, built: Path, tmp_path
     done = command(EXPORT, built, "--layout", layout, "--output", whole)
     assert done.code == 0, done.stderr
     words = [sys.executable, "-m", EXPORT, str(built), "--layout", layout, "--output", str(out)]
-    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(list(out.rglob("*"))) < 3 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.001)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+
+    def complete() -> bool:
+        return json.loads((out / "_export.json").read_bytes())["complete"]
+
+    killed_midway(words, out, lambda: len(list(out.rglob("*"))) >= 3, complete, cwd=tmp_path)
     assert command(EXPORT, built, "--layout", layout, "--output", out).code == 0
     assert tree(out) == tree(whole)

@@ -1,9 +1,7 @@
 """The whole way of a newcomer: own photos → shards → selected → trained, killed and gone on with → tried on."""
 
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from support.helpers import Result, rows
+from support.killing import killed_midway
 from support.tiny_models import save_segformer
 
 from schemas import codecs
@@ -44,17 +43,6 @@ def weights(models: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def kill_after_a_checkpoint(words: list[str], run: Path) -> None:
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    for _ in range(12_000):
-        if list(run.glob("checkpoints/step-*")):
-            break
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
-
-
 def test_from_own_photos_to_a_try_on(
     command: Command, process: Command, photos: Path, weights: Path, tmp_path: Path
 ) -> None:
@@ -68,7 +56,8 @@ def test_from_own_photos_to_a_try_on(
 
     words = ["train", "catvton", "--tiny", "--shards", str(chosen), "--output", str(run), "--workers", "0"]
     words += ["--steps", "8", "--checkpoint-every", "2"]
-    kill_after_a_checkpoint([sys.executable, "-m", "vton_models", *words], run)
+    command_line = [sys.executable, "-m", "vton_models", *words]
+    killed_midway(command_line, run, lambda: any(run.glob("checkpoints/step-*")), (run / "model").exists)
     trained = process("vton_models", *words)
     assert (trained.code, trained.json["steps"]) == (0, 8), trained.stderr
 

@@ -1,9 +1,7 @@
 """`sample` through the real command: killed and started again, and a model that is trained on what another made."""
 
 import json
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from support import small_shards
 from support.helpers import Result
+from support.killing import killed_midway
 
 from vton_models.commands import sample, synthesize
 
@@ -25,23 +24,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def kill_after_a_picture(words: list[str], out: Path) -> None:
-    """Starts the command and ends it by SIGKILL once its first result is there."""
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    for _ in range(12_000):
-        if list(out.glob("0*.png")):
-            break
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
-
-
 def test_killed_and_started_again_ends_with_the_same_bytes(process: Command, tmp_path: Path) -> None:
     shards = small_shards.write(tmp_path / "shards", 9)
     words = ["sample", "catvton", *RANDOM, "--shards", str(shards), "--num-inference-steps", "10", "--batch-size", "2"]
     out = tmp_path / "killed"
-    kill_after_a_picture([sys.executable, "-m", "vton_models", *words, "--output", str(out)], out)
+    command_line = [sys.executable, "-m", "vton_models", *words, "--output", str(out)]
+    killed_midway(command_line, out, lambda: any(out.glob("0*.png")), lambda: len(list(out.glob("0*.png"))) == 9)
     assert not (out / "samples.parquet").exists() and len(list(out.glob("0*.png"))) < 9
     again = process("vton_models", *words, "--output", out)
     assert again.code == 0, again.stderr

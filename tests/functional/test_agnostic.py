@@ -186,9 +186,9 @@ def test_hrviton_is_much_faster_than_the_plain_version():
     def fastest(recipe):
         times = []
         for _ in range(7):
-            start = time.perf_counter()
+            start = time.process_time()  # the clock stands still while other tests have the processor
             recipe(*case)
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         return min(times)
 
     assert fastest(plain) > 4 * fastest(agnostic.hrviton)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ import torch
 from accelerate.state import AcceleratorState
 from PIL import Image
 from support import object_pairs, small_shards, stand_in
+from support.killing import killed_midway
 
 import vton_models
 from schemas.cli.flags import UsageError
@@ -194,17 +194,16 @@ def test_killed_with_sigkill(train: Train, tmp_path: Path, shards: Path) -> None
     train(*long, output="whole")
     command = [sys.executable, "tests/support/stand_in_main.py", "train", "stand_in", "--shards", str(shards)]
     command += ["--output", str(tmp_path / "run"), "--tiny", *FEW, *long]
-    process = subprocess.Popen(command, cwd=ROOT, env=here_first(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    for _ in range(6000):
-        if checkpoints.existing(tmp_path / "run/checkpoints"):
-            break
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
-    if checkpoints.step_of(checkpoints.existing(tmp_path / "run/checkpoints")[-1]) == 40:
-        pytest.skip("the run was faster than its killer")
-    assert not (tmp_path / "run/model").exists()
+    run = tmp_path / "run"
+
+    def begun() -> bool:
+        return bool(checkpoints.existing(run / "checkpoints"))
+
+    def complete() -> bool:
+        return checkpoints.step_of(checkpoints.existing(run / "checkpoints")[-1]) == 40
+
+    killed_midway(command, run, begun, complete, env=here_first(), cwd=ROOT)
+    assert not (run / "model").exists()
     (tmp_path / "run/checkpoints/.tmp-step-00000010-1-1").mkdir(exist_ok=True)
     assert train(*long)["steps"] == 40
     assert contents(tmp_path / "run") == contents(tmp_path / "whole") and log(tmp_path / "run") == log(
