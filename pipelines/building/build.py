@@ -164,6 +164,8 @@ def weight_digests(annotators: Iterable[tuple[str, Any]]) -> tuple[tuple[str, st
 def _prepare(output: Folder, run: dict[str, Any], overwrite: bool) -> None:
     """Makes the folder and writes `_run.json`. Raises UsageError for a folder that can't be written or isn't ours."""
     try:
+        if output.escapes(receipts.FOLDER):
+            raise UsageError(f"--output {output}: {receipts.FOLDER} is a link that leads out; allowed is a folder")
         output.make(receipts.FOLDER)
         _check_same_build(output, run, overwrite)
         receipts.sweep(output)
@@ -192,9 +194,9 @@ def _check_same_build(output: Folder, run: dict[str, Any], overwrite: bool) -> N
             f"--output {output} holds another build ({key} was {earlier.get(key)!r}, is {now[key]!r});"
             " allowed is another folder, or --overwrite"
         )
-    for folder, names in (("", ours), (receipts.FOLDER, list(output.files(receipts.FOLDER)))):
-        for name in names:
-            output.remove(f"{folder}/{name}" if folder else name)
+    noted = [f"{receipts.FOLDER}/{name}" for name in output.files(receipts.FOLDER) if receipts.parse_name(name)]
+    for name in (*ours, *noted):
+        output.remove(name)
 
 
 def _earlier(output: Folder) -> dict[str, Any]:

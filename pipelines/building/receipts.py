@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pipelines.building.plan import Unit
 from schemas.folders import Entry, Folder, InputFolder
-from schemas.folders.names import TEMPORARY, is_temporary
+from schemas.folders.names import is_temporary, temporary
 
 FOLDER = "_receipts"
 TABLE = "receipts.parquet"
@@ -167,7 +167,7 @@ def _move(output: Folder, moves: list[tuple[Name, Name]], extension: str) -> Non
 
 def _aside(name: str) -> str:
     folder, _, base = name.rpartition("/")
-    return f"{folder}/{TEMPORARY}{base}" if folder else f"{TEMPORARY}{base}"
+    return f"{folder}/{temporary(base)}" if folder else temporary(base)
 
 
 def sweep(output: Folder) -> None:

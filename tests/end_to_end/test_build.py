@@ -123,13 +123,21 @@ def test_another_build_is_refused_unless_told(command: Command, dataset: Dataset
     out = tmp_path / "out"
     command(BUILD, "--input", dataset.root, "--output", out)
     before = digests(out)
-    (out / "notes.txt").write_text("mine")
+    for name in ("notes.txt", "_receipts/mine.json"):
+        (out / name).write_text("mine")
     refused = command(BUILD, "--input", dataset.root, "--output", out, "--seed", 5)
     assert refused.code == 2 and "seed was 0, is 5" in refused.error and "--overwrite" in refused.error
     assert {k: v for k, v in digests(out).items() if k != "notes.txt"} == before
     assert command(BUILD, "--input", dataset.root, "--output", out, "--shard-size", 3, "--overwrite").code == 0
-    assert (out / "notes.txt").read_text() == "mine", "only our own files are deleted"
+    for name in ("notes.txt", "_receipts/mine.json"):
+        assert (out / name).read_text() == "mine", "only our own files are deleted"
     assert len(list(out.glob("test-*-of-*"))) == 2
+    (out / "_receipts").rename(tmp_path / "elsewhere")
+    (out / "_receipts").symlink_to(tmp_path / "elsewhere")
+    there = sorted((tmp_path / "elsewhere").iterdir())
+    refused = command(BUILD, "--input", dataset.root, "--output", out, "--overwrite")
+    assert refused.code == 2 and "_receipts is a link" in refused.error
+    assert sorted((tmp_path / "elsewhere").iterdir()) == there
 
 
 def test_a_foreign_folder_is_refused(command: Command, dataset: Dataset, tmp_path: Path) -> None:
