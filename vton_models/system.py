@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from vton_models.networks.bases import Bases
     from vton_models.networks.components import Network
 
     Generators = torch.Generator | Sequence[torch.Generator]
@@ -208,11 +209,11 @@ class Model(Protocol):
     name: str
     config: Any  # the system's own Config
     networks: "dict[str, nn.Module]"
-    base: dict[str, Any]  # where the frozen networks come from, and their digest
+    base: dict[str, Any]  # where the networks come from, and their digests: one of all, and each one's
     device: "torch.device"
-    sequential_guidance: bool  # the three are set by `networks.memory.apply_memory`
+    sequential_guidance: bool  # both are set by `networks.memory.apply_memory`
     offload: bool
-    half: frozenset[str]
+    dtypes: "dict[str, torch.dtype]"  # of networks that aren't in float32, by `networks.memory.choose_dtypes`
 
     @property
     def alphas(self) -> "Tensor":
@@ -243,7 +244,9 @@ class Model(Protocol):
 
     def to(self, device: "str | torch.device", dtype: "torch.dtype | None" = None) -> object: ...
 
-    def load_base(self, path: str | Path) -> None: ...
+    def load_base(self, base: "str | Path | Bases") -> None:
+        """Reads the networks, those in `dtypes` of which nothing is trained in their dtype, and notes their base."""
+        ...
 
     def save_base(self, path: str | Path) -> None: ...
 

@@ -4,12 +4,12 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from annotators.common import hub
 from annotators.common.weights import (
-    HUB,
     FetchError,
     Folder,
     Source,
@@ -45,7 +45,7 @@ def download(entry: Weights, home: Path | None, say: Callable[[str], None]) -> P
             if usable(entry, candidate):
                 say(f"{entry.name}: already there, {candidate}")
                 return candidate
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if hub.offline():
         raise FetchError(f"{entry.name} can't be downloaded: HF_HUB_OFFLINE is set")
     size = f", about {entry.megabytes} MB" if entry.megabytes else ""
     say(
@@ -65,7 +65,7 @@ def download(entry: Weights, home: Path | None, say: Callable[[str], None]) -> P
 def _from_hub(entry: Weights, source: Source, home: Path | None) -> Path:
     """A file of a hub repository into `home` by its name, a whole repository as `home/org/name`."""
     partial = home / ".partial" / source.repo.replace("/", "--") if home else None
-    with _hub_errors(source):
+    with hub.translated(source.repo, source.file):
         paths, digests = _hub_files(source, partial)
     for file, path in paths.items():
         _check_digest(path, (entry.sha256 if source.file else None) or digests[file], f"{source.repo}/{file}")
@@ -86,7 +86,7 @@ def _hub_files(source: Source, partial: Path | None) -> tuple[dict[str, Path], d
     """What was downloaded, and the sha256 that the hub states, by name in the repository."""
     from huggingface_hub import HfApi, hf_hub_download
 
-    endpoint = os.environ.get("HF_ENDPOINT") or None
+    endpoint = hub.endpoint()
     info = HfApi(endpoint=endpoint).model_info(source.repo, files_metadata=True)
     stated = {item.rfilename: item.lfs.sha256 if item.lfs else None for item in info.siblings or ()}
     wanted = [source.file] if source.file else _wanted_files(list(stated))
@@ -114,26 +114,6 @@ def _wanted_files(files: list[str]) -> list[str]:
             if not (file.startswith("pytorch_model") and not weights[0].startswith("pytorch_model"))
         ]
     )
-
-
-@contextlib.contextmanager
-def _hub_errors(source: Source) -> Iterator[None]:
-    """Turns the hub's many exceptions into FetchError with one line."""
-    from huggingface_hub import errors
-
-    page = f"{HUB}/{source.repo}"
-    try:
-        yield
-    except FetchError as error:
-        raise FetchError(f"{source.repo}: {error}") from None
-    except errors.GatedRepoError:
-        raise FetchError(f"{source.repo} is gated: accept its terms at {page} and set HF_TOKEN") from None
-    except errors.RepositoryNotFoundError:
-        raise FetchError(f"{source.repo} is not on the hub, or private (then set HF_TOKEN): {page}") from None
-    except errors.EntryNotFoundError:
-        raise FetchError(f"{source} is not on the hub: {page}") from None
-    except Exception as error:  # httpx's, requests' and the hub's own
-        raise FetchError(f"{source}: {_one_line(error)}") from None
 
 
 def _from_url(entry: Weights, url: str, home: Path | None) -> Path:
@@ -173,7 +153,7 @@ def _download(url: str, partial: Path, terms: str) -> None:
             return _download_once(url, partial, terms)
         except OSError as error:  # urllib's, http.client's and socket's errors
             failure = error
-    raise FetchError(f"{url}: {_one_line(failure)}; run the command again to resume") from None
+    raise FetchError(f"{url}: {hub.one_line(failure)}; run the command again to resume") from None
 
 
 def _download_once(url: str, partial: Path, terms: str) -> None:
@@ -198,7 +178,7 @@ def _download_once(url: str, partial: Path, terms: str) -> None:
             raise FetchError(f"{url} is refused (HTTP {error.code}); accept its terms at {terms}") from None
         raise FetchError(f"{url}: HTTP {error.code}") from None
     except http.client.HTTPException as error:
-        raise OSError(_one_line(error)) from None
+        raise OSError(hub.one_line(error)) from None
 
 
 def _write(response: Any, partial: Path, start: int, total: int) -> None:
@@ -218,11 +198,6 @@ def _write(response: Any, partial: Path, start: int, total: int) -> None:
 def _tag_of(partial: Path) -> Path:
     """Keeps the ETag of a partial file, so that two versions of a file are never joined."""
     return partial.with_name(f"{partial.name}.etag")
-
-
-def _one_line(error: BaseException) -> str:
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}{': ' if words else ''}{words[:200]}"
 
 
 def _say(line: str) -> None:

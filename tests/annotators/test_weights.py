@@ -1,19 +1,19 @@
 """Where weights are found, how they are downloaded, and what the messages say; servers on loopback only."""
 
 import hashlib
-import http.server
 import json
 import os
-import re
 import resource
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
+from support.file_server import server
 
 from annotators.common import fetching, weights
+
+__all__ = ["server"]  # a fixture
 
 REPOSITORY = Path(__file__).parents[2]
 BYTES = bytes(range(256)) * 4000  # about 1 MB
@@ -149,85 +149,6 @@ def test_a_changed_file_has_a_new_digest(tmp_path):
     before = weights.digest(file)
     file.write_bytes(b"another")
     assert weights.digest(file) != before
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Files with Range and ETag; `server.cut` bytes after which a connection drops; a small imitation of the hub."""
-
-    def log_message(self, *args):
-        pass
-
-    def do_HEAD(self):
-        self.answer(head=True)
-
-    def do_GET(self):
-        self.answer(head=False)
-
-    def answer(self, head):
-        self.server.requests.append(
-            (self.command, self.path, self.headers.get("Range"), self.headers.get("Authorization"))
-        )
-        path = self.path.split("?")[0]
-        if path.startswith("/gated"):
-            return self.refuse(403)
-        if path.startswith("/api/models/"):
-            return self.model_info(path.removeprefix("/api/models/").split("/revision/")[0])
-        body = self.server.files.get(path)
-        if body is None:
-            return self.refuse(404, {"X-Error-Code": "EntryNotFound"})
-        self.send_file(path, body, head)
-
-    def model_info(self, repo):
-        if "gated" in repo:
-            return self.refuse(403, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted"})
-        files = {path.split("/resolve/abc/")[1]: body for path, body in self.server.files.items() if repo in path}
-        if not files:
-            return self.refuse(404, {"X-Error-Code": "RepoNotFound"})
-        siblings = [
-            {"rfilename": file, "size": len(body), "blobId": "b", "lfs": self.lfs(body) if len(body) > 99 else None}
-            for file, body in files.items()
-        ]
-        body = json.dumps({"id": repo, "sha": "abc", "siblings": siblings, "tags": []}).encode()
-        self.send(200, body, {"Content-Type": "application/json"})
-
-    def lfs(self, body):
-        stated = "0" * 64 if self.server.lie else hashlib.sha256(body).hexdigest()
-        return {"size": len(body), "sha256": stated, "pointerSize": 130}
-
-    def send_file(self, path, body, head):
-        tag = f'"{hashlib.sha256(body).hexdigest()}"'
-        headers = {"ETag": tag, "X-Repo-Commit": "abc", "Accept-Ranges": "bytes"}
-        start, status = 0, 200
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
-        if wanted and self.headers.get("If-Range", tag) == tag:
-            start, status = int(wanted[1]), 206
-            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        if start >= len(body):
-            return self.refuse(416)
-        self.send(status, body[start:], headers, head)
-
-    def send(self, status, body, headers, head=False):
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if not head:
-            self.wfile.write(body[: self.server.cut] if self.server.cut else body)
-
-    def refuse(self, code, headers=None):
-        self.send(code, b"", headers or {})
-
-
-@pytest.fixture
-def server():
-    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.files, made.requests, made.cut, made.lie = {}, [], 0, False
-    made.url = f"http://127.0.0.1:{made.server_port}"
-    thread = threading.Thread(target=made.serve_forever, daemon=True)
-    thread.start()
-    yield made
-    made.shutdown()
-    made.server_close()
 
 
 def entry_for(*urls, sha256=None):

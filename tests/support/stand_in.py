@@ -152,9 +152,9 @@ class StandIn(nn.Module):
     def save_base(self, path: Path) -> None:
         save_file({name: value.detach().clone() for name, value in self.state_dict().items()}, path / "b.safetensors")
 
-    def load_base(self, path: str) -> None:
-        self.load_state_dict(load_file(Path(path) / "b.safetensors"), assign=True)
-        self.note_base(path)
+    def load_base(self, base: object) -> None:
+        self.load_state_dict(load_file(Path(str(base)) / "b.safetensors"), assign=True)
+        self.note_base(str(base))
 
     def load(self, path: Path) -> None:
         self.load_state_dict(load_file(path / "w.safetensors"), strict=False)

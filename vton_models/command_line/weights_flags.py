@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from schemas.cli.flags import UsageError, flag, one_line
 from vton_models.command_line import model_flags
@@ -11,8 +11,11 @@ from vton_models.system import Config, Model, System
 from vton_models.training.run_folder import Run
 from vton_models.training.settings import MEMORY
 
+if TYPE_CHECKING:
+    from vton_models.networks.memory import Use
+
 _SIZE = ("height", "width")
-_ALLOWED = "the folder of a run, base:PATH (with --official PATH) or random"
+_ALLOWED = "the folder of a run, base:PATH or a hub id base:owner/name (with --official PATH), or random"
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,14 @@ def check(name: str, system: System, flags: WeightsFlags, options: Mapping[str, 
         return ChosenWeights(name, system, flags, options, _config_of_run(name, system, flags, options))
     if flags.base:
         raise UsageError(f"--base {flags.base} stands beside the folder of a run; here allowed is --weights base:PATH")
-    path = flags.weights.removeprefix("base:")
-    if flags.weights != "random" and not Path(path).is_dir():
-        raise UsageError(f"--weights {flags.weights}: no such folder; allowed are {_ALLOWED}")
     if flags.official and not Path(flags.official).exists():
         raise UsageError(f"--official {flags.official}: no such file or folder")
-    return ChosenWeights(name, system, flags, options, model_flags.configure(system, None, flags.tiny, options))
+    config = model_flags.configure(system, None, flags.tiny, options)
+    if flags.weights != "random":
+        from vton_models.training import loading
+
+        loading.check_base(flags.weights.removeprefix("base:"), config.networks, f"--weights {flags.weights}")
+    return ChosenWeights(name, system, flags, options, config)
 
 
 def build(chosen: ChosenWeights) -> tuple[Model, str]:
@@ -63,7 +68,7 @@ def build(chosen: ChosenWeights) -> tuple[Model, str]:
     from vton_models.networks import memory
 
     device = pick_device(chosen.flags.device)
-    model = _loaded(chosen)
+    model = _loaded(chosen, memory.Use(chosen.flags.memory, device))
     digest = model.digest()
     memory.apply_memory(model, chosen.flags.memory)
     model.to(device)
@@ -111,14 +116,14 @@ def _described(name: str, flags: WeightsFlags) -> dict[str, Any]:
     return described
 
 
-def _loaded(chosen: ChosenWeights) -> Model:
+def _loaded(chosen: ChosenWeights, use: "Use") -> Model:
     from vton_models.training import loading
 
     flags = chosen.flags
     if not flags.of_a_run:
         start = loading.Start(flags.weights.removeprefix("base:"), flags.official)
-        return loading.build(chosen.system, chosen.config, start, None)
-    _, model, _ = loading.load(flags.weights, flags.base)
+        return loading.build(chosen.system, chosen.config, start, None, use)
+    _, model, _ = loading.load(flags.weights, flags.base, use)
     model.config = replace(model.config, **chosen.options)
     model.config.check_size()
     return model

@@ -133,7 +133,7 @@ def run(request: Request) -> int:
     cadence = Cadence(given.log_every, given.checkpoint_every, given.keep, given.validate_every)
     settings.check(wanted, cadence)
     check_device(given.device, wanted.mixed_precision)
-    begin = loading.parse(given.init, given.tiny)
+    begin = loading.parse(given.init, given.tiny, request.config.networks)
     found = records.find(request.shards, given.split, given.where)
     description = describe(request, wanted, begin, found)
     if held is not None:
@@ -143,7 +143,7 @@ def run(request: Request) -> int:
     if newest and done >= wanted.steps and folder.model.is_dir():
         return _finished(request, checkpoints.progress(newest), wanted, started)
 
-    model = build_model(request, begin, None if given.overwrite else folder)
+    model = build_model(request, begin, None if given.overwrite else folder, wanted.mixed_precision)
     _check_base(folder, held, model)
     chosen = choose_records(request, wanted, found)
     accelerator = make_accelerator(given, wanted, model, folder)
@@ -238,12 +238,14 @@ def describe(request: Request, wanted: Settings, begin: "Start", found: "Records
     }
 
 
-def build_model(request: Request, begin: "Start", folder: Run | None) -> Any:
+def build_model(request: Request, begin: "Start", folder: Run | None, mixed_precision: str) -> Any:
     """With its weights and memory mode, on the CPU."""
+    from vton_models.command_line.weights_flags import pick_device
     from vton_models.networks import memory
     from vton_models.training import loading
 
-    model = loading.build(request.module, request.config, begin, folder)
+    use = memory.Use(request.flags.memory, pick_device(request.flags.device), True, mixed_precision)
+    model = loading.build(request.module, request.config, begin, folder, use)
     memory.apply_memory(model, request.flags.memory, training=True)
     if request.flags.gradient_checkpointing:
         memory.checkpoint_gradients(model)
@@ -330,8 +332,10 @@ def report(request: Request, progress: "Progress", wanted: Settings, started: fl
 
 
 def _check_base(folder: Run, held: dict[str, Any] | None, model: Model) -> None:
-    if held and held["base"]["digest"] != model.base["digest"]:
+    from vton_models.networks import bases
+
+    other = bases.difference(held["base"], model.base) if held else ""
+    if other:
         raise UsageError(
-            f"{folder.path} was started from base {held['base']['digest']}, this one is {model.base['digest']};"
-            " allowed are the same base, another --output, or --overwrite"
+            f"{folder.path} was started from {other}; allowed are the same base, another --output, or --overwrite"
         )

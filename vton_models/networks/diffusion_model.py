@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -62,6 +63,14 @@ class DiffusionModel(Model, ABC):
     @abstractmethod
     def loss(self, batch: Mapping[str, Any], generator: torch.Generator, timesteps: Tensor | None = None) -> Tensor:
         """Scalar, of collated prepared records. The draws are the same whatever `timesteps` int64 [b] are."""
+
+    @abstractmethod
+    def load_official(self, path: str | Path) -> None:
+        """Reads published weights of the system."""
+
+    @abstractmethod
+    def save_official(self, path: str | Path) -> None:
+        """Writes what `load_official` reads."""
 
     @torch.no_grad()
     def sample(

@@ -28,9 +28,7 @@ def of_network(network: nn.Module) -> str:
     for name, tensor in sorted(network.state_dict().items()):
         if tensor.is_meta:
             return ""
-        values = _plain(tensor)
-        digest.update(f"{name} {values.dtype} {list(values.shape)}\n".encode())
-        digest.update(values.flatten().view(torch.uint8).numpy().data)
+        _add(digest, name, tensor)
     return f"sha256:{digest.hexdigest()}"
 
 
@@ -48,8 +46,36 @@ def of_model(digests: Mapping[str, str]) -> str:
 
 
 def of_component(folder: Path, network: nn.Module) -> str:
-    """The digest of a network that was loaded, in float32, from its folder in diffusers' layout."""
-    return once(weights.component_files(folder), lambda: of_network(network))
+    """The digest of a network that was loaded from its folder in diffusers' layout, in whichever dtype.
+
+    One that was rounded is hashed from its files, a tensor at a time; where they name tensors otherwise, it is loaded
+    once more.
+    """
+    files = weights.component_files(folder)
+
+    def compute() -> str:
+        if all(tensor.dtype == torch.float32 for tensor in network.parameters()):
+            return of_network(network)
+        return _of_files(files, network) or of_network(weights.component(type(network), folder))
+
+    return once(files, compute)
+
+
+def _of_files(files: Sequence[Path], network: nn.Module) -> str:
+    """As `of_network` of the network in float32; "" where the files' names aren't the network's, or not safetensors."""
+    from safetensors import safe_open
+
+    if not all(path.suffix == ".safetensors" for path in files):
+        return ""
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(safe_open(path, "pt")) for path in files]
+        holder = {name: file for file in opened for name in file.offset_keys()}
+        if holder.keys() != network.state_dict().keys():
+            return ""
+        digest = hashlib.sha256()
+        for name in sorted(holder):
+            _add(digest, name, holder[name].get_tensor(name))
+    return f"sha256:{digest.hexdigest()}"
 
 
 def once(paths: Sequence[Path], compute: Callable[[], str], over: str = "") -> str:
@@ -87,9 +113,11 @@ def keep(paths: Sequence[Path], digest: str, over: str = "") -> None:
         return
 
 
-def _plain(tensor: Tensor) -> Tensor:
-    tensor = tensor.detach().cpu().contiguous()
-    return tensor.float() if tensor.is_floating_point() else tensor
+def _add(digest: "hashlib._Hash", name: str, tensor: Tensor) -> None:
+    values = tensor.detach().cpu().contiguous()
+    values = values.float() if values.is_floating_point() else values
+    digest.update(f"{name} {values.dtype} {list(values.shape)}\n".encode())
+    digest.update(values.flatten().view(torch.uint8).numpy().data)
 
 
 def _key(paths: Sequence[Path], over: str) -> str:

@@ -5,12 +5,16 @@ medium    the VAE takes one picture at a time; guidance branches run one after a
 low       as medium; in sampling also: the VAE decodes large pictures in tiles, and of the networks only the one at work
           lies on the accelerator, in bfloat16. In training, networks of which nothing is trained are in bfloat16.
 
+With mixed precision, networks of which nothing is trained are in its 16 bits whatever the mode. What is frozen and not
+in float32 is read from its files so; what is trained is read in float32.
+
 Medium equals full but for rounding. Low differs by bfloat16's rounding and, above the VAE's own tile size (512 pixels),
 by the tiles' blended seams. A CPU has no memory to spare elsewhere: there, low neither moves nor rounds anything.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,6 +23,36 @@ from schemas.cli.flags import UsageError
 from vton_models.system import Model
 
 MODES = ("full", "medium", "low")
+_HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a model is loaded for: a memory mode, a device, and in training mixed precision."""
+
+    mode: str = "full"
+    device: str = "cpu"
+    training: bool = False
+    mixed_precision: str = "no"
+
+
+def choose_dtypes(model: Model, use: Use) -> None:
+    """Says which networks are in 16 bits; call it before weights are loaded, which then are read in their dtype.
+
+    On a CPU none is. In training those of which nothing is trained, where precision is mixed or memory low; in sampling
+    with low memory all. A network that its system wants in float32 stays so.
+    """
+    half = _HALF.get(use.mixed_precision) or (torch.bfloat16 if use.mode == "low" else None)
+    model.dtypes = {}
+    if half is not None and use.device != "cpu":
+        able = {name for name, network in model.config.networks.items() if network.may_be_half}
+        trained = trained_networks(model) if use.training else set()
+        model.dtypes = dict.fromkeys(able - trained, half)
+
+
+def trained_networks(model: Model) -> set[str]:
+    """The networks of which something is trained."""
+    return {name.partition(".")[0] for name in model.trainable()}
 
 
 def apply_memory(model: Model, mode: str, training: bool = False) -> None:
@@ -31,12 +65,12 @@ def apply_memory(model: Model, mode: str, training: bool = False) -> None:
     saves, low = mode != "full", mode == "low"
     model.sequential_guidance = saves and not training
     model.offload = low and not training
-    model.half = frozenset(model.networks if not training else _frozen(model)) if low else frozenset()
     if saves and training:
         checkpoint_gradients(model)
-    if "vae" in model.networks:
-        _toggle(model.networks["vae"], "slicing", saves)
-        _toggle(model.networks["vae"], "tiling", low and not training)
+    for network in model.networks.values():
+        if hasattr(network, "enable_tiling"):  # a VAE
+            _toggle(network, "slicing", saves)
+            _toggle(network, "tiling", low and not training)
 
 
 def checkpoint_gradients(model: Model) -> None:
@@ -61,11 +95,6 @@ def at_work(model: Model, *names: str) -> Iterator[None]:
         for name in names:
             model.networks[name].to("cpu")
         torch.cuda.empty_cache()
-
-
-def _frozen(model: Model) -> list[str]:
-    trained = {name.split(".")[0] for name in model.trainable()}
-    return [name for name in model.networks if name not in trained]
 
 
 def _toggle(vae: Any, what: str, on: bool) -> None:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic
-from vton_models.networks import components, digests, text, weights
+from vton_models.networks import bases, components, digests, text, weights
+from vton_models.networks.bases import Bases
 from vton_models.system import Prepare, Purpose, Tokenizer
 
 
@@ -31,9 +32,9 @@ class Model:
             name: weights.random(network.network_class, network.arguments) for name, network in config.networks.items()
         }
         self.device = torch.device("cpu")
-        self.sequential_guidance = False  # the three are set by `memory.apply_memory`
+        self.sequential_guidance = False  # both are set by `memory.apply_memory`
         self.offload = False
-        self.half: frozenset[str] = frozenset()  # networks that are bfloat16 on an accelerator
+        self.dtypes: dict[str, torch.dtype] = {}  # of networks that aren't in float32, by `memory.choose_dtypes`
         for network in config.networks.values():
             if network.tokenizer:
                 self.tokenizer = text.random_tokenizer(network.arguments)
@@ -47,11 +48,19 @@ class Model:
     def change_networks(self) -> None:
         """What a system does to its networks after they are built or loaded, such as other attention processors."""
 
-    def note_base(self, path: str, known: Mapping[str, str] | None = None) -> None:
-        """Remembers where the networks, as they are now, come from, and their digests, where they aren't `known`."""
+    def note_base(
+        self, path: str, known: Mapping[str, str] | None = None, places: Mapping[str, str] | None = None
+    ) -> None:
+        """Remembers where the networks, as they are now, come from, and their digests, where they aren't `known`.
+
+        `path` is the base as it was asked for, `places` that of each network.
+        """
         self.digests = dict(known or {name: digests.of_network(network) for name, network in self.networks.items()})
         self.laid: list[Path] = []
-        self.base = {"path": path, "digest": digests.of_model(self.digests)}
+        noted = {
+            name: {"path": (places or {}).get(name, path), "digest": digest} for name, digest in self.digests.items()
+        }
+        self.base = {"path": path, "digest": digests.of_model(self.digests), "networks": noted}
 
     def lay(self, files: Sequence[Path]) -> None:
         """Notes that values read from files now lie over those of the base, in networks that are trained."""
@@ -94,11 +103,11 @@ class Model:
         return frozenset()
 
     def to(self, device: str | torch.device, dtype: torch.dtype | None = None) -> "Model":
-        """Moves the networks, unless they are offloaded, and casts them to `dtype` if given, or as `half` says."""
+        """Moves the networks, unless they are offloaded, and casts them to `dtypes`, or to `dtype` if it is one."""
         self.device = torch.device(device)
         for name, network in self.networks.items():
-            if name in self.half and self.device.type != "cpu":
-                network.to(dtype=torch.bfloat16)
+            if name in self.dtypes and self.device.type != "cpu":
+                network.to(dtype=self.dtypes[name])
             elif dtype is not None:
                 network.to(dtype=dtype)
             if not self.offload:
@@ -119,34 +128,38 @@ class Model:
         noted = weights.read_json(Path(path) / "config.json")
         if noted.get("model") != self.name:
             raise UsageError(f"{path} holds model {noted.get('model')!r}; allowed is {self.name!r}")
-        digest = (noted.get("base") or {}).get("digest", "")
-        if digest and self.base["digest"] and digest != self.base["digest"]:
-            raise UsageError(f"{path} was trained from base {digest}; the base given is {self.base['digest']}")
+        other = bases.difference(noted.get("base") or {}, self.base)
+        if other:
+            raise UsageError(f"{path} was trained from {other}")
         file = Path(path) / "model.safetensors"
         weights.assign(self.trainable(), weights.read(file), file)
         self.lay([file])
 
-    def load_base(self, path: str | Path) -> None:
-        """Networks of any size from a folder in diffusers' layout, with the tokenizer beside them.
+    def load_base(self, base: str | Path | Bases) -> None:
+        """Networks of any size from folders in diffusers' layout or the hub, with the tokenizer beside them.
 
-        Raises UsageError when one is missing, has keys too few or too many, or doesn't fit the system.
+        Those of which nothing is trained are read in their dtype. Raises UsageError when one is missing, has keys too
+        few or too many, or doesn't fit the system.
         """
-        folders = {name: Path(path) / name for name in self.config.networks}
-        for name, folder in folders.items():
-            self.check_network(name, weights.component_config(folder), folder)
-        networks = {
-            name: weights.component(network.network_class, folders[name])
-            for name, network in self.config.networks.items()
-        }
-        known = {item.name for item in fields(self.config)} & networks.keys()
-        config = replace(self.config, **{name: weights.arguments(networks[name]) for name in known})
+        base = base if isinstance(base, Bases) else bases.parse(str(base))
+        located = bases.locate(base, self.config.networks)
+        own = {item.name for item in fields(self.config)} & located.keys()
+        for name, place in located.items():
+            stored = weights.component_config(place.folder)
+            if name not in own:
+                weights.check_arguments(self.config.networks[name].arguments, stored, place.folder)
+            self.check_network(name, stored, place.folder)
+        networks, known = {}, {}
+        for name, network in self.config.networks.items():
+            dtype = torch.float32 if network.trained else self.dtypes.get(name, torch.float32)
+            networks[name] = weights.component(network.network_class, located[name].folder, dtype)
+            known[name] = digests.of_component(located[name].folder, networks[name])
+        config = replace(self.config, **{name: weights.arguments(networks[name]) for name in own})
         config.check_size()
-        self.tokenizer = _tokenizer(config.networks, folders)
+        self.tokenizer = _tokenizer(config.networks, {name: place.folder for name, place in located.items()})
         self.config, self.networks = config, networks
         self._set_up()
-        self.note_base(
-            str(path), {name: digests.of_component(folders[name], network) for name, network in networks.items()}
-        )
+        self.note_base(str(base), known, {name: place.place for name, place in located.items()})
 
     def check_network(self, name: str, arguments: Mapping[str, Any], folder: Path) -> None:
         """Raises UsageError for a network of a base, by its config.json, that the system can't use."""
@@ -169,6 +182,8 @@ def _tokenizer(networks: Mapping[str, components.Network], folders: Mapping[str,
     """That of the base, which lies beside the network that reads its ids."""
     for name, network in networks.items():
         if network.tokenizer:
-            length = network.arguments["max_position_embeddings"]
-            return text.load_tokenizer(folders[name].parent / network.tokenizer, length)
+            beside = folders[name].parent / network.tokenizer
+            with_it = not beside.is_dir() and (folders[name] / "vocab.json").is_file()  # a repository of one network
+            folder = folders[name] if with_it else beside
+            return text.load_tokenizer(folder, network.arguments["max_position_embeddings"])
     return None

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import atomic
+from vton_models.networks import component_names
 
 Built = TypeVar("Built")
 PathLike = str | os.PathLike[str]
@@ -111,26 +112,26 @@ def is_diffusers(cls: Any) -> bool:
 
 
 def component_files(folder: PathLike) -> list[Path]:
-    """The files that `component` reads weights from: .safetensors before .bin, full precision before fp16."""
-    there = sorted(path for path in Path(folder).iterdir() if path.suffix in (".safetensors", ".bin"))
-    full = [path for path in there if ".fp16." not in path.name] or there
-    return [path for path in full if path.suffix == ".safetensors"] or full
+    """The files that `component` reads weights from: plain before fp16, .safetensors before .bin."""
+    folder = Path(folder)
+    return [folder / name for name in component_names.weights(path.name for path in folder.iterdir())]
 
 
-def component(cls: Any, folder: PathLike) -> Any:
-    """A network in float32 from its folder in diffusers' or transformers' layout: config.json and .safetensors or .bin.
+def component(cls: Any, folder: PathLike, dtype: torch.dtype = torch.float32) -> Any:
+    """A network from its folder in diffusers' or transformers' layout: config.json and .safetensors or .bin.
 
-    Nothing is looked up on a hub. Raises UsageError for a folder that isn't one, and for missing or left-over keys.
+    It is read into `dtype` file by file. Nothing is looked up on a hub. Raises UsageError for a folder that isn't one,
+    and for missing or left-over keys.
     """
     folder = Path(folder)
     config = component_config(folder)
     if not hasattr(cls, "from_pretrained"):
-        return _plain_component(cls, config, folder)
-    dtype = "torch_dtype" if is_diffusers(cls) else "dtype"
-    half = any(".fp16." in path.name for path in component_files(folder))
-    options = {dtype: torch.float32, "local_files_only": True, "output_loading_info": True}
+        return _plain_component(cls, config, folder).to(dtype)
+    files = component_files(folder)
+    variant = component_names.variant(files[0].name) if files else ""
+    options = {"torch_dtype" if is_diffusers(cls) else "dtype": dtype} | ({"variant": variant} if variant else {})
     try:
-        network, info = cls.from_pretrained(str(folder), **options, **({"variant": "fp16"} if half else {}))
+        network, info = cls.from_pretrained(str(folder), local_files_only=True, output_loading_info=True, **options)
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"{folder}: can't be loaded as {cls.__name__}: {one_line(error)}") from error
     for kind in ("missing_keys", "unexpected_keys"):
@@ -145,6 +146,13 @@ def component_config(folder: PathLike) -> dict[str, Any]:
     if not (Path(folder) / "config.json").is_file():
         raise UsageError(f"{folder} holds no config.json: not a network in diffusers' layout")
     return read_json(Path(folder) / "config.json")
+
+
+def check_arguments(arguments: Mapping[str, Any], stored: Mapping[str, Any], folder: Path) -> None:
+    """Raises UsageError naming the first argument in which a stored network differs from the one that is expected."""
+    for name, value in arguments.items():
+        if name in stored and tuples(stored[name]) != tuples(value):
+            raise UsageError(f"{folder} has {name} {stored[name]}; allowed is {value}")
 
 
 def _plain_component(cls: Any, config: Mapping[str, Any], folder: Path) -> Any:

@@ -1,6 +1,6 @@
 """What a model starts from: a published base, an official checkpoint, another run, or random networks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,10 @@ import torch
 import vton_models
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import atomic
-from vton_models.networks import weights
+from vton_models.networks import bases, memory, weights
+from vton_models.networks.bases import Bases
+from vton_models.networks.components import Network
+from vton_models.networks.memory import Use
 from vton_models.system import Config, Model, System
 from vton_models.training import checkpoints
 from vton_models.training.run_folder import Run
@@ -20,7 +23,7 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class Start:
-    """Paths as given; `base` may be "random"."""
+    """Paths as on the command line; `base` is words of `networks.bases`, or "random"."""
 
     base: str = ""
     official: str = ""
@@ -32,14 +35,17 @@ class Start:
 
 @dataclass(frozen=True)
 class Base:
-    """A folder in diffusers' layout, or "random"; `random` when a run saved its random networks there."""
+    """Where networks come from, None being random ones; `random` when a run saved its random networks there."""
 
-    folder: str
+    bases: Bases | None
     random: bool = False
 
 
-def parse(words: Sequence[str], tiny: bool) -> Start:
-    """`--init` words: base:PATH, official:PATH, random, or the folder of a run. Raises UsageError."""
+def parse(words: Sequence[str], tiny: bool, networks: Mapping[str, Network]) -> Start:
+    """`--init` words: base:BASE, official:PATH, random, or the folder of a run. Raises UsageError.
+
+    A base is checked as far as can be without asking the hub; `networks` are those that it must bring.
+    """
     found: dict[str, str] = {}
     for word in words:
         kind, _, path = word.partition(":")
@@ -49,8 +55,10 @@ def parse(words: Sequence[str], tiny: bool) -> Start:
         key = "base" if kind == RANDOM else kind
         if key in found:
             raise UsageError(f"--init {word!r} after {found[key]!r}; allowed is one {key}")
-        if kind != RANDOM and not Path(path).exists():
-            raise UsageError(f"--init {word!r}: {path or 'no path'} doesn't exist; allowed are {_ALLOWED}")
+        if kind == "base":
+            check_base(path, networks, f"--init {word!r}")
+        elif kind != RANDOM and not Path(path).exists():
+            raise UsageError(f"--init {word!r}: {path or 'no path'} doesn't exist; allowed are {ALLOWED}")
         found[key] = path
     start = Start(**found)
     if start.run and (start.base or start.official):
@@ -59,22 +67,31 @@ def parse(words: Sequence[str], tiny: bool) -> Start:
         _description(Run(start.run))
     elif not start.base:
         if not tiny:
-            raise UsageError(f"--init is missing; allowed are {_ALLOWED}, or --tiny for random networks")
+            raise UsageError(f"--init is missing; allowed are {ALLOWED}, or --tiny for random networks")
         start = Start(RANDOM, start.official)
     return start
 
 
-_ALLOWED = "base:PATH, official:PATH beside a base, the folder of a run, random"
+BASE = "base:PATH or base:owner/name[@revision] of the hub, for some networks base:NETWORK=…,…"
+ALLOWED = f"{BASE}, official:PATH beside a base, the folder of a run, random"
 
 
-def build(system: System, config: Config, start: Start, run: Run | None) -> Model:
-    """The model with its weights, on the CPU; networks that `run` has saved count before the given base.
+def check_base(words: str, networks: Mapping[str, Network], flag: str) -> None:
+    """Raises UsageError, led by the flag, for a base that isn't there or doesn't name what it must."""
+    try:
+        bases.check(bases.parse(words), networks)
+    except UsageError as error:
+        raise UsageError(f"{flag}: {error if words else 'no path'}; allowed are {BASE}") from None
+
+
+def build(system: System, config: Config, start: Start, run: Run | None, use: Use) -> Model:
+    """The model with its weights, on the CPU; networks that `run` has saved count before the base of `start`.
 
     Raises UsageError for what can't be loaded.
     """
     base = _base_folder(start, run)
     try:
-        model = _with_base(system, config, base)
+        model = _with_base(system, config, base, use)
         if base.random and not start.run:
             model.config = config  # as when they were drawn; files on disk spell out more of the networks' defaults
         if start.official:
@@ -93,7 +110,7 @@ def save_random_base(model: Model, run: Run) -> None:
             model.save_base(folder)
 
 
-def load(path: str | Path, base: str = "") -> tuple[System, Model, dict[str, Any]]:
+def load(path: str | Path, base: str = "", use: Use | None = None) -> tuple[System, Model, dict[str, Any]]:
     """(system, model, config.json) of a run, or of one of its checkpoints `RUN/checkpoints/step-N`.
 
     Final weights if the run has ended, else those of its newest checkpoint; averages where they are kept. `base`
@@ -106,7 +123,8 @@ def load(path: str | Path, base: str = "") -> tuple[System, Model, dict[str, Any
     system = vton_models.load(description["model"])
     config = weights.config_from_json(system.Config, description["config"])
     try:
-        model = _with_base(system, config, Base(base) if base else _resolved(run, description))
+        chosen = Base(bases.parse(base)) if base else _resolved(run, description)
+        model = _with_base(system, config, chosen, use or Use())
         if not is_checkpoint and run.model.is_dir():
             model.load(run.model)
         else:
@@ -121,13 +139,16 @@ def load(path: str | Path, base: str = "") -> tuple[System, Model, dict[str, Any
     return system, model, description
 
 
-def _with_base(system: System, config: Config, base: Base) -> Model:
+def _with_base(system: System, config: Config, base: Base, use: Use) -> Model:
     """Shapes alone until a base fills them: full-size random weights would take a minute to draw."""
-    if base.folder == RANDOM:
-        return system.build(config)
+    if base.bases is None:
+        model = system.build(config)
+        memory.choose_dtypes(model, use)
+        return model
     with torch.device("meta"):
         model = system.build(config)
-    model.load_base(base.folder)
+    memory.choose_dtypes(model, use)
+    model.load_base(base.bases)
     if base.random:
         model.base = model.base | {"path": RANDOM}
     return model
@@ -135,23 +156,28 @@ def _with_base(system: System, config: Config, base: Base) -> Model:
 
 def _base_folder(start: Start, run: Run | None) -> Base:
     if run is not None and run.base.is_dir():
-        return Base(str(run.base), random=True)
+        return Base(Bases(str(run.base)), random=True)
     if start.run:
         return _resolved(Run(start.run), _description(Run(start.run)))
-    return Base(start.base)
+    return Base(None if start.base == RANDOM else bases.parse(start.base))
 
 
 def _resolved(run: Run, description: dict[str, Any]) -> Base:
-    """The base of a run: its own random networks, or the path that it was started with. Raises UsageError."""
+    """The base of a run: its own random networks, or where it was started from. Raises UsageError."""
     if run.base.is_dir():
-        return Base(str(run.base), random=True)
-    path: str = description["base"]["path"]
-    if path != RANDOM and not Path(path).exists():
+        return Base(Bases(str(run.base)), random=True)
+    noted = description["base"]
+    if noted["path"] == RANDOM:
+        return Base(None)
+    base = bases.of_note(noted)
+    try:
+        bases.check(base, {})
+    except UsageError as error:
         raise UsageError(
-            f"{run.path} was trained from base {path}, which isn't there (digest {description['base']['digest']});"
+            f"{run.path} was trained from base {noted['path']}, which isn't there (digest {noted['digest']}): {error};"
             " allowed is its folder"
-        )
-    return Base(path)
+        ) from None
+    return Base(base)
 
 
 def _load_run(model: Model, run: Run) -> None:
@@ -177,7 +203,7 @@ def _weights_file(checkpoint: Path) -> Path:
 
 
 def _description(run: Run) -> dict[str, Any]:
-    found = run.described()
-    if found is None:
+    description = run.described()
+    if description is None:
         raise UsageError(f"{run.path} is no training run (no config.json)")
-    return found
+    return description

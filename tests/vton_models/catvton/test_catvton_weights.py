@@ -55,8 +55,10 @@ def test_a_base_of_the_other_kind_is_refused(base):
     model = tiny(mask_free=True)
     with pytest.raises(UsageError, match="9 input channels; allowed are 8"):
         model.load_base(base)
-    with pytest.raises(UsageError, match="holds no config.json"):
+    with pytest.raises(UsageError, match="nowhere doesn't exist"):
         model.load_base(base / "nowhere")
+    with pytest.raises(UsageError, match="unet/unet holds no config.json"):
+        model.load_base(base / "unet")
     assert model.config == Config.tiny(mask_free=True)
 
 

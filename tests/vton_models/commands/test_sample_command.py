@@ -277,7 +277,7 @@ def test_mask_free(capsys: pytest.CaptureFixture[str], shards: Path, files: Path
     ("arguments", "message"),
     [
         (("--weights", "absent"), "--weights absent: no such folder"),
-        (("--weights", "base:absent"), "--weights base:absent: no such folder"),
+        (("--weights", "base:absent"), "--weights base:absent: absent doesn't exist"),
         (("--weights", "."), "no training run"),
         (("--weights", "random", "--tiny", "--official", "absent"), "--official absent"),
         ((*RANDOM,), "--shards DIR, or --person FILE"),

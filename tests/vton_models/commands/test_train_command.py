@@ -298,7 +298,10 @@ def test_records_without_the_mask_are_left_out_and_named(tmp_path: Path, capsys:
         (["--mixed-precision", "fp16"], "--mixed-precision fp16 needs a GPU; allowed here are no, bf16"),
         (["--device", "cuda"], "--device cuda, but there is no GPU here; allowed are auto, cpu"),
         (["--tracker", "wandb"], "--tracker wandb needs the package wandb"),
-        (["--init", "base:nowhere"], "--init 'base:nowhere': nowhere doesn't exist; allowed are base:PATH"),
+        (
+            ["--init", "base:nowhere"],
+            "--init 'base:nowhere': nowhere doesn't exist, and is no hub id",
+        ),
         (["--init", "random", "--init", "random"], "after 'random'; allowed is one base"),
         (["--where", "category is nice"], "ask for absence"),
         (["--where", "color == 'red'"], "unknown column 'color'"),

@@ -1,0 +1,121 @@
+"""Where the networks of a system come from: a folder or a hub id for all, and others for some. No torch here.
+
+Written as "PLACE", "NETWORK=PLACE,…" or "PLACE,NETWORK=PLACE,…"; a place is a folder in diffusers' layout, that of a
+single network, or `owner/name[@revision]` on the hub.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schemas.cli.flags import UsageError
+from vton_models.networks import hub
+from vton_models.networks.components import Network
+
+_APART = re.compile(r"(?:^|,)([A-Za-z_]\w*)=")
+Networks = Mapping[str, Network]
+
+
+@dataclass(frozen=True)
+class Located:
+    """A network's folder on this machine, and the place that it was asked for as, with the revision of a hub id."""
+
+    folder: Path
+    place: str
+
+
+@dataclass(frozen=True)
+class Bases:
+    """`shared` holds every network that isn't named in `apart`."""
+
+    shared: str = ""
+    apart: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        named = [f"{name}={place}" for name, place in self.apart.items()]
+        return ",".join([self.shared, *named] if self.shared else named)
+
+    def place(self, name: str) -> str:
+        """The place of a network."""
+        return self.apart.get(name, self.shared)
+
+    def folders(self, name: str, network: Network) -> tuple[str, ...]:
+        """Under which names the network may lie in its place; a place of its own may be the network's very folder."""
+        return (*network.folders(name), "") if name in self.apart else network.folders(name)
+
+
+def parse(words: str) -> Bases:
+    """Raises UsageError for a network that is named twice, and for one without a place."""
+    starts = [] if Path(words).exists() else list(_APART.finditer(words))
+    ends = [match.start() for match in starts[1:]] + [len(words)]
+    apart: dict[str, str] = {}
+    for match, end in zip(starts, ends, strict=True) if starts else ():
+        name, place = match[1], words[match.end() : end]
+        if name in apart or not place:
+            raise UsageError(f"{name} is named {'twice' if place else 'without a place'}")
+        apart[name] = place
+    return Bases(words[: starts[0].start()] if starts else words, apart)
+
+
+def of_note(note: Mapping[str, Any]) -> Bases:
+    """What `Model.base` noted: as it was asked for, hub ids with the revision that they had."""
+    asked = parse(note["path"])
+    places = {name: one["path"] for name, one in (note.get("networks") or {}).items()}
+    if asked.apart and places:
+        return Bases(apart=places)
+    return Bases(next(iter(places.values()), asked.shared), asked.apart)
+
+
+def check(bases: Bases, networks: Networks) -> None:
+    """Raises UsageError for a name that is no network, a network without a base, and a place that isn't there."""
+    there = ", ".join(networks)
+    for name in bases.apart:
+        if networks and name not in networks:
+            raise UsageError(f"{name!r} is no network; there are {there}")
+    left = [name for name in networks if not bases.place(name)]
+    if left:
+        raise UsageError(f"nothing is named for {', '.join(left)}; the networks are {there}")
+    for place in {bases.shared, *bases.apart.values()} - {""}:
+        if not Path(place).exists():
+            hub.check(place)
+
+
+def locate(bases: Bases, networks: Networks) -> dict[str, Located]:
+    """The folder of every network, downloaded where it is on the hub and not yet here. Raises UsageError."""
+    check(bases, networks)
+    roots = {place: _root(place, bases, networks) for place in dict.fromkeys(map(bases.place, networks))}
+    located = {}
+    for name, network in networks.items():
+        root, place = roots[bases.place(name)]
+        candidates = [root / folder for folder in bases.folders(name, network)]
+        folder = next((one for one in candidates if (one / "config.json").is_file()), candidates[0])
+        located[name] = Located(folder, place)
+    return located
+
+
+def _root(place: str, bases: Bases, networks: Networks) -> tuple[Path, str]:
+    """The folder of a place, and its name with the revision."""
+    if Path(place).exists():
+        return Path(place), place
+    return hub.snapshot(place, list(_needed(place, bases, networks)))
+
+
+def _needed(place: str, bases: Bases, networks: Networks) -> Iterator[hub.Needed]:
+    for name, network in networks.items():
+        if bases.place(name) == place:
+            yield hub.Needed(bases.folders(name, network), network.tokenizer)
+
+
+def difference(trained: Mapping[str, Any], present: Mapping[str, Any]) -> str:
+    """What a model was trained from where that isn't the present base, by the digests of both notes; else ""."""
+    then, now = trained.get("digest"), present.get("digest")
+    if not then or not now or then == now:
+        return ""
+    before, after = (
+        {name: one["digest"] for name, one in (note.get("networks") or {}).items()} for note in (trained, present)
+    )
+    names = sorted(name for name in before.keys() & after.keys() if before[name] != after[name])
+    which = f": another {' and '.join(names)}" if names else ""
+    return f"base {then} ({trained.get('path')}); this base is {now} ({present.get('path')}){which}"
