@@ -65,14 +65,25 @@ class Agnostic:
         columns: dict[str, Any] = dict.fromkeys(self.columns)
         plain, *others = self.recipes
         drawn = self._draw(plain, record)
-        by = drawn.pop("recipe", "")
-        if by:
-            columns["notes"] = dict.fromkeys(drawn, f"drawn by {by}")
+        by = drawn.pop("recipe", plain)
+        notes = dict.fromkeys(drawn, f"drawn by {by}") if by != plain else {}
         if drawn:
             columns |= drawn | {"agnostic_image": paint(record["person_image"], drawn["agnostic_mask"])}
         for name in others:
             columns[f"agnostic_mask_{name}"] = self._draw(name, record).get("agnostic_mask")
-        return columns
+        for column in (column for column in self.columns if columns[column] is None):
+            notes[column] = self._why_null(column, record, by)
+        return columns | ({"notes": notes} if notes else {})
+
+    def _why_null(self, column: str, record: Mapping[str, Any], by: str) -> str:
+        """Also the way on; `by` drew the plain columns."""
+        if column == "parse_agnostic" and record.get("category") in self.recipes.get(by, RECIPES[by]).categories:
+            return f"recipe {by} doesn't undress the parse; hrviton and vitonhd do"
+        name = column.removeprefix("agnostic_mask_") if column.startswith("agnostic_mask_") else by
+        if record.get("category") is None:
+            return f"recipe {name} goes by the category, which is unknown; --agnostic-recipe auto draws every record"
+        categories = ", ".join(RECIPES[name].categories)
+        return f"recipe {name} draws {categories} only; --agnostic-recipe auto draws every category"
 
     def _draw(self, name: str, record: Mapping[str, Any]) -> dict[str, Any]:
         """The recipe's columns; none for a category that it doesn't cover, or has to know and doesn't."""

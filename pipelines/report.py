@@ -89,13 +89,14 @@ def _settings(manifest: Mapping[str, Any]) -> str:
 
 
 def _columns(manifest: Mapping[str, Any]) -> Iterator[tuple[str, list[int]]]:
-    """Column → how many records have it from the dataset, computed, by hand, and not at all."""
+    """Column → how many records have it from the dataset, computed, by hand, and not at all; the empty ones too."""
     total = manifest["counts"]["records"]
     for name, column in manifest["columns"].items():
         origins = column["origins"]
-        if origins:
-            numbers = [origins.get(origin, 0) for origin in ("dataset", "annotator", "manual")]
-            yield name, [*numbers, total - sum(origins.values())]
+        empty = column.get("empty", total - sum(origins.values()) if origins else 0)
+        if origins or (empty and empty == total):
+            computed, by_hand = (origins.get(origin, 0) for origin in ("annotator", "manual"))
+            yield name, [total - empty - computed - by_hand, computed, by_hand, empty]
 
 
 def _chosen(folder: Folder, names: list[str], records: int) -> Iterator[tuple[dict[str, Any], pa.Schema]]:

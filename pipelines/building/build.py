@@ -123,6 +123,8 @@ def _execute(prepared: Prepared, flags: RunFlags, engine: Chosen, output: Folder
     seconds = round(time.perf_counter() - started, 3)
     output.write(RUN, pretty(run | {"complete": True, "seconds": seconds, "skipped_shards": len(resume.done)}).encode())
     _report_seconds(summary.seconds)
+    for told in summary.told:
+        _say(told)
     line = {"output": str(output), "records": summary.records, "rejects": summary.rejects, "shards": summary.shards}
     print(json.dumps(line | {"seconds": seconds, "skipped_shards": len(resume.done)}), flush=True)
     return _exit_code(summary, flags.max_reject_rate)

@@ -17,6 +17,8 @@ DEFAULT_ANNOTATORS = (
     *("parsing", "pose", "densepose", "category", "caption_tags", "garment_mask", "agnostic", "high_frequency"),
     "quality",
 )
+# Promised by a build without `--annotators`, also where the annotator isn't built.
+AWAITED = ("parse", "keypoints", "densepose_image")
 # Written along with others, but never the reason for a run.
 NEVER_A_REASON = frozenset({"densepose", "captions", "person_box"})
 FITS = ("crop", "pad", "stretch")

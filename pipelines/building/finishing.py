@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from annotators.common import registry
-from pipelines.building import configuration, receipts, rewrite
+from pipelines.building import closing, configuration, receipts, rewrite
 from pipelines.building.configuration import Configuration
 from pipelines.building.plan import PlanReader, Unit
 from pipelines.building.receipts import Name, Receipt
@@ -45,6 +45,7 @@ class Summary:
     rejects: int
     shards: int
     seconds: dict[str, float] = field(default_factory=dict)
+    told: tuple[str, ...] = ()  # lines for the screen: rejects, findings, columns that records lack
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,19 @@ def finish(output: Folder) -> Summary:
     _write_receipts(output, done)
     output.write("README.md", card.render(manifest).encode())
     manifests.write(output, manifest)
+    return _summary(done, rejects, found)
+
+
+def _summary(done: list[Done], rejects: list[dict[str, str]], found: list[dict[str, Any]]) -> Summary:
     seconds: Counter[str] = Counter()
+    lacking: dict[str, Counter[str]] = {}
     for item in done:
         seconds.update(item.receipt.seconds)
-    return Summary(sum(item.receipt.rows for item in done), len(rejects), len(done), dict(seconds))
+        for column, reasons in item.receipt.lacking.items():
+            lacking.setdefault(column, Counter()).update(reasons)
+    rows = sum(item.receipt.rows for item in done)
+    told = (*closing.rejected(rejects), *closing.found(found), *closing.lacking(lacking, rows))
+    return Summary(rows, len(rejects), len(done), dict(seconds), told)
 
 
 def _read_run(output: Folder) -> dict[str, Any]:
@@ -156,8 +166,10 @@ def _manifest(
     digests = dict(configured.digests)
     prints = plan.fingerprints()
     declined: Counter[str] = Counter()
+    empty: Counter[str] = Counter()
     for item in done:
         declined.update(item.receipt.declined)
+        empty.update(item.receipt.empty)
     account = Account(
         kind=configured.kind,
         dataset=configured.dataset,
@@ -166,6 +178,7 @@ def _manifest(
         types=_types(configured),
         shards=[_shard(item, configured.format) for item in done],
         origins=[item.receipt.origins for item in done],
+        empty=empty,
         rejects=rejects,
         findings=found,
         annotators={name: _describe(name, made, digests.get(name)) for name, made in sorted(configured.annotators)},

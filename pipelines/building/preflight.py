@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from annotators.common import registry
 from pipelines import sources
 from pipelines.building.columns import DERIVED, HALVES, columns_of, promised
-from pipelines.building.configuration import NEVER_A_REASON, Configuration
+from pipelines.building.configuration import AWAITED, NEVER_A_REASON, Configuration
 from pipelines.sources import Listed
 from schemas import kinds, record
 from schemas.cli.flags import UsageError
@@ -88,12 +88,7 @@ def _wanted(configuration: Configuration) -> list[str]:
         for field in registry.written(name, made)
         if field.name not in NEVER_A_REASON
     ]
-    return list(dict.fromkeys([*_awaited(configuration), *wanted]))
-
-
-def _awaited(configuration: Configuration) -> tuple[str, ...]:
-    """Columns that a build without `--annotators` promises."""
-    return ("parse", "keypoints", "densepose_image") if configuration.complete else ()
+    return list(dict.fromkeys([*(AWAITED if configuration.complete else ()), *wanted]))
 
 
 class _Makeable:

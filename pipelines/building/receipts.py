@@ -36,6 +36,7 @@ def parse_name(text: str) -> Name | None:
 class Receipt:
     """`inputs`: path → sha256 of every file read; `rejects`: rows of rejects.parquet; `origins`: by column, counts.
 
+    `empty`: by column, records without it; `lacking`: wanted column → why → records.
     `declined`: rule → how often a source turned down what it could have made a record of.
     `seconds` per annotator is the only part that differs between two runs.
     """
@@ -48,6 +49,8 @@ class Receipt:
     origins: dict[str, dict[str, int]]
     seconds: dict[str, float] = field(default_factory=dict)
     declined: dict[str, int] = field(default_factory=dict)
+    empty: dict[str, int] = field(default_factory=dict)
+    lacking: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         return json.dumps(self.__dict__, sort_keys=True, ensure_ascii=False).encode()

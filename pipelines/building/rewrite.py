@@ -55,6 +55,11 @@ class Rewrite:
     columns: tuple[tuple[str, str], ...] = ()  # of the new shards, in order: name → Arrow type
 
     @property
+    def complete(self) -> bool:
+        """No default columns are promised."""
+        return False
+
+    @property
     def written(self) -> frozenset[str]:
         """Columns that the annotators write."""
         written = {field.name for name, made in self.annotators for field in registry.written(name, made)}

@@ -20,6 +20,7 @@ from annotators.common import batching, registry
 from pipelines import sources
 from pipelines.building import receipts
 from pipelines.building.configuration import NEVER_A_REASON, Configuration
+from pipelines.building.gaps import Gaps
 from pipelines.building.plan import PlanReader, Unit, token_digest
 from pipelines.building.progress import count
 from pipelines.building.reading import read
@@ -49,6 +50,10 @@ class Configured(Protocol):
     def annotators(self) -> tuple[tuple[str, Any], ...]: ...
     @property
     def skip(self) -> tuple[str, ...]: ...
+    @property
+    def complete(self) -> bool:
+        """Whether all default columns are promised."""
+
     @property
     def digests(self) -> tuple[tuple[str, str], ...]: ...
     def identity(self) -> dict[str, Any]: ...
@@ -141,6 +146,8 @@ def build_unit(
         origins={column: dict(sorted(found.items())) for column, found in sorted(work.origins.items())},
         seconds={name: round(spent, 3) for name, spent in sorted(work.seconds.items())},
         declined=dict(sorted(work.declined.items())),
+        empty=dict(sorted(work.gaps.empty.items())),
+        lacking={column: dict(sorted(why.items())) for column, why in sorted(work.gaps.reasons.items())},
     )
     output.write(str(receipts.Name(unit.stem, fingerprint, tokens, size)), receipt.to_json())
     return receipt
@@ -175,6 +182,7 @@ class _Work:
         self.declined: Counter[str] = Counter()
         self.origins: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.gaps = Gaps(configuration.annotators, configuration.skip, configuration.complete)
         sizes = [getattr(config, "batch_size", 0) for _, config in configuration.annotators]
         self.chunk = max(CHUNK, *sizes) if sizes else CHUNK
 
@@ -262,6 +270,7 @@ class _Work:
             value = output.get(column)
             if value is None:
                 reading.columns.setdefault(column, None)  # looked for, and not there
+                reading.nothing[column] = said.get(column, "")
                 continue
             reading.columns[column] = value
             bad = reading.unreadable.pop(column, None)
@@ -271,6 +280,7 @@ class _Work:
 
     def _encode(self, reading: Reading) -> dict[str, Any]:
         with self._timed("encode"):
+            self.gaps.note(reading, self.source.schema.names)
             provenance = [reading.provenance[column] for column in sorted(reading.provenance)]
             reading.columns["provenance"] = provenance
             for row in provenance:

@@ -45,6 +45,7 @@ class Reading:
     provenance: dict[str, dict[str, str | None]] = field(default_factory=dict)
     unreadable: dict[str, tuple[str, str]] = field(default_factory=dict)  # column → (message, path)
     digests: dict[str, str] = field(default_factory=dict)  # path → sha256
+    nothing: dict[str, str] = field(default_factory=dict)  # column → why its annotator left it null
 
     @property
     def record_id(self) -> str:

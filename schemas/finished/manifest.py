@@ -110,6 +110,7 @@ class Account:
     libraries: Sequence[str]
     fingerprint: str
     repeated_lines: int = 0
+    empty: Mapping[str, int] | None = None  # column → records without it; None: not counted
     declined: Mapping[str, int] = field(default_factory=dict)  # rule → candidates that it turned down
 
 
@@ -143,6 +144,7 @@ def _columns(account: Account) -> dict[str, dict[str, Any]]:
             origins.setdefault(column, Counter()).update(counted)
     return {
         name: {"type": type_, "origins": dict(sorted(origins.get(name, {}).items()))}
+        | ({} if account.empty is None else {"empty": account.empty.get(name, 0)})
         for name, type_ in account.types.items()
     }
 

@@ -59,7 +59,10 @@ def test_an_unknown_recipe_is_refused():
 @pytest.mark.parametrize("category", ["lower_body", "dresses"])
 def test_agnostic_is_null_outside_upper_body(category):
     (made,) = run("agnostic", record(category=category), recipe="hrviton,vitonhd")
+    notes = made.pop("notes")
     assert len(made) == 4 and all(value is None for value in made.values())
+    assert set(notes) == set(made) and "hrviton draws upper_body only" in notes["agnostic_mask"]
+    assert "vitonhd draws upper_body only" in notes["agnostic_mask_vitonhd"]
 
 
 def test_a_record_without_category_is_upper_body():
