@@ -12,7 +12,7 @@ from schemas.cli.flags import UsageError
 from schemas.folders import names
 
 CONFIG, MARK = "config.json", "made_by"
-LOCK = "_lock"
+LOCK = "_train.lock"
 _NOT_CONTENT = (".DS_Store", LOCK)
 
 

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return run(request)
     except TrainingError as error:
-        if os.environ.get("RANK", "0") == "0":
+        if _is_first():
             print(f"{PROG}: {flags.one_line(error)}", file=sys.stderr)
         return 1
 
@@ -120,12 +121,22 @@ def _begun_from(given: Flags, name: str, module: System) -> Any:
 
 
 def run(request: Request) -> int:
-    """Trains; the last line on stdout says what came out."""
+    """Trains, the only run in its folder; the last line on stdout says what came out."""
+    folder = Run(request.output)
+    with folder.locked() if _is_first() else nullcontext():
+        return _run(request, folder)
+
+
+def _is_first() -> bool:
+    """Of the processes of one run."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _run(request: Request, folder: Run) -> int:
     started = time.perf_counter()
     from vton_models.training import checkpoints, loading, loop, records
 
-    given, folder = request.flags, Run(request.output)
-    earlier = folder.held()
+    given, earlier = request.flags, folder.held()
     held = None if given.overwrite else earlier
     if earlier and given.overwrite:
         check_kept(request, folder)
@@ -166,7 +177,7 @@ def run(request: Request) -> int:
 
 
 def _finished(request: Request, progress: "Progress", wanted: Settings, started: float) -> int:
-    if os.environ.get("RANK", "0") == "0":
+    if _is_first():
         print(f"{request.output} is finished: {progress.step} steps; more --steps go on", file=sys.stderr)
         report(request, progress, wanted, started)
     return 0
@@ -200,7 +211,7 @@ def choose_records(request: Request, wanted: Settings, found: "Records") -> "Cho
     if chosen.incomplete:
         lack = f"{len(chosen.incomplete)} of {found.count} records lack one of {', '.join(chosen.view.needed)}"
         told.append(f"{lack}: left out, see config.json")
-    for line in told if os.environ.get("RANK", "0") == "0" else ():
+    for line in told if _is_first() else ():
         print(line, file=sys.stderr)
     if wanted.global_batch_size > chosen.count:
         raise UsageError(

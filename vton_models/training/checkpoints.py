@@ -1,19 +1,25 @@
 """What a killed run needs to go on: parameters, optimiser, averages and counters, as safetensors and JSON.
 
 `checkpoints/step-00001000/` holds `weights.safetensors` (name → float32 parameter), `optimizer.safetensors`
-(of AdamW `exp_avg/NAME`, `exp_avg_sq/NAME`, `step/NAME`), `ema.safetensors` where averages are kept, and `state.json`.
+(of AdamW `exp_avg/NAME`, `exp_avg_sq/NAME`, `step/NAME`), `ema.safetensors` where averages are kept, and `state.json`:
+the counters, and the digests of the counters and the other files, by which damage is noticed.
 """
 
+import hashlib
 import json
+import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
+from schemas.cli.flags import UsageError
 from schemas.folders import atomic
 from vton_models.training.ema import Ema
 
@@ -50,16 +56,22 @@ def save(
     counters: Progress,
     keep: int,
 ) -> Path:
-    """Writes `folder/step-N`, whole or not at all, and removes all but the newest `keep`."""
+    """Writes `folder/step-N`, whole or not at all, and removes later ones and all but the newest `keep`.
+
+    A later one is there when it is damaged, so that the run went on from an earlier one.
+    """
     path = folder / f"step-{counters.step:08d}"
-    with atomic.new_folder(path) as made:
-        save_file(_stored(parameters), made / WEIGHTS)
-        save_file(_stored(_flat(parameters, optimizer)), made / OPTIMIZER)
+    with atomic.new_folder(path) as unfinished:
+        save_file(_stored(parameters), unfinished / WEIGHTS)
+        save_file(_stored(_flat(parameters, optimizer)), unfinished / OPTIMIZER)
         if ema is not None:
-            save_file(_stored(ema.averages), made / EMA)
-        atomic.write_json(made / STATE, asdict(counters))
-    for old in existing(folder)[:-keep]:
-        atomic.remove_folder(old)
+            save_file(_stored(ema.averages), unfinished / EMA)
+        files = {file.name: _sha256(file) for file in sorted(unfinished.iterdir())}
+        atomic.write_json(unfinished / STATE, _state(asdict(counters), files))
+    steps = existing(folder)
+    place = steps.index(path) + 1
+    for other in (*steps[: max(0, place - keep)], *steps[place:]):
+        atomic.remove_folder(other)
     return path
 
 
@@ -76,8 +88,8 @@ def restore(
 
 
 def progress(path: Path) -> Progress:
-    """The counters of a checkpoint."""
-    return Progress(**json.loads((path / STATE).read_bytes()))
+    """The counters of a whole checkpoint."""
+    return Progress(**json.loads((path / STATE).read_bytes())["progress"])
 
 
 @torch.no_grad()
@@ -91,14 +103,83 @@ def load_weights(path: Path, parameters: Mapping[str, torch.Tensor]) -> None:
 
 
 def existing(folder: Path) -> list[Path]:
-    """Whole checkpoints, oldest first."""
-    found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name) and (path / STATE).is_file()]
-    return sorted(found, key=step_of)
+    """Checkpoints that were written, whole or damaged since, oldest first."""
+    return [path for path in _folders(folder) if (path / STATE).is_file()]
 
 
 def newest(folder: Path) -> Path | None:
-    found = existing(folder)
-    return found[-1] if found else None
+    """The newest whole checkpoint; None where none was written yet. A line on stderr tells of damaged ones after it.
+
+    Raises UsageError where all are damaged.
+    """
+    damaged: list[str] = []
+    for path in reversed(_folders(folder)):
+        damage = damage_of(path)
+        if not damage:
+            if damaged:
+                _tell(f"{'; '.join(damaged)}: going on from {path.name}")
+            return path
+        damaged.append(f"{path} is damaged, {damage}")
+    if damaged:
+        raise UsageError(f"{'; '.join(damaged)}; allowed is a run with a whole checkpoint, or another --output")
+    return None
+
+
+def check(path: Path) -> None:
+    """Raises UsageError for a checkpoint that isn't whole."""
+    damage = damage_of(path)
+    if damage:
+        raise UsageError(f"{path} is damaged, {damage}; allowed is another checkpoint of the run")
+
+
+def damage_of(path: Path) -> str:
+    """What is wrong with a checkpoint, by its digests; empty for a whole one."""
+    try:
+        stamps = tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(path.iterdir()))
+    except OSError as error:
+        return (error.strerror or "unreadable").lower()
+    return _damage(path, stamps)
+
+
+@cache
+def _damage(path: Path, stamps: tuple[tuple[str, int, int], ...]) -> str:
+    """Hashed once as long as the files' `stamps` stay: a run asks several times, of some GB."""
+    try:
+        state = json.loads((path / STATE).read_bytes())
+        counters, files = state["progress"], state["files"]
+        if _state(counters, files) != state:
+            return f"{STATE} has another digest than it notes"
+        Progress(**counters)
+        for name in (WEIGHTS, OPTIMIZER, *files):
+            if _sha256(path / name) != files.get(name):
+                return f"{name} has another digest than {STATE} notes"
+    except OSError as error:
+        return f"{Path(error.filename or path).name}: {(error.strerror or 'unreadable').lower()}"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return f"{STATE} is unreadable"
+    return ""
+
+
+@cache
+def _tell(line: str) -> None:
+    """Once, by one process."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
+
+
+def _state(counters: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
+    """The content of state.json."""
+    digest = hashlib.sha256(json.dumps([counters, files], sort_keys=True).encode()).hexdigest()
+    return {"progress": counters, "files": files, "sha256": digest}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)), key=step_of)
 
 
 def step_of(path: Path) -> int:

@@ -131,6 +131,7 @@ def load(path: str | Path, base: str = "", use: Use | None = None) -> tuple[Syst
             checkpoint = path if is_checkpoint else checkpoints.newest(run.checkpoints)
             if checkpoint is None:
                 raise UsageError(f"{path} has no checkpoint yet")
+            checkpoints.check(checkpoint)
             file = _weights_file(checkpoint)
             checkpoints.load_weights(file, model.trainable())
             model.lay([file])

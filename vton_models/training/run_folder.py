@@ -11,11 +11,13 @@ README.md            the card
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from schemas.cli.flags import UsageError
-from schemas.folders import atomic, owned
+from schemas.folders import atomic, locks, owned
 from schemas.folders.owned import Owned
 
 # Of config.json: what may not differ between the parts of one run. Folders may move, so data counts by its digest.
@@ -71,16 +73,42 @@ class Run:
                 raise UsageError(f"{stranger} was not made by this command; allowed is to move it out of {folder}")
         return described
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """While the block runs no other process may train in this folder; the lock ends with its process.
+
+        Raises UsageError where one does, or where the folder isn't a run's to write.
+        """
+        self.owned.held()
+        absent = [place for place in (self.path, *self.path.parents) if not place.exists()]
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with locks.held(self.path / owned.LOCK) as free:
+                if not free:
+                    raise UsageError(
+                        f"--output {self.path}: another process is training there; allowed is another --output, or to"
+                        " wait for its end"
+                    )
+                yield
+        finally:
+            for place in absent:
+                with suppress(OSError):  # something was written
+                    place.rmdir()
+
     def start(self, description: dict[str, Any], finished_steps: int, anew: bool = False) -> None:
-        """Describes the run, and forgets what a killed process did after its last checkpoint; `anew`, everything."""
+        """Describes the run, and forgets what was done after its last whole checkpoint; `anew`, everything."""
         if anew:
             self.owned.clear()
         self.path.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self.checkpoints, self.validation):
             atomic.sweep(folder)
         atomic.write_json(self.config, description | self.owned.mark)
-        kept = [line for line in self._lines() if json.loads(line)["step"] <= finished_steps]
+        kept = [line for line in self._lines() if 0 <= _step(line) <= finished_steps]
         atomic.write(self.log_file, "".join(f"{line}\n" for line in kept).encode())
+        for picture in self.validation.glob("step-*.png"):
+            number = picture.stem.removeprefix("step-")
+            if number.isdecimal() and int(number) > finished_steps:
+                picture.unlink()
 
     def log(self, entry: dict[str, Any]) -> None:
         """A line of log.jsonl; numbers that aren't finite become null."""
@@ -92,7 +120,15 @@ class Run:
         """Whole lines only: the last one may have been cut by a kill."""
         if not self.log_file.is_file():
             return []
-        return self.log_file.read_text(encoding="utf-8").split("\n")[:-1]
+        return self.log_file.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+
+
+def _step(line: str) -> int:
+    """Of a line of log.jsonl; -1 for one that is none."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return -1
 
 
 def _finite(value: Any) -> Any:

@@ -128,6 +128,85 @@ def test_going_on_finished_and_another_configuration(
             train(*extra, output="mine")
 
 
+def flip(path: Path, place: int = -1) -> None:
+    """Turns one bit."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "cut weights": lambda step: os.truncate(step / "weights.safetensors", 100),
+    "flipped weights": lambda step: flip(step / "weights.safetensors"),
+    "flipped optimizer": lambda step: flip(step / "optimizer.safetensors"),
+    "no optimizer": lambda step: (step / "optimizer.safetensors").unlink(),
+    "garbled state": lambda step: (step / "state.json").write_text("{garbage"),
+    "another type": lambda step: (step / "state.json").write_text("[1]"),
+    "deep": lambda step: (step / "state.json").write_text("[" * 100_000),
+    "wrong types": lambda step: (step / "state.json").write_text(
+        '{"progress": {"step": "4"}, "files": [], "sha256": 1}'
+    ),
+    "another step": lambda step: (step / "state.json").write_text(
+        (step / "state.json").read_text().replace('"step": 4', '"step": 5')
+    ),
+    "no state": lambda step: (step / "state.json").unlink(),
+    "nothing": lambda step: [file.unlink() for file in step.iterdir()],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(train: Train, tmp_path: Path, damage: str) -> None:
+    told: list[str] = []
+    train("--steps", "4")
+    (tmp_path / "run/log.jsonl").open("a").write('{"step": "x"}\n[]\n{garbage\n')
+    DAMAGE[damage](tmp_path / "run/checkpoints/step-00000004")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "_tell", told.append)
+        assert train("--steps", "5", "--keep", "1")["steps"] == 5
+    assert told and all("step-00000004 is damaged" in line and "going on from step-00000002" in line for line in told)
+    assert [line["step"] for line in log(tmp_path / "run")] == [1, 2, 3, 4, 5]
+    train("--steps", "5", "--checkpoint-every", "5", output="whole")
+    weights = "model/w.safetensors"
+    assert (tmp_path / "run" / weights).read_bytes() == (tmp_path / "whole" / weights).read_bytes()
+    assert [path.name for path in (tmp_path / "run/checkpoints").iterdir()] == ["step-00000005"]
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_refused(train: Train, tmp_path: Path) -> None:
+    train("--steps", "4")
+    for path in (tmp_path / "run/checkpoints").iterdir():
+        flip(path / "weights.safetensors")
+    before = contents(tmp_path / "run")
+    with pytest.raises(UsageError, match="00004 is damaged, weights.safetensors has another digest.*step-00000002"):
+        train("--steps", "5")
+    assert contents(tmp_path / "run") == before
+
+
+HOLDER = """
+import sys, time
+from vton_models.training.run_folder import Run
+with Run(sys.argv[1]).locked():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_one_process_trains_in_a_folder(train: Train, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", HOLDER, str(tmp_path / "run")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, env=here_first(), text=True) as process:
+        assert process.stdout and process.stdout.readline() == "held\n"
+        with pytest.raises(UsageError, match="another process is training there"):
+            train("--steps", "2")
+        process.kill()
+    assert (tmp_path / "run/_train.lock").exists(), "left by the killed one, which holds nothing"
+    assert train("--steps", "2")["steps"] == 2 and not (tmp_path / "run/_train.lock").exists()
+
+
+def test_a_refusal_leaves_no_folder_behind(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--keep 0"):
+        train("--keep", "0", output="deep/run")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_overwriting_deletes_nothing_that_a_run_did_not_write(train: Train, tmp_path: Path) -> None:
     train("--steps", "2")
     (tmp_path / "run/notes.txt").write_text("mine")
