@@ -1,51 +1,64 @@
-"""python -m annotators: what the annotators need, and how to get it."""
+"""What the annotators need, its licences, and whether it is here; download it ahead."""
 
-import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from annotators.common import fetching, registry, weights
 from schemas.cli import tables
+from schemas.cli.flags import UsageError, flag, parse, positional, run
+from schemas.cli.subcommands import chosen, overview
 
-_EXAMPLES = """examples:
+PROG = "python -m annotators"
+EXAMPLES = """\
   python -m annotators list
   python -m annotators list --weights /data/weights
   python -m annotators fetch segformer_b2_clothes pose_landmarker
   python -m annotators fetch blip_base --weights /data/weights
   HF_ENDPOINT=https://mirror.example python -m annotators fetch some-org/some-segformer
 
-A name of `fetch` is one of the list's second table, an annotator (all that its defaults need) or any hub id.
-"""
+A name of `fetch` is one of the second table of `list`, an annotator (all that its defaults need) or any hub id."""
+COMMANDS = {
+    "list": "Annotators, their weights, licences, whether they are here.",
+    "fetch": "Downloads weights.",
+}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 done, 1 a download failed, 2 wrong usage."""
-    flags = _parser().parse_args(arguments)
-    return _list(flags.weights) if flags.command == "list" else _fetch(flags.names, flags.weights)
+@dataclass(frozen=True)
+class ListFlags:
+    """Flags of `list`."""
+
+    weights: str = flag("", help="folder of weights; default $VTON_WEIGHTS", metavar="DIR")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m annotators",
-        description="What the annotators need, its licences, and whether it is here; download it ahead.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="list|fetch")
-    shown = commands.add_parser("list", help="annotators, their weights, licences, whether present")
-    fetched = commands.add_parser("fetch", help="download weights")
-    fetched.add_argument("names", nargs="+", metavar="NAME", help="weights, an annotator, or a hub id org/name")
-    for command in (shown, fetched):
-        command.add_argument("--weights", default="", metavar="DIR", help="folder of weights; default $VTON_WEIGHTS")
-    return parser
+@dataclass(frozen=True)
+class FetchFlags(ListFlags):
+    """Flags of `fetch`."""
+
+    names: tuple[str, ...] = positional(help="weights, an annotator, or a hub id org/name", metavar="NAME")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 done, 1 a download failed. Raises UsageError."""
+    if not arguments:
+        raise UsageError(f"a command is missing; there are {', '.join(COMMANDS)}")
+    command = chosen(arguments, tuple(COMMANDS))
+    if command is None:
+        print(overview(f"{PROG} COMMAND --help", __doc__ or "", COMMANDS, EXAMPLES))
+        return 0
+    prog, description = f"{PROG} {command}", COMMANDS[command]
+    if command == "list":
+        return _list(parse(arguments[1:], ListFlags, prog=prog, description=description, examples=EXAMPLES).weights)
+    flags = parse(arguments[1:], FetchFlags, prog=prog, description=description, examples=EXAMPLES)
+    return _fetch(flags.names, flags.weights)
 
 
 def _list(folder: str) -> int:
     annotators = [("annotator", "writes", "weights", "")]
     for name in registry.names():
-        made = registry.config(name, weights_dir=folder)
-        needed = registry.needs_weights(made)
-        columns = ", ".join(field.name for field in registry.written(name, made))
+        config = registry.config(name, weights_dir=folder)
+        needed = registry.needs_weights(config)
+        columns = ", ".join(field.name for field in registry.written(name, config))
         annotators.append((name, columns, ", ".join(needed) or "-", _state(needed, folder)))
     print(tables.aligned(annotators))
     print()
@@ -62,15 +75,15 @@ def _state(names: Sequence[str], folder: str) -> str:
 
 
 def _fetch(names: Sequence[str], folder: str) -> int:
+    """Downloads each once. Raises UsageError for a name that means no weights, before any download."""
+    entries = list(dict.fromkeys(entry for name in names for entry in _entries(name)))
     try:
-        wanted = [entry for name in names for entry in _entries(name)]
-        for name in wanted:
+        for name in entries:
             weights.find(name)
     except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
+        raise UsageError(str(error)) from None
     failed = False
-    for name in dict.fromkeys(wanted):
+    for name in entries:
         try:
             print(fetching.fetch(name, folder))
         except weights.FetchError as error:
@@ -90,4 +103,4 @@ def _entries(name: str) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, PROG)

@@ -213,9 +213,9 @@ class Mark:
 
 def help_times(_: int, rounds: int) -> None:
     """Every command's --help in under a second."""
-    from pipelines.__main__ import commands
+    from schemas.cli.modules import commands_of
 
-    for name in ["pipelines", *(f"pipelines.{command}" for command in commands()), "annotators"]:
+    for name in ["pipelines", *(f"pipelines.{command}" for command in commands_of("pipelines")), "annotators"]:
         times = []
         for _round in range(rounds):
             began = time.perf_counter()

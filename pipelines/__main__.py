@@ -1,39 +1,26 @@
-"""Lists the commands: `python -m pipelines`."""
+"""Pipelines that turn photos of people and garments into training shards, a command each."""
 
-import ast
-import importlib.util
-import pkgutil
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-import pipelines
 from schemas.cli import flags
+from schemas.cli.modules import commands_of
+from schemas.cli.subcommands import overview
 
+PROG = "python -m pipelines"
 EXAMPLES = "  python -m pipelines\n  python -m pipelines.build_vitonhd --help"
 
 
-def commands() -> dict[str, str]:
-    """Command module → first line of its docstring, read without importing it."""
-    found = {}
-    for item in pkgutil.iter_modules(pipelines.__path__):
-        spec = None if item.ispkg else importlib.util.find_spec(f"pipelines.{item.name}")
-        source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
-        if item.name != "__main__" and '__name__ == "__main__"' in source:
-            found[item.name] = (ast.get_docstring(ast.parse(source)) or "").split("\n")[0]
-    return found
-
-
 def main(arguments: Sequence[str]) -> int:
-    parser = flags.parser("python -m pipelines", __doc__, EXAMPLES)
-    parser.parse_args(arguments)
-    listed = commands()
-    width = max(map(len, listed))
-    print("python -m pipelines.COMMAND --help\n")
-    for name, summary in listed.items():
-        print(f"  {name:<{width}}  {summary}")
+    """The exit code. Raises UsageError for any word but `--help`."""
+    commands = commands_of("pipelines")
+    for word in arguments:
+        if word in commands:
+            raise flags.UsageError(f"{word} is a command of its own: {PROG}.{word}")
+        if word not in ("-h", "--help"):
+            raise flags.UsageError(f"unknown command {word!r}; there are {', '.join(commands)}")
+    print(overview(f"{PROG}.COMMAND --help", __doc__ or "", commands, EXAMPLES))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(flags.run(main, "python -m pipelines"))
+    flags.run(main, PROG)

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from pipelines import exports
@@ -18,12 +18,12 @@ from pipelines.building.rewrite import Finished
 from pipelines.exports import File, Item, Layout, _tar
 from pipelines.exports._writing import BESIDE, Shared, Writer, Written
 from schemas import codecs, shards
-from schemas.cli import flags, options
-from schemas.cli.flags import UsageError
-from schemas.folders import Folder, open_folder
+from schemas.cli import options
+from schemas.cli.flags import Dataclass, Parsed, Section, UsageError, flag, parse_sections, positional, run
+from schemas.folders import Folder, opened
 from schemas.json_text import pretty
 
-COMMAND = "export"
+PROG = "python -m pipelines.export"
 EXAMPLES = """\
   python -m pipelines.export shards --layout vitonhd --output vitonhd
   python -m pipelines.export shards --layout vitonhd --require agnostic_mask,densepose_image --output idm_vton
@@ -34,6 +34,20 @@ SHOWN = 20
 SMALL = ("record_id", "split", "category", "person_id", "garment_id", "paired")
 # Columns that say what is in the files themselves, or where they came from.
 ABOUT = {"record_id", "dataset", "split", "paired", "height", "width", "geometry", "provenance"}
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Flags of this command, whatever the layout."""
+
+    shards: str = positional(help="folder of a finished build", metavar="SHARDS")
+    layout: str = flag(help="which files to write", choices=exports.names)
+    output: str = flag(help="folder for them", metavar="DIR")
+    require: tuple[str, ...] = flag(
+        (),
+        help="leave out records without these, such as agnostic_mask,densepose_image, which a reader would miss",
+        metavar="COLUMN,…",
+    )
 
 
 @dataclass(frozen=True)
@@ -241,34 +255,35 @@ class _Run:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = flags.parser(f"python -m pipelines.{COMMAND}", __doc__, EXAMPLES)
-    parser.add_argument("shards", metavar="SHARDS", help="folder of a finished build")
-    parser.add_argument("--layout", required=True, choices=exports.names(), help="which files to write")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for them")
-    help_text = "leave out records without these, such as agnostic_mask,densepose_image, which a reader would miss"
-    parser.add_argument("--require", type=flags.comma_list, default=(), metavar="COLUMN,…", help=help_text)
-    for name in exports.names():
-        flags.add_flags(parser, exports.load(name).Config, prefix=f"{name}_")
-    given = parser.parse_args(arguments)
-    config = _config(given)
-    finished = rewrite.open_finished(given.shards, SMALL)
-    output = open_folder(given.output)
+    """The exit code: 0 done, 1 a file is missing. Raises UsageError before anything is written."""
+    own, layouts = Section(Flags), _layouts()
+    sections: list[Section[Any]] = [own, *layouts.values()]
+    parsed = parse_sections(arguments, sections, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
+    flags = parsed.of(own)
+    config = _config(flags.layout, layouts, parsed)
+    output = opened(flags.output)
+    finished = rewrite.open_finished(flags.shards, SMALL)
     try:
-        report = export(finished, given.layout, config, output, given.require)
+        report = export(finished, flags.layout, config, output, flags.require)
     except OSError as error:
-        print(f"python -m pipelines.{COMMAND}: {output}: {error.strerror or error}", file=sys.stderr)
+        print(f"{PROG}: {output}: {error.strerror or error}", file=sys.stderr)
         return 1
     return _tell(report, output)
 
 
-def _config(given: Any) -> Any:
-    """Raises UsageError for an option of another layout."""
-    for name in exports.names():
-        for field in fields(exports.load(name).Config):
-            if name != given.layout and getattr(given, f"{name}_{field.name}") != field.default:
-                raise UsageError(f"--{name}-{field.name} is an option of --layout {name}, not of {given.layout}")
-    config = exports.load(given.layout).Config
-    return config(**{field.name: getattr(given, f"{given.layout}_{field.name}") for field in fields(config)})
+def _layouts() -> dict[str, Section[Dataclass]]:
+    """Layout → its own options, which begin with its name."""
+    return {name: Section(exports.load(name).Config, prefix=f"{name}_") for name in exports.names()}
+
+
+def _config(layout: str, layouts: dict[str, Section[Dataclass]], parsed: Parsed) -> Dataclass:
+    """The options of the layout. Raises UsageError for an option of another one."""
+    for name, section in layouts.items():
+        named = parsed.named(section)
+        if named and name != layout:
+            option = next(section.flag_of(item) for item in section.fields if item.name in named)
+            raise UsageError(f"{option} is an option of --layout {name}, not of {layout}")
+    return parsed.of(layouts[layout])
 
 
 def _tell(report: Report, output: Folder) -> int:
@@ -285,4 +300,4 @@ def _tell(report: Report, output: Folder) -> int:
 
 
 if __name__ == "__main__":
-    flags.run(main, f"python -m pipelines.{COMMAND}")
+    run(main, PROG)

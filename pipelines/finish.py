@@ -3,31 +3,35 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipelines.building.finishing import Incomplete, finish
-from schemas.cli import flags
-from schemas.folders import open_folder
+from schemas.cli.flags import one_line, parse, positional, run
+from schemas.folders import opened
 
+PROG = "python -m pipelines.finish"
 EXAMPLES = "  python -m pipelines.finish output/build_vitonhd"
 
 
+@dataclass(frozen=True)
+class Flags:
+    """Flags of this command."""
+
+    output: str = positional(help="folder of a build", metavar="OUT")
+
+
 def main(arguments: Sequence[str]) -> int:
-    parser = flags.parser("python -m pipelines.finish", __doc__, EXAMPLES)
-    parser.add_argument("output", metavar="OUT", help="folder of a build")
-    given = parser.parse_args(arguments)
-    output = open_folder(given.output)
+    """The exit code: 0 done, 1 shards are missing. Raises UsageError."""
+    output = opened(parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES).output)
     try:
         summary = finish(output)
     except (Incomplete, OSError) as error:
-        print(f"python -m pipelines.finish: {flags.one_line(error)}", file=sys.stderr)
+        print(f"{PROG}: {one_line(error)}", file=sys.stderr)
         return 1
-    print(
-        json.dumps(
-            {"output": str(output), "records": summary.records, "rejects": summary.rejects, "shards": summary.shards}
-        )
-    )
+    counts = {"records": summary.records, "rejects": summary.rejects, "shards": summary.shards}
+    print(json.dumps({"output": str(output), **counts}))
     return 0
 
 
 if __name__ == "__main__":
-    flags.run(main, "python -m pipelines.finish")
+    run(main, PROG)

@@ -14,18 +14,28 @@ import pyarrow as pa
 from PIL import Image
 
 from schemas import codecs, fields, kinds, labels, shards
-from schemas.cli import flags
+from schemas.cli.flags import UsageError, flag, parse, positional, run
 from schemas.finished import manifest as manifests
 from schemas.finished import tables
 from schemas.finished.shard_list import shard_names
-from schemas.folders import Folder, open_folder
+from schemas.folders import Folder, opened
 
+PROG = "python -m pipelines.report"
 EXAMPLES = """\
   python -m pipelines.report output/build_vitonhd
   python -m pipelines.report shards --records 60 --output report.html"""
 THUMBNAIL = (150, 200)
 ROWS_SHOWN = 200
 TEMPLATE = "report.html.j2"
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Flags of this command."""
+
+    shards: str = positional(help="folder of a finished build", metavar="SHARDS")
+    output: str | None = flag(None, help="the page (default SHARDS.html)", metavar="FILE")
+    records: int = flag(24, help="records on the contact sheet", metavar="N")
 
 
 @dataclass(frozen=True)
@@ -161,23 +171,18 @@ def _words(value: object) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = flags.parser("python -m pipelines.report", __doc__, EXAMPLES)
-    parser.add_argument("shards", metavar="SHARDS", help="folder of a finished build")
-    parser.add_argument("--output", metavar="FILE", help="the page (default SHARDS.html)")
-    parser.add_argument(
-        "--records", type=int, default=24, metavar="N", help="records on the contact sheet (default 24)"
-    )
-    given = parser.parse_args(arguments)
-    if given.records < 1:
-        raise flags.UsageError(f"--records {given.records}; allowed is 1 or more")
-    folder = open_folder(given.shards)
-    page = render(folder, given.records)
-    target = given.output or f"{str(folder).rstrip('/')}.html"
+    """The exit code. Raises UsageError."""
+    flags = parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
+    if flags.records < 1:
+        raise UsageError(f"--records {flags.records}; allowed is 1 or more")
+    folder = opened(flags.shards)
+    page = render(folder, flags.records)
+    target = flags.output or f"{str(folder).rstrip('/')}.html"
     parent, _, name = target.rpartition("/")
-    open_folder(parent or ("/" if target.startswith("/") else ".")).write(name, page.encode())
+    opened(parent or ("/" if target.startswith("/") else ".")).write(name, page.encode())
     print(target)
     return 0
 
 
 if __name__ == "__main__":
-    flags.run(main, "python -m pipelines.report")
+    run(main, PROG)

@@ -13,14 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import fields, kinds, shards
-from schemas.cli import flags
 from schemas.cli import tables as markup
+from schemas.cli.flags import UsageError, flag, one_line, parse, positional, run
 from schemas.cli.tables import Cell, Share, Table
 from schemas.finished.shard_list import shard_names
 from schemas.folders import Folder, open_folder
 from schemas.kinds import Kind
 from schemas.labels import Category
 
+PROG = "python -m pipelines.stats"
 EXAMPLES = """\
   python -m pipelines.stats output/build_vitonhd
   python -m pipelines.stats vitonhd dresscode --format latex --output datasets.tex"""
@@ -226,27 +227,31 @@ MEASURES = (
 )
 
 
+@dataclass(frozen=True)
+class Flags:
+    """Flags of this command."""
+
+    shards: tuple[str, ...] = positional(help="folders of finished builds", metavar="SHARDS")
+    format: str = flag("markdown", help="of the tables", choices=tuple(markup.RENDERERS))
+    output: str | None = flag(None, help="where to write them (default: to the screen)", metavar="FILE")
+
+
 def main(arguments: Sequence[str]) -> int:
-    parser = flags.parser("python -m pipelines.stats", __doc__, EXAMPLES)
-    parser.add_argument("shards", metavar="SHARDS", nargs="+", help="folders of finished builds")
-    parser.add_argument(
-        "--format", choices=list(markup.RENDERERS), default="markdown", help="of the tables (default markdown)"
-    )
-    parser.add_argument("--output", metavar="FILE", help="where to write them (default: to the screen)")
-    given = parser.parse_args(arguments)
-    folders = _open(given.shards)
-    target = _target(given.output) if given.output else None
+    """The exit code: 0 done, 1 a shard can't be read. Raises UsageError."""
+    flags = parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
+    folders = _open(flags.shards)
+    target = _target(flags.output) if flags.output else None
     try:
         data = read(folders)
     except (OSError, pa.ArrowException) as error:
-        print(f"python -m pipelines.stats: {flags.one_line(error)}", file=sys.stderr)
+        print(f"{PROG}: {one_line(error)}", file=sys.stderr)
         return 1
     repeated = data.num_rows - pc.count_distinct(data["record_id"], mode="all").as_py()
     if repeated:
         stand = "record stands" if repeated == 1 else "records stand"
         print(f"{repeated} {stand} in more than one place; every time counts", file=sys.stderr)
-    found = tables(data, wide=given.format == "csv")
-    text = "\n".join(markup.RENDERERS[given.format](table) for table in found)
+    found = tables(data, wide=flags.format == "csv")
+    text = "\n".join(markup.RENDERERS[flags.format](table) for table in found)
     if target:
         target[0].write(target[1], text.encode())
     else:
@@ -260,9 +265,9 @@ def _open(locations: Sequence[str]) -> list[Folder]:
         try:
             folder = open_folder(location)
         except (ValueError, ImportError) as error:
-            raise flags.UsageError(f"{location!r}: {error}") from None
+            raise UsageError(f"{location!r}: {error}") from None
         if str(folder) in folders:
-            raise flags.UsageError(f"{location!r} is given twice; its records would count twice")
+            raise UsageError(f"{location!r} is given twice; its records would count twice")
         shard_names(folder)
         folders[str(folder)] = folder
     return list(folders.values())
@@ -273,9 +278,9 @@ def _target(location: str) -> tuple[Folder, str]:
     parent, _, name = location.rpartition("/")
     folder = open_folder(parent or ("/" if location.startswith("/") else "."))
     if not name or not folder.is_folder():
-        raise flags.UsageError(f"--output {location!r}; allowed is a file in a folder that is there")
+        raise UsageError(f"--output {location!r}; allowed is a file in a folder that is there")
     return folder, name
 
 
 if __name__ == "__main__":
-    flags.run(main, "python -m pipelines.stats")
+    run(main, PROG)

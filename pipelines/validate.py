@@ -15,17 +15,28 @@ import pyarrow as pa
 
 from pipelines.judging import expected
 from schemas import fields, kinds, record, shards
-from schemas.cli import flags
+from schemas.cli.flags import flag, one_line, parse, positional, run
 from schemas.finished import manifest as manifests
 from schemas.finished import tables
 from schemas.finished.shard_list import shard_names
-from schemas.folders import Folder, open_folder
+from schemas.folders import Folder, opened
 
+PROG = "python -m pipelines.validate"
 EXAMPLES = """\
   python -m pipelines.validate output/build_vitonhd
   python -m pipelines.validate shards --expect vitonhd"""
 SHOWN = 50
 SEVERITIES = ("error", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Flags of this command."""
+
+    shards: str = positional(help="folder of a finished build", metavar="SHARDS")
+    expect: str | None = flag(
+        None, help="compare with this dataset's published counts", choices=tuple(expected.PUBLISHED)
+    )
 
 
 @dataclass
@@ -85,7 +96,7 @@ def _check_shard(folder: Folder, name: str, listed: dict[str, Any] | None) -> Ch
             for row in reader.rows():
                 _check_row(row, reader.schema, name, checked)
     except (OSError, pa.ArrowException, KeyError, TypeError) as error:
-        checked.problems.append(f"unreadable ({type(error).__name__}: {flags.one_line(error)[:120]})")
+        checked.problems.append(f"unreadable ({type(error).__name__}: {one_line(error)[:120]})")
     if listed is not None and checked.ids and len(checked.ids) != listed.get("rows"):
         checked.problems.append(f"{len(checked.ids)} rows, manifest.json says {listed.get('rows')}")
     return checked
@@ -140,22 +151,17 @@ def summary(found: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = flags.parser("python -m pipelines.validate", __doc__, EXAMPLES)
-    parser.add_argument("shards", metavar="SHARDS", help="folder of a finished build")
-    names = list(expected.PUBLISHED)
-    parser.add_argument(
-        "--expect", choices=names, metavar="|".join(names), help="compare with this dataset's published counts"
-    )
-    given = parser.parse_args(arguments)
-    folder = open_folder(given.shards)
+    """The exit code: 0 valid, 1 not. Raises UsageError for a folder without shards."""
+    flags = parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
+    folder = opened(flags.shards)
     verdict = validate(folder)
     _print(verdict.problems)
-    missing = _compare(given.expect, folder, verdict) if given.expect else []
+    missing = _compare(flags.expect, folder, verdict) if flags.expect else []
     findings = tables.read(folder, tables.FINDINGS_FILE, ("record_id", "kind", "severity"))
     for line in ["findings.parquet is missing or damaged"] if findings is None else summary(findings.to_pylist()):
         print(line)
     parts = [f"{len(verdict.problems)} problems"] if verdict.problems else []
-    parts += [f"incomplete, see {given.expect} above"] if missing else []
+    parts += [f"incomplete, see {flags.expect} above"] if missing else []
     target = sys.stderr if parts else sys.stdout
     print(f"{verdict.records} records in {verdict.shards} shards: {', '.join(parts) or 'valid'}", file=target)
     return 1 if parts else 0
@@ -179,4 +185,4 @@ def _compare(name: str, folder: Folder, verdict: Verdict) -> list[str]:
 
 
 if __name__ == "__main__":
-    flags.run(main, "python -m pipelines.validate")
+    run(main, PROG)

@@ -4,10 +4,10 @@ What a system's package must have is told in types by `vton_models.system`.
 """
 
 import importlib
-import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from schemas.cli.modules import packages_of
 from vton_models.system import System
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def __getattr__(name: str) -> Any:
 @cache
 def names() -> tuple[str, ...]:
     """The sub-packages that have a `Config`; importing one costs no torch."""
-    packages = (item.name for item in pkgutil.iter_modules(__path__) if item.ispkg)
-    return tuple(name for name in sorted(packages) if hasattr(importlib.import_module(f"{__name__}.{name}"), "Config"))
+    packages = packages_of(__name__)
+    return tuple(name for name in packages if hasattr(importlib.import_module(f"{__name__}.{name}"), "Config"))
 
 
 def load(name: str) -> System:

@@ -1,44 +1,29 @@
 """Trains and samples try-on systems from shards."""
 
-import ast
 import importlib
 import os
-import pkgutil
 from collections.abc import Sequence
-from pathlib import Path
 
 from schemas.cli import flags
 from schemas.cli.flags import UsageError
-from vton_models import commands
+from schemas.cli.modules import commands_of, modules_of
+from schemas.cli.subcommands import chosen, overview
 
 PROG = "python -m vton_models"
+ROOM = "vton_models.commands"
 EXAMPLES = """\
   python -m vton_models list
   python -m vton_models train catvton --help
   python -m vton_models train catvton --shards output/build_vitonhd --tiny"""
 
 
-def summaries() -> dict[str, str]:
-    """Subcommand → first line of its module's docstring, read without importing it."""
-    found = {}
-    for item in pkgutil.iter_modules(commands.__path__):
-        source = (Path(commands.__path__[0]) / f"{item.name}.py").read_text(encoding="utf-8")
-        found[item.name] = (ast.get_docstring(ast.parse(source)) or "").split("\n")[0]
-    return found
-
-
 def main(arguments: Sequence[str]) -> int:
     """The exit code. Raises UsageError for an unknown command."""
-    known = summaries()
-    if not arguments or arguments[0] in ("-h", "--help"):
-        width = max(map(len, known))
-        print(f"{PROG} COMMAND --help\n\n{__doc__}\n")
-        print("\n".join(f"  {name:<{width}}  {summary}" for name, summary in known.items()))
-        print(f"\nexamples:\n{EXAMPLES}")
+    name = chosen(arguments, modules_of(ROOM))
+    if name is None:
+        print(overview(f"{PROG} COMMAND --help", __doc__ or "", commands_of(ROOM), EXAMPLES))
         return 0
-    if arguments[0] not in known:
-        raise UsageError(f"unknown command {arguments[0]!r}; there are {', '.join(known)}")
-    code: int = importlib.import_module(f"vton_models.commands.{arguments[0]}").main(arguments[1:])
+    code: int = importlib.import_module(f"{ROOM}.{name}").main(arguments[1:])
     return code
 
 

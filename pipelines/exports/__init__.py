@@ -5,7 +5,6 @@ A layout module has `Config` (a frozen dataclass; its fields are the flags `--<l
 """
 
 import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import pyarrow as pa
 
 from schemas import kinds
 from schemas.cli.flags import UsageError
+from schemas.cli.modules import modules_of
 from schemas.kinds import Kind
 
 
@@ -93,7 +93,7 @@ class Layout(ABC):
 
 def names() -> tuple[str, ...]:
     """Layouts, not imported; helpers begin with an underscore."""
-    return tuple(sorted(item.name for item in pkgutil.iter_modules(__path__) if not item.name.startswith("_")))
+    return modules_of(__name__)
 
 
 def load(name: str) -> ModuleType:

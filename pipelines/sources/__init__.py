@@ -8,13 +8,13 @@ record of its gets from there.
 """
 
 import importlib
-import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 from typing import Any
 
+from schemas.cli.modules import modules_of, packages_of
 from schemas.folders import Entry
 from schemas.messages import printable
 
@@ -84,8 +84,4 @@ def gives(name: str) -> frozenset[str]:
 @cache
 def _rooms() -> dict[str, str]:
     """Source → the sub-package that it lies in."""
-    found: dict[str, str] = {}
-    for room in pkgutil.iter_modules(__path__):
-        inside = pkgutil.iter_modules([f"{__path__[0]}/{room.name}"]) if room.ispkg else ()
-        found |= {item.name: room.name for item in inside if not item.ispkg and not item.name.startswith("_")}
-    return found
+    return {name: room for room in packages_of(__name__) for name in modules_of(f"{__name__}.{room}")}

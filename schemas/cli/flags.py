@@ -150,26 +150,6 @@ def parse_sections(
     return Parsed(vars(values), tuple(unknown))
 
 
-def parser(prog: str, description: str, examples: str, *configs: Any) -> Parser:
-    """A parser with a flag for each field of the config classes; `add_flags` adds more."""
-    parser = Parser(prog=prog, description=description, epilog=f"examples:\n{examples}")
-    for config in configs:
-        add_flags(parser, config)
-    return parser
-
-
-def add_flags(
-    target: argparse.ArgumentParser, config: Any, prefix: str = "", only: Callable[[Field[Any]], bool] = bool
-) -> None:
-    """Adds a flag per dataclass field for which `only` holds, with the field's default."""
-    section = Section(config, prefix, only=only)
-    before = len(target._actions)
-    _add(target, section)
-    for item, action in zip(section.fields, target._actions[before:], strict=True):
-        default = None if item.default is MISSING else item.default
-        action.default = list(default or ()) if item.metadata.get("repeated") else default
-
-
 def run(main: Callable[[Sequence[str]], int], prog: str) -> NoReturn:
     """Runs a command's main on sys.argv; wrong usage ends as one line on stderr and exit code 2."""
     try:

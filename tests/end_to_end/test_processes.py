@@ -10,11 +10,10 @@ import pytest
 from support import commands
 from support.helpers import Result
 
-from pipelines.__main__ import commands as pipeline_commands
-from schemas.cli.modules import modules_of
+from schemas.cli.modules import commands_of, modules_of
 
 Command = Callable[..., Result]
-COMMANDS = [("annotators",), ("pipelines",), *((f"pipelines.{name}",) for name in pipeline_commands())]
+COMMANDS = [("annotators",), ("pipelines",), *((f"pipelines.{name}",) for name in commands_of("pipelines"))]
 COMMANDS += [("vton_models",), *(("vton_models", name) for name in modules_of("vton_models.commands"))]
 
 
@@ -31,7 +30,7 @@ def test_help_is_quick(words: tuple[str, ...], process: Command) -> None:
     assert seconds_of_children() - before < 1, "seconds of the processor, so that a busy machine doesn't count"
 
 
-@pytest.mark.parametrize("words", COMMANDS[1:], ids=" ".join)
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_wrong_usage_is_one_line_and_exit_code_2(words: tuple[str, ...], process: Command) -> None:
     result = process(*words, "hats")
     assert result.code == 2 and not result.stdout, result.stderr

@@ -12,6 +12,7 @@ from support.shard_rows import row, write
 
 from pipelines import stats
 from schemas import codecs, kinds, shards
+from schemas.cli.flags import UsageError
 from schemas.cli.tables import Table
 from schemas.folders import LocalFolder, open_folder
 
@@ -169,7 +170,7 @@ def test_wrong_usage_and_damage(folder: Path, tmp_path: Path, capsys: pytest.Cap
         ([], "SHARDS"),
     ]
     for arguments, named in cases:
-        with pytest.raises(stats.flags.UsageError, match=named):
+        with pytest.raises(UsageError, match=named):
             stats.main(arguments)
     next(folder.glob("test-*")).write_bytes(b"no shard")
     assert stats.main([str(folder)]) == 1

@@ -1,8 +1,7 @@
 """Which model, in which configuration: a preset, `--tiny`, and the model's own options as flags."""
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import vton_models
@@ -64,20 +63,6 @@ def named(arguments: Sequence[str]) -> System:
     return vton_models.load(word)
 
 
-def add_options(parser: argparse.ArgumentParser, config: Any) -> None:
-    """A flag for every option of a model's Config that isn't the command's own; absent ones leave no trace."""
-    taken = {action.dest for action in parser._actions}
-    before = len(parser._actions)
-    flags.add_flags(parser, config, only=lambda item: not item.metadata.get("runtime") and item.name not in taken)
-    for action in parser._actions[before:]:
-        action.default = argparse.SUPPRESS
-
-
-def given_options(values: argparse.Namespace, config: Any) -> dict[str, Any]:
-    """Options of the Config that the command line names."""
-    return {item.name: getattr(values, item.name) for item in fields(config) if hasattr(values, item.name)}
-
-
 def preset(module: System, name: str) -> Preset | None:
     """Raises UsageError for an unknown name."""
     if name and name not in module.PRESETS:
@@ -116,9 +101,3 @@ def presets_table(module: System) -> list[tuple[str, ...]]:
         size, rate = f"{item.height}x{item.width}", f"{item.learning_rate:g} {item.lr_schedule or Settings.lr_schedule}"
         rows.append((name, item.data, size, str(item.steps), str(item.global_batch_size), rate, options, item.source))
     return rows
-
-
-def markdown(rows: Sequence[tuple[str, ...]]) -> str:
-    head, *body = rows
-    lines = [head, ("---",) * len(head), *body]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in lines)

@@ -27,8 +27,11 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code. Raises UsageError."""
     own = flags.parse(arguments, Flags, prog="python -m vton_models list", description=__doc__ or "", examples=EXAMPLES)
     systems = {name: vton_models.load(name) for name in vton_models.names()}
-    rows = list(_recipes(systems) if own.presets else _systems(systems))
-    print(model_flags.markdown(rows) if own.table else tables.aligned(rows))
+    head, *rows = _recipes(systems) if own.presets else _systems(systems)
+    if own.table:
+        print(tables.markdown(tables.Table("", head, tuple(rows))), end="")
+    else:
+        print(tables.aligned([head, *rows]))
     return 0
 
 

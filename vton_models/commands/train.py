@@ -6,14 +6,13 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import vton_models
 from schemas import package
-from schemas.cli import flags, tables
-from schemas.cli.flags import UsageError
+from schemas.cli import tables
+from schemas.cli.flags import UsageError, one_line
 from vton_models.command_line import model_flags
 from vton_models.system import Config, Model, Preset, Purpose, System
 from vton_models.training import settings
@@ -50,16 +49,12 @@ class Request:
     config: Config
     preset: Preset | None
     flags: Flags
-    shards: tuple[str, ...]
     output: str
     processes: int
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 done, 1 training can't go on. Raises UsageError before any work."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        parser().print_help()
-        return 0
     request = parse(arguments)
     from vton_models.training.loop import TrainingError
 
@@ -67,43 +62,29 @@ def main(arguments: Sequence[str]) -> int:
         return run(request)
     except TrainingError as error:
         if _is_first():
-            print(f"{PROG}: {flags.one_line(error)}", file=sys.stderr)
+            print(f"{PROG}: {one_line(error)}", file=sys.stderr)
         return 1
-
-
-def parser(module: System | None = None, name: str = "MODEL") -> flags.Parser:
-    """With a model also its own options, and its presets below the examples."""
-    about = f"models: {', '.join(vton_models.names())}"
-    if module is not None:
-        about = f"{module.__doc__}\n\npresets:\n{tables.aligned(model_flags.presets_table(module))}"
-    made = flags.parser(f"{PROG} {name}", f"{__doc__}\n\n{about}", EXAMPLES, Flags)
-    made.add_argument(
-        "--shards",
-        nargs="+",
-        action="extend",
-        required=module is not None,
-        metavar="DIR[:WEIGHT]",
-        help="folders of finished builds; with weights, an epoch is divided by them",
-    )
-    if module is not None:
-        model_flags.add_options(made, module.Config)
-    return made
 
 
 def parse(arguments: Sequence[str]) -> Request:
     """Raises UsageError for everything that can be known without reading shards or weights."""
-    module, name = model_flags.named(arguments), arguments[0]
-    values = parser(module, name).parse_args(list(arguments[1:]))
-    given = Flags(**{item.name: getattr(values, item.name) for item in fields(Flags)})
-    chosen = model_flags.preset(module, given.preset)
-    options = model_flags.given_options(values, module.Config)
-    config = model_flags.configure(module, chosen, given.tiny, options, _begun_from(given, name, module))
-    check_tools(given, chosen)
-    output = given.output or f"output/train/{name}"
+    line = model_flags.parse(
+        arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES, about=_with_presets
+    )
+    name, module, flags = line.name, line.module, line.flags
+    chosen = model_flags.preset(module, flags.preset)
+    begun_from = _begun_from(flags, name, module)
+    config = model_flags.configure(module, chosen, flags.tiny, line.options, begun_from)
+    check_tools(flags, chosen)
+    output = flags.output or f"output/train/{name}"
     if "://" in output:
         raise UsageError(f"--output {output}; allowed is a local folder")
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    return Request(name, module, config, chosen, given, tuple(values.shards), output, processes)
+    return Request(name, module, config, chosen, flags, output, processes)
+
+
+def _with_presets(module: System) -> str:
+    return f"{module.__doc__}\n\npresets:\n{tables.aligned(model_flags.presets_table(module))}"
 
 
 def _begun_from(given: Flags, name: str, module: System) -> Any:
@@ -145,7 +126,7 @@ def _run(request: Request, folder: Run) -> int:
     settings.check(wanted, cadence)
     check_device(given.device, wanted.mixed_precision)
     begin = loading.parse(given.init, given.tiny, request.config.networks)
-    found = records.find(request.shards, given.split, given.where)
+    found = records.find(given.shards, given.split, given.where)
     description = describe(request, wanted, begin, found)
     if held is not None:
         folder.check_same(held, description)
@@ -238,7 +219,7 @@ def describe(request: Request, wanted: Settings, begin: "Start", found: "Records
         "preset": given.preset,
         "tiny": given.tiny,
         "start": begin.described(),
-        "data": lineage.data(request.shards),
+        "data": lineage.data(request.flags.shards),
         "records": {
             "split": found.split,
             "where": list(given.where),
@@ -283,7 +264,7 @@ def make_dataset(
     from vton_models.reading.view import Viewed
 
     return ShardDataset(
-        list(request.shards),
+        list(request.flags.shards),
         chosen.view.columns,
         request.flags.split,
         list(chosen.filters),

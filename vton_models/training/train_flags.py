@@ -22,6 +22,11 @@ def _default(name: str) -> str:
 class Flags:
     """Flags of this command; None: the preset's value, or a default."""
 
+    shards: tuple[str, ...] = flag(
+        help="folders of finished builds; with weights, an epoch is divided by them",
+        metavar="DIR[:WEIGHT]",
+        words=True,
+    )
     output: str | None = flag(None, help="folder of the run (default output/train/MODEL)", metavar="RUN")
     preset: str = flag("", help="a published recipe; every flag overrides its value", metavar="NAME")
     tiny: bool = flag(False, help="random networks of a few hundred kB on small pictures, to try the command")

@@ -12,9 +12,7 @@ does) and brought to the photo's size.
 """
 
 import importlib
-import pkgutil
 
-from annotators.functional.agnostic import recipes
 from annotators.functional.agnostic.painting import (
     GARMENT,
     GREY,
@@ -33,10 +31,10 @@ from annotators.functional.agnostic.recipes.ladi import ladi_mask
 from annotators.functional.agnostic.recipes.leffa import leffa_mask
 from annotators.functional.agnostic.recipes.ootdiffusion import ootdiffusion_mask
 from annotators.functional.agnostic.recipes.vitonhd import vitonhd, vitonhd_mask, vitonhd_parse
+from schemas.cli.modules import modules_of
 
 RECIPES: dict[str, Recipe] = {
-    item.name: importlib.import_module(f"{recipes.__name__}.{item.name}").RECIPE
-    for item in sorted(pkgutil.iter_modules(recipes.__path__), key=lambda item: item.name)
+    name: importlib.import_module(f"{__name__}.recipes.{name}").RECIPE for name in modules_of(f"{__name__}.recipes")
 }
 
 __all__ = [
