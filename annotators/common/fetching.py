@@ -6,25 +6,23 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from annotators.common import hub
+from annotators.common import downloading, hub
 from annotators.common.weights import (
     FetchError,
     Folder,
+    MissingWeights,
     Source,
     Weights,
     candidates,
+    digest,
     file_digest,
     find,
+    keep_digest,
     search_path,
     single_files_home,
     usable,
 )
-
-_ATTEMPTS = 5  # a dropped connection is resumed this often
-_CHUNK = 1 << 20
-_SECONDS = 60  # without a byte
 
 
 def fetch(name: str, target_dir: Folder = "", say: Callable[[str], None] | None = None) -> Path:
@@ -43,6 +41,7 @@ def download(entry: Weights, home: Path | None, say: Callable[[str], None]) -> P
     for place in [home] if home else search_path():
         for candidate in candidates(entry, place):
             if usable(entry, candidate):
+                _check_present(entry, candidate)
                 say(f"{entry.name}: already there, {candidate}")
                 return candidate
     if hub.offline():
@@ -54,12 +53,26 @@ def download(entry: Weights, home: Path | None, say: Callable[[str], None]) -> P
     failures = []
     for source in entry.sources:
         try:
-            return _from_url(entry, source.url, home) if source.url else _from_hub(entry, source, home)
+            return _from_url(entry, source, home) if source.url else _from_hub(entry, source, home)
         except FetchError as error:
             failures.append(str(error))
             if source is not entry.sources[-1]:
                 say(f"{error}; trying {entry.sources[len(failures)]}")
     raise FetchError("; ".join(failures))
+
+
+def _check_present(entry: Weights, path: Path) -> None:
+    """Raises FetchError for a file that isn't what was downloaded, or not what its publisher's has."""
+    if not path.is_file():
+        return
+    try:
+        present = digest(path)
+    except MissingWeights as error:
+        raise FetchError(str(error)) from None
+    if entry.sha256 and path.name == str(entry.sources[0]).rsplit("/", 1)[-1] and present != entry.sha256:
+        raise FetchError(
+            f"{path} is there, but its sha256 is {present}, not {entry.sha256}; remove it to download it again"
+        )
 
 
 def _from_hub(entry: Weights, source: Source, home: Path | None) -> Path:
@@ -89,15 +102,15 @@ def _hub_files(source: Source, partial: Path | None) -> tuple[dict[str, Path], d
     endpoint = hub.endpoint()
     info = HfApi(endpoint=endpoint).model_info(source.repo, files_metadata=True)
     stated = {item.rfilename: item.lfs.sha256 if item.lfs else None for item in info.siblings or ()}
-    wanted = [source.file] if source.file else _wanted_files(list(stated))
+    needed = [source.file] if source.file else _needed_files(list(stated))
     paths = {
         file: Path(hf_hub_download(source.repo, file, revision=info.sha, local_dir=partial, endpoint=endpoint))
-        for file in wanted
+        for file in needed
     }
-    return paths, {file: stated.get(file) for file in wanted}
+    return paths, {file: stated.get(file) for file in needed}
 
 
-def _wanted_files(files: list[str]) -> list[str]:
+def _needed_files(files: list[str]) -> list[str]:
     """Configuration, tokenizer and one format of weights; other frameworks' files and training states stay."""
     top = [file for file in files if "/" not in file and not file.startswith(".")]
     if "config.json" not in top:
@@ -116,22 +129,24 @@ def _wanted_files(files: list[str]) -> list[str]:
     )
 
 
-def _from_url(entry: Weights, url: str, home: Path | None) -> Path:
-    """A plain address into `home`, by its name, through `.<name>.part`."""
+def _from_url(entry: Weights, source: Source, home: Path | None) -> Path:
+    """A plain address into `home`, by its name, through `.<name>.part`; a digest that is stated nowhere is kept."""
     from filelock import FileLock
 
     folder = home or single_files_home()
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / url.rsplit("/", 1)[-1]
+    target = folder / source.url.rsplit("/", 1)[-1]
     partial = target.with_name(f".{target.name}.part")
     lock = target.with_name(f".{target.name}.lock")
     try:
         with FileLock(lock):
             if not target.is_file():  # else another process was faster
-                _download(url, partial, entry.terms)
-                _check_digest(partial, entry.sha256, url)
+                downloading.download(source.url, partial, entry.terms, entry.size)
+                _check_digest(partial, entry.sha256, source.url)
+                if entry.sha256 is None:
+                    keep_digest(target, file_digest(partial))
                 os.replace(partial, target)
-                _tag_of(partial).unlink(missing_ok=True)
+                downloading.forget(partial)
     finally:
         lock.unlink(missing_ok=True)
     return target
@@ -139,65 +154,10 @@ def _from_url(entry: Weights, url: str, home: Path | None) -> Path:
 
 def _check_digest(path: Path, expected: str | None, where: str) -> None:
     """Raises FetchError, having removed the file, when its digest isn't the expected one; None is not checked."""
-    if expected and (found := file_digest(path)) != expected:
+    if expected and (digest := file_digest(path)) != expected:
         path.resolve().unlink()  # in the hub's cache the path is a link to the bytes
         path.unlink(missing_ok=True)
-        raise FetchError(f"{where}: sha256 is {found}, not {expected}; the file was removed")
-
-
-def _download(url: str, partial: Path, terms: str) -> None:
-    """Until the file is whole, resuming dropped connections. Raises FetchError."""
-    failure = OSError()
-    for _ in range(_ATTEMPTS):
-        try:
-            return _download_once(url, partial, terms)
-        except OSError as error:  # urllib's, http.client's and socket's errors
-            failure = error
-    raise FetchError(f"{url}: {hub.one_line(failure)}; run the command again to resume") from None
-
-
-def _download_once(url: str, partial: Path, terms: str) -> None:
-    """Appends what is missing if the server still has the same file, else starts over. Raises OSError, FetchError."""
-    import http.client
-    from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
-
-    start = partial.stat().st_size if partial.is_file() else 0
-    tag = _tag_of(partial).read_text() if start and _tag_of(partial).is_file() else ""
-    headers = {"User-Agent": "vton-pipelines"} | ({"Range": f"bytes={start}-", "If-Range": tag} if tag else {})
-    try:
-        with urlopen(Request(url, headers=headers), timeout=_SECONDS) as response:
-            start = start if response.status == 206 else 0
-            _tag_of(partial).write_text(response.headers.get("ETag") or "")
-            _write(response, partial, start, start + int(response.headers.get("Content-Length") or 0))
-    except HTTPError as error:
-        if error.code == 416:  # nothing follows what is here: it was whole, or belongs to another file
-            partial.unlink(missing_ok=True)
-            raise OSError("the partial file didn't fit and was dropped") from None
-        if error.code in (401, 403):
-            raise FetchError(f"{url} is refused (HTTP {error.code}); accept its terms at {terms}") from None
-        raise FetchError(f"{url}: HTTP {error.code}") from None
-    except http.client.HTTPException as error:
-        raise OSError(hub.one_line(error)) from None
-
-
-def _write(response: Any, partial: Path, start: int, total: int) -> None:
-    """Streams with a progress bar. Raises OSError when the server stopped early."""
-    from tqdm import tqdm
-
-    bar = tqdm(total=total or None, initial=start, unit="B", unit_scale=True, desc=partial.name[1:-5], leave=False)
-    with bar, open(partial, "ab" if start else "wb") as file:
-        while chunk := response.read1(_CHUNK):
-            file.write(chunk)
-            bar.update(len(chunk))
-        length = file.tell()
-    if total > start and length != total:
-        raise OSError(f"{length} of {total} bytes came")
-
-
-def _tag_of(partial: Path) -> Path:
-    """Keeps the ETag of a partial file, so that two versions of a file are never joined."""
-    return partial.with_name(f"{partial.name}.etag")
+        raise FetchError(f"{where}: sha256 is {digest}, not {expected}; the file was removed")
 
 
 def _say(line: str) -> None:

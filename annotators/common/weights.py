@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from schemas.folders import atomic
+
 Folder = str | os.PathLike[str] | None
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".pkl", ".onnx", ".task", ".tflite")
@@ -52,8 +54,9 @@ class Weights:
     sources: tuple[Source, ...]  # the first is the original, the others are mirrors
     files: tuple[str, ...] = ()
     megabytes: int | None = None  # about; None where unknown
-    sha256: str | None = None  # of the first source's file; None where unknown
+    sha256: str | None = None  # of the first source's file; None where nobody states it
     page: str = ""
+    size: int | None = None  # of that file in bytes
 
     @property
     def terms(self) -> str:
@@ -66,11 +69,12 @@ def _repo(name: str, repo: str, licence: str, purpose: str) -> Weights:
     return Weights(name, purpose, licence, (Source(repo=repo),))
 
 
-def _mediapipe(name: str, kind: str, files: tuple[str, ...], purpose: str) -> Weights:
+def _mediapipe(name: str, kind: str, files: tuple[str, ...], purpose: str, size: int, sha256: str) -> Weights:
+    """A file of revision 1. Google states no digests; these are in many projects that pin the same addresses."""
     stem = files[0].split(".")[0]
     url = f"https://storage.googleapis.com/mediapipe-models/{kind}/{stem}/float16/1/{files[0]}"
     page = f"https://ai.google.dev/edge/mediapipe/solutions/vision/{kind}"
-    return Weights(name, purpose, "Apache-2.0", (Source(url=url),), files, page=page)
+    return Weights(name, purpose, "Apache-2.0", (Source(url=url),), files, None, sha256, page, size)
 
 
 _OOTD, _IDM, _CATVTON, _LEFFA = "levihsu/OOTDiffusion", "yisol/IDM-VTON", "zhengchong/CatVTON", "franciszzj/Leffa"
@@ -81,10 +85,11 @@ _OPENPOSE_PAGE = "https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/
 _DENSEPOSE_URL = "https://dl.fbaipublicfiles.com/densepose/densepose_rcnn_R_50_FPN_s1x/165712039/model_final_162be9.pkl"
 
 
-def _schp(space: str, file: str) -> Weights:
+def _schp(space: str, file: str, size: int, sha256: str) -> Weights:
+    """The digest is the hub's (Git LFS)."""
     return Weights(
         f"schp_{space}", f"human parsing, {space.upper()} labels, torch", _SCHP_LICENCE,
-        (Source(_CATVTON, f"SCHP/{file}"),), (file,), page=_SCHP_PAGE,
+        (Source(_CATVTON, f"SCHP/{file}"),), (file,), 267, sha256, _SCHP_PAGE, size,
     )  # fmt: skip
 
 
@@ -99,24 +104,41 @@ def _schp_onnx(space: str) -> Weights:
 
 _ENTRIES = (
     _repo("segformer_b2_clothes", "mattmdjaga/segformer_b2_clothes", "MIT", "clothes parsing, ATR labels"),
-    _schp("lip", "exp-schp-201908261155-lip.pth"),
-    _schp("atr", "exp-schp-201908301523-atr.pth"),
+    _schp(
+        "lip", "exp-schp-201908261155-lip.pth", 267_449_349,
+        "24fa3254ceeb74c8435458994a64b522fb439a3635b7b86ff470457e0413da00",
+    ),
+    _schp(
+        "atr", "exp-schp-201908301523-atr.pth", 267_445_237,
+        "e9d7c91ce3b4e7133df56b599fc817b533e3439c5e8d282a59126d2fda339a2a",
+    ),
     _schp_onnx("lip"),
     _schp_onnx("atr"),
     Weights(
         "densepose_r50_fpn_s1x", "DensePose R_50_FPN_s1x", "CC BY-SA 3.0",
         (Source(url=_DENSEPOSE_URL), Source(_CATVTON, "DensePose/model_final_162be9.pkl"),
          Source(_IDM, "densepose/model_final_162be9.pkl")),
-        ("model_final_162be9.safetensors", "model_final_162be9.pkl"), page=_DENSEPOSE_PAGE,
+        ("model_final_162be9.safetensors", "model_final_162be9.pkl"), 256,
+        "b8a7382001b16e453bad95ca9dbc68ae8f2b839b304cf90eaf5c27fbdb4dae91", _DENSEPOSE_PAGE, 255_757_821,
     ),
     _mediapipe(
         "pose_landmarker", "pose_landmarker",
         ("pose_landmarker_heavy.task", "pose_landmarker_full.task", "pose_landmarker_lite.task"),
-        "33 body landmarks, MediaPipe Tasks",
+        "33 body landmarks, MediaPipe Tasks", 30_664_242,
+        "64437af838a65d18e5ba7a0d39b465540069bc8aae8308de3e318aad31fcbc7b",
     ),
-    _mediapipe("hand_landmarker", "hand_landmarker", ("hand_landmarker.task",), "21 landmarks per hand"),
-    _mediapipe("face_landmarker", "face_landmarker", ("face_landmarker.task",), "face landmarks"),
-    _mediapipe("selfie_segmenter", "image_segmenter", ("selfie_segmenter.tflite",), "person against background"),
+    _mediapipe(
+        "hand_landmarker", "hand_landmarker", ("hand_landmarker.task",), "21 landmarks per hand", 7_819_105,
+        "fbc2a30080c3c557093b5ddfc334698132eb341044ccee322ccf8bcf3607cde1",
+    ),
+    _mediapipe(
+        "face_landmarker", "face_landmarker", ("face_landmarker.task",), "face landmarks", 3_758_596,
+        "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+    ),
+    _mediapipe(
+        "selfie_segmenter", "image_segmenter", ("selfie_segmenter.tflite",), "person against background", 249_537,
+        "191ac9529ae506ee0beefa6b2c945a172dab9d07d1e802a290a4e4038226658b",
+    ),
     Weights(
         "openpose_body", "CMU's body model, COCO-18", "CMU OpenPose: academic and non-commercial use",
         (Source(_OOTD, "checkpoints/openpose/ckpts/body_pose_model.pth"),
@@ -196,16 +218,40 @@ def digest(path: Folder) -> str:
     """sha256, hexadecimal: of a file, or of the weight files in a folder, in name order.
 
     A folder with one weight file has that file's digest. Where a folder holds safetensors, other formats don't count,
-    as loaders prefer them. Raises FileNotFoundError where nothing is.
+    as loaders prefer them. Raises FileNotFoundError where nothing is, and MissingWeights for a file that isn't any more
+    what was downloaded.
     """
     path = Path(path or "")
     if not path.is_dir():
-        return file_digest(path)
+        return _checked_digest(path)
     files = _weight_files(path)
     if not files:
         raise FileNotFoundError(f"no weight files in {path}; known endings are {', '.join(WEIGHT_SUFFIXES)}")
     digests = [file_digest(file) for file in files]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def keep_digest(path: Path, sha256: str) -> None:
+    """Notes what a file was when it was downloaded: the first time it is trusted, later it is compared."""
+    atomic.write(_kept_digest(path), f"{sha256}  {path.name}\n".encode())
+
+
+def _checked_digest(path: Path) -> str:
+    present = file_digest(path)
+    try:
+        kept = _kept_digest(path).read_text().partition(" ")[0]
+    except (OSError, UnicodeDecodeError):
+        return present
+    if kept != present:
+        raise MissingWeights(
+            f"weights {path} changed since they were downloaded: sha256 is {present}, it was {kept};"
+            f" remove the file to download it again, or {_kept_digest(path).name} beside it to trust it"
+        )
+    return present
+
+
+def _kept_digest(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")  # as sha256sum writes and checks it
 
 
 def _own_folder(path: str) -> Path:

@@ -5,19 +5,20 @@ import http.server
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """`files` by path; `cut` bytes after which a connection drops; `lie` about digests; `requests` that came."""
+    """`files` by path, or what to do in `answers`; `cut` bytes after which a connection drops; `lie` about digests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.requests: list[tuple[str, str, str | None, str | None]] = []
+        self.answers: dict[str, Callable[[Handler], None]] = {}
         self.cut, self.lie = 0, False
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -41,6 +42,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             (self.command, self.path, self.headers.get("Range"), self.headers.get("Authorization"))
         )
         path = self.path.split("?")[0].replace("/resolve/main/", "/resolve/abc/")
+        if path in self.server.answers:
+            return self.server.answers[path](self)
         if path.startswith("/gated"):
             return self.refuse(403)
         if path.startswith("/api/models/"):
