@@ -14,6 +14,7 @@ import pyarrow as pa
 from annotators.functional import garment_mask
 from schemas import fields
 from schemas.cli.options import option, runtime
+from schemas.record import TORN
 
 READS = ("garment_image",)
 MAY_READ = ("garment_view", "person_image", "parse", "category")
@@ -51,7 +52,8 @@ class GarmentMask:
     def __call__(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """{"garment_mask": uint8 [h w] 0/255} per record; worn_garment_image (white outside) and _mask where asked for.
 
-        None for a worn garment by colour, which can't tell cloth from body. Raises ValueError when nothing stands out.
+        None for a worn garment by colour, which can't tell cloth from body, and, with a note, where nothing stands out
+        or the mask can't be right.
         """
         seen = [
             number for number, record in enumerate(records) if self.any_view or record.get("garment_view") != "worn"
@@ -60,9 +62,9 @@ class GarmentMask:
         return [self._columns(record, masks.get(number)) for number, record in enumerate(records)]
 
     def _columns(self, record: dict[str, Any], mask: np.ndarray | None) -> dict[str, Any]:
-        if mask is not None and not mask.any():
-            raise ValueError("no garment found: the segmenter sees background only")
         columns: dict[str, Any] = {"garment_mask": mask}
+        if mask is not None and (doubt := garment_mask.doubt(mask)):
+            columns = {"garment_mask": None, "notes": {"garment_mask": f"{TORN}: {doubt}"}}
         if self.from_person and record.get("parse") is not None:
             worn = garment_mask.worn(record["parse"], record.get("category"))
             if worn.any():
@@ -72,7 +74,7 @@ class GarmentMask:
 
 
 def _classical(config: Config) -> Segment:
-    return lambda photos: [garment_mask.garment_mask(photo, config.refine) for photo in photos]
+    return lambda photos: [garment_mask.find(photo, config.refine) for photo in photos]
 
 
 def _u2net(config: Config) -> Segment:

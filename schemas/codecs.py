@@ -12,6 +12,7 @@ import struct
 import warnings
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -26,6 +27,7 @@ JPEG_QUALITY = 95
 MAX_GREY = 0.1  # of a mask's pixels; a JPEG mask has 0.02
 DARK, LIGHT = 40, 215  # what lies between is grey
 _EXIF_ORIENTATION = 0x0112
+WHOLLY_TRANSPARENT = "wholly transparent"  # how the note on such a photo begins
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow refuses twice as many by itself; `_open` refuses from here on
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -77,16 +79,18 @@ def _photo(image: Image.Image) -> Photo:
     if orientation in range(2, 9):
         image = ImageOps.exif_transpose(image)
         notes.append(f"turned upright (EXIF orientation {orientation})")
+    alpha = _alpha(image)
     if image.mode != "RGB":
         notes.append(f"converted from mode {image.mode}")
-    alpha = np.array(image.convert("RGBA").getchannel("A")) if image.has_transparency_data else None
-    pixels = _rgb(image)
+    elif alpha is not None:
+        notes.append("transparency laid on white")
+    if alpha is not None and not alpha.any():
+        notes.append(f"{WHOLLY_TRANSPARENT}: nothing of it shows")
+    pixels = _rgb(image, alpha)
     if profile:
         pixels, note = to_srgb(pixels, image.mode, profile)
         notes += [note] if note else []
-    return Photo(
-        pixels, source_format, tuple(notes), alpha if alpha is not None and alpha.min(initial=255) < 255 else None
-    )
+    return Photo(pixels, source_format, tuple(notes), alpha)
 
 
 def _several_frames(image: Image.Image) -> bool:
@@ -235,6 +239,11 @@ def mode_of(data: bytes) -> str:
     return _open(data).mode
 
 
+def has_transparency(data: bytes) -> bool:
+    """Whether a picture's header speaks of any. Raises CodecError."""
+    return _open(data).has_transparency_data
+
+
 def encode_label_map(label_map: np.ndarray, space: str) -> bytes:
     """uint8 [h w] ids as palette PNG with the colours customary for `space`."""
     image = Image.fromarray(np.ascontiguousarray(label_map, dtype=np.uint8))
@@ -312,12 +321,33 @@ def _load(image: Image.Image) -> Image.Image:
     return image
 
 
-def _rgb(image: Image.Image) -> np.ndarray:
+def _alpha(image: Image.Image) -> np.ndarray | None:
+    """uint8 [h w] of any kind of transparency: a channel, a palette's, or a colour that counts as see-through.
+
+    None where all of it is opaque.
+    """
+    if not image.has_transparency_data:
+        return None
+    see_through: Any = image.info.get("transparency")  # a level, one for each channel, or a palette's alphas
+    if image.mode.startswith("I"):  # 16-bit grey, whose see-through level Pillow's own conversion forgets
+        alpha = np.where(np.asarray(image) == see_through, np.uint8(0), np.uint8(255))
+    else:
+        if image.mode == "RGB" and max(see_through) > 255:  # 16-bit colours, of which Pillow keeps the high bytes
+            image = image.copy()
+            image.info["transparency"] = tuple(level >> 8 for level in see_through)
+        alpha = np.array(image.convert("RGBA").getchannel("A"))
+    return alpha if alpha.min(initial=255) < 255 else None
+
+
+def _rgb(image: Image.Image, alpha: np.ndarray | None) -> np.ndarray:
+    """uint8 [h w 3], laid on white by its alpha."""
     if image.mode.startswith("I") or image.mode == "F":
         image = from_16_bit(np.asarray(image))
-    if image.has_transparency_data:
-        image = _flatten(image)
-    return np.array(image.convert("RGB"))
+    if alpha is None:
+        return np.array((image.convert("RGBA") if image.has_transparency_data else image).convert("RGB"))
+    image = image.convert("RGBA")
+    image.putalpha(Image.fromarray(alpha))
+    return np.array(_flatten(image))
 
 
 def _flatten(image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ cluttered photos, need a segmentation model: `is_doubtful` says when to look.
 import cv2
 import numpy as np
 
-from annotators.functional import boxes, masks
+from annotators.functional import boxes, canvas, masks
 from annotators.functional.backdrop import background, fringe, gradients, margin, outline
 from annotators.functional.backdrop.background import Background
 from schemas.labels import Category, Cihp
@@ -20,14 +20,29 @@ from schemas.labels import Category, Cihp
 LONGEST = 1024  # pixels of the longer side that photos are looked at with: what the widths of edges are made for
 LARGEST_HOLE = 0.005  # of the frame; larger gaps stay open where they show the background
 SMALLEST_PART = 0.02  # of the largest component
+MOST = 0.98  # of the frame
 PLAUSIBLE = (0.03, 0.95)  # share of an inner photo that its garment takes
+OPAQUE = 128  # of 255: shadows in alpha are fainter
+LEAST_ALPHA = 0.002  # of the frame: fewer see-through, or opaque, pixels are edges or dust
+RECTANGLE = 0.97  # of its bounding box: a photo in a transparent margin, or with round corners
+RECTANGLE_RIM = 0.03  # of its shorter side: round corners
+ONE_COLOUR, ONE_COLOUR_SHARE = 16, 0.8  # levels, and share of a border
+SURROUNDED = 0.95  # of the frame's pixels: what is opaque there is the background
 MARGINS = 2  # one within another, at most
 
 
 def garment_mask(image: np.ndarray, refine: bool = False) -> np.ndarray:
+    """As `find`. Raises ValueError also when nothing stands out."""
+    mask = find(image, refine)
+    if not mask.any():
+        raise ValueError("nothing stands out from the background")
+    return mask
+
+
+def find(image: np.ndarray, refine: bool = False) -> np.ndarray:
     """Mask uint8 [h w] 0/255 of a garment photo uint8 [h w 3] RGB on a plain, possibly tinted or shaded background.
 
-    `refine` adds GrabCut, about a second. Raises ValueError when nothing stands out.
+    Empty when nothing stands out. `refine` adds GrabCut, about a second.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"photo is {image.dtype} {image.shape}; allowed is uint8 [h w 3]")
@@ -35,12 +50,9 @@ def garment_mask(image: np.ndarray, refine: bool = False) -> np.ndarray:
     if max(height, width) > LONGEST:
         small = boxes.fit(height, width, LONGEST, LONGEST)
         reduced = cv2.resize(image, small[::-1], interpolation=cv2.INTER_AREA)
-        enlarged = cv2.resize(garment_mask(reduced, refine), (width, height), interpolation=cv2.INTER_LINEAR)
+        enlarged = cv2.resize(find(reduced, refine), (width, height), interpolation=cv2.INTER_LINEAR)
         return np.asarray(cv2.threshold(enlarged, 127, 255, cv2.THRESH_BINARY)[1])
-    mask = _segment(np.ascontiguousarray(image), refine, MARGINS)
-    if not mask.any():
-        raise ValueError("nothing stands out from the background")
-    return mask
+    return _segment(np.ascontiguousarray(image), refine, MARGINS)
 
 
 def _segment(image: np.ndarray, refine: bool, margins: int) -> np.ndarray:
@@ -58,6 +70,48 @@ def _segment(image: np.ndarray, refine: bool, margins: int) -> np.ndarray:
     garment = outline.without_specks(~fringe.reached(ground, steep), ground)
     mask = _clean(masks.as_mask(outline.halfway(lab, garment)), ground)
     return _clean(grabcut(image, mask), ground) if refine and mask.any() else mask
+
+
+def of_alpha(alpha: np.ndarray, image: np.ndarray) -> tuple[np.ndarray | None, str]:
+    """Mask uint8 [h w] 0/255 of a cut-out's alpha uint8 [h w], and a note; None where alpha doesn't cut a garment out.
+
+    It doesn't where hardly anything is transparent or opaque, where what is opaque is a whole photo on its background,
+    by the picture uint8 [h w 3], or where it lies around what is transparent.
+    """
+    mask = np.where(alpha >= OPAQUE, np.uint8(255), np.uint8(0))
+    share, box = masks.share(mask), boxes.of_mask(mask)
+    if share > 1 - LEAST_ALPHA:
+        return None, ""
+    if box is None or share < LEAST_ALPHA:
+        return None, "hardly anything of it is opaque"
+    if masks.share(boxes.crop(mask, box)) > RECTANGLE and _has_a_background(boxes.crop(image, box)):
+        return None, "what is opaque is a photo with its background"
+    rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    if masks.share(rim) > SURROUNDED:
+        return None, "what is opaque lies around what is transparent"
+    return mask, "from the alpha of the garment's picture"
+
+
+def _has_a_background(photo: np.ndarray) -> bool:
+    """Whether a photo uint8 [h w 3], but for its corners and rim, is of one colour at its border and not within."""
+    height, width = photo.shape[:2]
+    inset = round(RECTANGLE_RIM * min(height, width))
+    part = photo[inset : height - inset, inset : width - inset].astype(np.int16)
+    border = np.concatenate([part[0], part[-1], part[:, 0], part[:, -1]])
+    colour = np.median(border, axis=0)
+    near = np.abs(border - colour).max(axis=1) < ONE_COLOUR
+    other = np.abs(part - colour).max(axis=2) >= ONE_COLOUR
+    return bool(near.mean() > ONE_COLOUR_SHARE and other.mean() > PLAUSIBLE[0])
+
+
+def doubt(mask: np.ndarray) -> str:
+    """Why a garment's mask can't be right: it is empty, covers the whole photo, or has narrow rifts; else nothing."""
+    share = masks.share(mask)
+    if not share:
+        return "nothing stands out from the background"
+    if share > MOST:
+        return f"{share:.0%} of the photo stands out, and no background is left"
+    return "the mask is torn by narrow rifts" if canvas.is_torn(mask) else ""
 
 
 def is_doubtful(mask: np.ndarray) -> bool:

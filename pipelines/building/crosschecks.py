@@ -6,18 +6,22 @@ from functools import cached_property
 
 import numpy as np
 
-from annotators.functional import crosschecks, densepose, parsing
+from annotators.functional import crosschecks, densepose, masks, parsing
 from pipelines.sources.outcomes import Reading
 from schemas import record
 from schemas.kinds import tryon
 
 _MOST_OFF = 0.5  # of the joints that are there: more beside the person, and they are another photo's
 _SOME_OFF = 0.2
+_LEAST_OVERLAP = 0.9  # of two masks of one garment
 _MOST_SET = 0.5  # of the frame: a mask of unknown polarity that sets more is worth a look
 
 
-def settle(reading: Reading) -> None:
-    """Checks label space, joints and polarity, in this order: the later ones go by what the earlier ones left."""
+def settle(reading: Reading, cut_out: np.ndarray | None = None) -> None:
+    """Checks label space, joints and polarity, in this order: the later ones go by what the earlier ones left.
+
+    `cut_out`, uint8 [h w], is the garment by its picture's alpha, where a mask was shipped too.
+    """
     _label_space(reading)
     evidence = _Evidence(reading)
     _joints(reading, evidence)
@@ -25,8 +29,7 @@ def settle(reading: Reading) -> None:
     _polarity(reading, "person_mask", lambda mask: crosschecks.person_inverted(mask, evidence.body))
     _polarity(reading, "worn_garment_mask", lambda mask: crosschecks.person_inverted(mask, None))
     _polarity(reading, "warped_garment_mask", lambda mask: crosschecks.person_inverted(mask, None))
-    garment = reading.columns["garment_image"]
-    _polarity(reading, "garment_mask", lambda mask: crosschecks.garment_inverted(mask, garment))
+    _garment_mask(reading, cut_out)
 
 
 class _Evidence:
@@ -107,6 +110,22 @@ def _agnostic(reading: Reading, mask: np.ndarray, evidence: _Evidence) -> bool |
         if verdict is not None:
             return verdict
     return crosschecks.agnostic_inverted(mask, evidence.inside, evidence.body)
+
+
+def _garment_mask(reading: Reading, cut_out: np.ndarray | None) -> None:
+    """Alpha's polarity is known, and tells that of a mask in a file of its own; where the two differ, the file wins."""
+    mask = _shipped(reading, "garment_mask")
+    if mask is None:
+        return
+    if cut_out is None:
+        if "garment_mask" in reading.planned.references:
+            garment = reading.columns["garment_image"]
+            _polarity(reading, "garment_mask", lambda mask: crosschecks.garment_inverted(mask, garment))
+    elif mask is not cut_out:
+        _polarity(reading, "garment_mask", lambda mask: masks.iou(255 - mask, cut_out) > masks.iou(mask, cut_out))
+        overlap = masks.iou(reading.columns["garment_mask"], cut_out)
+        if overlap < _LEAST_OVERLAP:
+            _note(reading, "garment_mask", f"{record.MASK_AGAINST_ALPHA}: they overlap by {overlap:.2f}")
 
 
 def _polarity(reading: Reading, column: str, is_inverted: Callable[[np.ndarray], bool | None]) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from annotators import category as categories
 from annotators.common import registry
 from annotators.functional import canvas, masks
-from annotators.functional.garment_mask import garment_mask, is_doubtful
+from annotators.functional.garment_mask import garment_mask, is_doubtful, of_alpha
 from pipelines.building.configuration import Configuration
+from schemas import codecs, record
 from schemas.cli import options
 from schemas.labels import Category, Cihp
 
@@ -28,11 +29,21 @@ _SMALLEST_PART = 0.02  # of the largest component
 
 @dataclass(frozen=True)
 class Cut:
-    """A garment's mask uint8 [h w], which annotator's it is, and a note; None where it failed."""
+    """A garment's mask uint8 [h w], which annotator's it is ("": the dataset's), and a note; None where it failed."""
 
     mask: np.ndarray | None
     annotator: str
     note: str
+
+
+def by_alpha(photo: codecs.Photo, view: str | None) -> Cut:
+    """The picture's own transparency as the garment's mask; around somebody who wears it, it isn't that."""
+    if photo.alpha is None or view == WORN:
+        return Cut(None, "", "")
+    mask, note = of_alpha(photo.alpha, photo.pixels)
+    return Cut(
+        mask, "", note if mask is not None else f"{record.ALPHA_LEFT_OUT}: {note}" if note and photo.alpha.any() else ""
+    )
 
 
 def cut(photo: np.ndarray, record: Mapping[str, Any], configuration: Configuration, parse: Parse) -> Cut:

@@ -48,10 +48,11 @@ def read(
     }
     for column, photo in photos.items():
         _store_photo(column, photo, placed[column], reading)
+    cut_out = reading.columns.get("garment_mask") if "garment_mask" in reading.planned.references else None
     _add_all_shipped(reading, photos, placed, root)
     _derive(reading, configuration)
     _forget_recomputed(reading, configuration)
-    crosschecks.settle(reading)
+    crosschecks.settle(reading, cut_out)
     _complete_halves(reading, configuration)
     _note_unreadable(reading)
     _decide_category(reading, configuration)
@@ -123,14 +124,18 @@ def _fitted(photo: _Photo, configuration: Configuration) -> _Placed:
 
 def _garment(photo: _Photo, reading: Reading, configuration: Configuration, parse: garments.Parse) -> _Placed:
     """On its canvas where one is asked for and the garment can be cut out; else fitted, with a note."""
-    view = reading.columns.get("garment_view")
-    if configuration.garment_canvas == "none" and view != garments.WORN:
-        return _fitted(photo, configuration)
-    pixels = photo.decoded.pixels
-    cut = garments.cut(pixels, reading.columns, configuration, parse)
+    view, pixels = reading.columns.get("garment_view"), photo.decoded.pixels
+    own = photo.decoded if "garment_mask" not in configuration.recompute else replace(photo.decoded, alpha=None)
+    cut = garments.by_alpha(own, view)
+    left_out = (cut.note,) if cut.note and cut.mask is None else ()
+    if cut.mask is None and configuration.garment_canvas == "none" and view != garments.WORN:
+        fitted = _fitted(photo, configuration)
+        return replace(fitted, notes=(*left_out, *fitted.notes))
+    if cut.mask is None:
+        cut = garments.cut(pixels, reading.columns, configuration, parse)
     if cut.mask is None:
         fitted = _fitted(photo, configuration)
-        return replace(fitted, notes=(*fitted.notes, f"not cut out: {cut.note}"))
+        return replace(fitted, notes=(*left_out, *fitted.notes, f"not cut out: {cut.note}"))
     if configuration.garment_canvas == "none":
         placed = _fitted(photo, configuration)
         mask = shapes.mask(cut.mask, placed.geometry) if shipped.moves(placed.geometry) else cut.mask
@@ -138,11 +143,20 @@ def _garment(photo: _Photo, reading: Reading, configuration: Configuration, pars
         geometry = canvas.geometry(cut.mask, configuration.size or pixels.shape[:2])
         image, mask = canvas.place(pixels, cut.mask, geometry)
         placed = _Placed(image, geometry, _canvas_notes(cut.mask, geometry))
-    if "garment_mask" in configuration.columns and "garment_mask" not in configuration.skip:
+    _take_garment_mask(mask, cut, photo, reading, configuration)
+    return replace(placed, notes=(*left_out, *placed.notes))
+
+
+def _take_garment_mask(
+    mask: np.ndarray, cut: garments.Cut, photo: _Photo, reading: Reading, configuration: Configuration
+) -> None:
+    if not cut.annotator:
+        reading.columns["garment_mask"] = mask
+        reading.came_from("garment_mask", "dataset", None, reading.digests[photo.path], cut.note)
+    elif "garment_mask" in configuration.columns and "garment_mask" not in configuration.skip:
         reading.columns["garment_mask"] = mask
         digest = dict(configuration.digests).get(cut.annotator)
         reading.came_from("garment_mask", "annotator", cut.annotator, digest, cut.note)
-    return placed
 
 
 def _canvas_notes(mask: np.ndarray, geometry: shapes.Geometry) -> tuple[str, ...]:

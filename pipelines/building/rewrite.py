@@ -17,6 +17,7 @@ from PIL import Image
 
 import annotators
 from annotators.common import registry
+from pipelines.building import garments
 from pipelines.building.unit import attempt
 from pipelines.runners._totals import Totals
 from pipelines.sources.outcomes import Planned, Reading
@@ -245,10 +246,23 @@ class ShardRows:
         for column in self.needed:
             if column in kept:
                 reading.columns[column] = self._decode(column, row, reading)
+        self._cut_out(row, reading)
         for column, _ in self.rewrite.imports:
             if column in item.references:
                 self._import(column, row, reading)
         yield reading
+
+    def _cut_out(self, row: dict[str, Any], reading: Reading) -> None:
+        """A garment's mask that is to be computed, and that its picture has in alpha: shards of other makers may."""
+        if "garment_mask" not in self.rewrite.written or "garment_image" not in reading.columns:
+            return
+        data = row["garment_image"]["bytes"]
+        if reading.has("garment_mask") or not codecs.has_transparency(data):
+            return
+        cut = garments.by_alpha(codecs.decode_photo(data), reading.columns.get("garment_view"))
+        if cut.mask is not None:
+            reading.columns["garment_mask"] = cut.mask
+            reading.came_from("garment_mask", "dataset", None, hashlib.sha256(data).hexdigest(), cut.note)
 
     def _doubt_category(self, reading: Reading) -> None:
         """A category that is only assumed is decided anew where that is asked for; else annotators are told."""

@@ -271,6 +271,8 @@ class _Work:
             if value is None:
                 reading.columns.setdefault(column, None)  # looked for, and not there
                 reading.nothing[column] = said.get(column, "")
+                if column in said:
+                    reading.came_from(column, "annotator", name, digest, said[column])
                 continue
             reading.columns[column] = value
             bad = reading.unreadable.pop(column, None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.judging.health import Check, judge
-from schemas import record
+from schemas import codecs, record
 from schemas.labels import Category
 
 # `has_tags`: whether `tags` is set; None where the shards have no such column.
@@ -103,6 +103,7 @@ def _noted(row: Mapping[str, Any], beginning: str) -> Iterator[tuple[str, str]]:
 OF_ANY_KIND = (
     Check("wrong_size", "warning", _said(record.WRONG_SIZE)),
     Check("unreadable_annotation", "warning", _unreadable_annotation),
+    Check("transparent_picture", "warning", _said(codecs.WHOLLY_TRANSPARENT)),
 )
 CHECKS = (
     Check("parse_without_garment", "warning", _parse_without_garment),
@@ -112,6 +113,9 @@ CHECKS = (
     *OF_ANY_KIND,
     Check("agnostic_mask_is_photo", "warning", _agnostic_mask_is_photo),
     Check("inverted_mask", "warning", _said(record.INVERTED)),
+    Check("contradicting_masks", "warning", _said(record.MASK_AGAINST_ALPHA)),
+    Check("torn_garment_mask", "warning", _said(record.TORN)),
+    Check("alpha_not_mask", "info", _said(record.ALPHA_LEFT_OUT)),
     Check("label_space", "warning", _said(record.OTHER_SPACE)),
     Check("keypoints_off_person", "warning", _keypoints_off_person),
     Check("sides_assumed", "warning", _said(record.SIDES_ASSUMED)),
