@@ -22,7 +22,8 @@ from pipelines.sources import Refused
 from pipelines.sources.outcomes import Planned
 from schemas import fields, kinds
 from schemas.cli.flags import UsageError, flag, positional, run
-from schemas.folders import Entry, open_folder
+from schemas.folders import Entry, Folder, open_folder
+from schemas.messages import printable
 
 COMMAND = "annotate"
 EXAMPLES = """\
@@ -131,7 +132,9 @@ def _plan(finished: Finished, asked: Rewrite, schema: pa.Schema) -> tuple[Plan, 
     files = finished.entries()
     for column, location in asked.imports:
         _check_importable(column, schema)
-        listed = open_folder(location).files()
+        folder = open_folder(location)
+        listed = folder.files()
+        _name_folders(column, folder)
         matched, unknown = _match(column, listed, records)
         records |= matched
         refused += unknown
@@ -153,13 +156,16 @@ def _check_importable(column: str, schema: pa.Schema) -> None:
 def _match(
     column: str, listed: dict[str, Entry], records: dict[str, Planned]
 ) -> tuple[dict[str, Planned], list[Refused]]:
-    """Records with a file, and the files that no record has; hidden files don't count. Raises UsageError for none."""
+    """Records with a file, and the files that no record has; hidden files don't count. Raises UsageError for none.
+
+    The ending may be in capitals where no other file of the record's name is there.
+    """
     named = _by_file_name(records)
     matched: dict[str, Planned] = {}
     unknown = []
-    for name, entry in listed.items():
-        if name in named:
-            item = named[name]
+    for name, entry in sorted(listed.items(), key=lambda item: (item[0] not in named, item[0])):
+        item = named.get(name) or named.get(f"{name[:-4]}{name[-4:].lower()}")  # ".PNG"
+        if item is not None and item.record_id not in matched:
             references = {**item.references, column: (f"{column}/{name}", entry.size)}
             matched[item.record_id] = replace(item, references=references)
         elif not name.startswith("."):
@@ -169,9 +175,16 @@ def _match(
         raise UsageError(f"--from-folder {column}: no file is named after a record; expected names such as {example}")
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
-        shown = ", ".join(unknown[:SHOWN])
+        shown = ", ".join(map(printable, unknown[:SHOWN]))
         print(f"--from-folder {column}: no record has the name of {shown}{more}", file=sys.stderr)
     return matched, [_refused(column, name) for name in unknown]
+
+
+def _name_folders(column: str, folder: Folder) -> None:
+    """Says which folders lie in the folder of an import, since none of them is read."""
+    inside = [printable(name) for name in folder.folders() if not name.startswith(".")]
+    if inside:
+        print(f"--from-folder {column}: folders aren't read: {', '.join(inside[:SHOWN])}", file=sys.stderr)
 
 
 def _by_file_name(records: dict[str, Planned]) -> dict[str, Planned]:
@@ -185,8 +198,8 @@ def _by_file_name(records: dict[str, Planned]) -> dict[str, Planned]:
 
 
 def _refused(column: str, name: str) -> Refused:
-    message = f"{column}: no record of these shards has this file name"
-    return Refused(name.removesuffix(".png"), "", "unknown_id", message, f"{column}/{name}", "import")
+    message, shown = f"{column}: no record of these shards has this file name", printable(name)
+    return Refused(shown.removesuffix(".png"), "", "unknown_id", message, f"{column}/{shown}", "import")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pipelines.building import command
 from pipelines.building.configuration import Flags
 from pipelines.sources.tryon import photos
+from pipelines.sources.tryon._text import decode
 from schemas.cli.flags import UsageError, flag, run
 from schemas.folders import Folder, JoinedFolder, open_folder
 from schemas.labels import Category
@@ -85,7 +86,7 @@ def _pairs(text: str) -> str | photos.PairList:
     except (OSError, ValueError, ImportError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"--pairs {text!r}: {reason}; allowed are auto, name, zip, all, or a file of pairs") from None
-    return photos.PairList(name, data.decode("utf-8-sig", errors="replace"))
+    return photos.PairList(name, decode(data, errors="replace"))
 
 
 if __name__ == "__main__":

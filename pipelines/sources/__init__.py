@@ -18,6 +18,8 @@ from schemas.cli.modules import modules_of, packages_of
 from schemas.folders import Entry
 from schemas.messages import printable
 
+FOLDERS_SHOWN = 20  # on the screen, of those with files that nothing uses
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -59,9 +61,18 @@ class Listing:
     def told(self) -> Iterator[str]:
         """What a user should know of the listing, a line each."""
         yield from self.remarks
-        for folder, names in self.unused.items():
-            files = "1 file isn't" if len(names) == 1 else f"{len(names)} files aren't"
-            yield f"{folder}: {files} used by any record, such as {printable(names[0])}"
+        if self.repeated_lines:
+            yield f"{_many(self.repeated_lines, 'line says', 'lines say')} what another said before, and count once"
+        for folder, names in list(self.unused.items())[:FOLDERS_SHOWN]:
+            files = _many(len(names), "file isn't", "files aren't")
+            yield f"{printable(folder)}: {files} used by any record, such as {printable(names[0])}"
+        left = list(self.unused.values())[FOLDERS_SHOWN:]
+        if left:
+            yield f"in {_many(len(left), 'more folder', 'more folders')}: {sum(map(len, left))} such files"
+
+
+def _many(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def names() -> tuple[str, ...]:

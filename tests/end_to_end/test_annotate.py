@@ -15,6 +15,7 @@ from PIL import Image
 from support.helpers import Dataset, Result, digests
 from support.killing import killed_midway
 
+from pipelines import exports
 from schemas import codecs, labels, shards
 
 Command = Callable[..., Result]
@@ -288,3 +289,22 @@ def test_a_record_that_an_annotator_refuses(command: Command, dataset: Dataset, 
     assert (result.code, result.json["records"], result.json["rejects"]) == (0, 5, 1), result.stderr
     (reject,) = table(out, "rejects.parquet")
     assert reject["stage"] == "agnostic" and reject["source"] == "test-00000-of-00001.parquet"
+
+
+def test_every_entry_of_an_imported_folder_is_used_or_named(command: Command, built: Path, tmp_path: Path) -> None:
+    assert command("pipelines.export", built, "--layout", "review", "--output", tmp_path / "review").code == 0
+    folder = tmp_path / "review/agnostic_mask"
+    first, second, *_ = sorted(folder.glob("*.png"))
+    mask = np.zeros(np.asarray(Image.open(first)).shape[:2], np.uint8)
+    mask[:9] = 255
+    first.unlink()
+    first.with_suffix(".PNG").write_bytes(png(mask))
+    second.with_suffix(".PNG").write_bytes(png(mask))  # beside one whose name is right
+    (folder / "old").mkdir()
+    out = tmp_path / "out"
+    result = command(ANNOTATE, built, "--from-folder", f"agnostic_mask={folder}", "--output", out)
+    assert "folders aren't read: old" in result.stderr and f"{second.stem}.PNG" in result.stderr
+    (reject,) = table(out, "rejects.parquet")
+    assert reject["source"] == f"agnostic_mask/{second.stem}.PNG"
+    manual = [row for row in rows(out) if any(entry["origin"] == "manual" for entry in row["provenance"])]
+    assert [exports.file_name(row["record_id"], "png") for row in manual] == [first.name]

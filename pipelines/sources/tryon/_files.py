@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from pipelines.sources import Listing
 from pipelines.sources.tryon._paths import Lookup
+from pipelines.sources.tryon._text import decode
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
 from schemas.messages import printable
@@ -39,9 +40,14 @@ class Files:
         return self.path(*found) if found else None
 
     def note_unused(self) -> None:
-        """Tells the listing which files of these folders no record uses."""
-        unused = self.lookup.unused(f"{self.prefix}/{folder}" for folder in self.folders)
-        self.listing.unused |= {printable(folder): files for folder, files in unused.items()}
+        """Tells the listing which files of these folders no record uses, and which folders lie there unread."""
+        places = [f"{self.prefix}/{folder}" for folder in self.folders]
+        unused = self.lookup.unused(places)
+        for place in places:
+            inside = [f"{name}/" for name in self.lookup.root.folders(place) if not name.startswith(".")]
+            if inside:
+                unused.setdefault(place, []).extend(inside)
+        self.listing.unused |= {printable(place): unused[place] for place in sorted(unused)}
 
 
 def list_names(split: str, pairing: str, suffix: str = "") -> tuple[str, ...]:
@@ -55,7 +61,7 @@ def list_names(split: str, pairing: str, suffix: str = "") -> tuple[str, ...]:
 
 
 def text_of(root: InputFolder, name: str) -> str:
-    return root.read(name).decode("utf-8-sig", errors="replace")
+    return decode(root.read(name), errors="replace")
 
 
 def no_list(root: InputFolder, suffix: str, folders: Iterable[str] = ()) -> UsageError:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from pipelines.sources.tryon._text import delimiter
 from schemas.folders import InputFolder
 from schemas.messages import normal
 
@@ -16,7 +17,7 @@ RELEASED_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".jfif")  # of VI
 
 # The person's file ends at its extension, so that names may hold spaces.
 _ENDING = "|".join(map(re.escape, PICTURES))
-_COLUMN = re.compile(rf"^(.+?(?:{_ENDING}))(?:(?:\s*,\s*|\s+)(.+))?$", re.IGNORECASE)
+_COLUMN = re.compile(rf"^(.+?(?:{_ENDING}))(?:(?:\s*[,;|]\s*|\s+)(.+))?$", re.IGNORECASE)
 
 
 def split_pair(line: str) -> tuple[str, str | None]:
@@ -74,7 +75,8 @@ def _quoted(line: str) -> list[str]:
     if not line.lstrip().startswith('"'):
         return []
     try:
-        first, *rest = next(csv.reader([line], skipinitialspace=True))
+        mark, _ = delimiter(line, ",")
+        first, *rest = next(csv.reader([line], delimiter=mark, skipinitialspace=True))
     except csv.Error:
         return []
     return [first, *(word.strip() for word in rest)]

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.sources.tryon import _text
 from schemas.cli.flags import UsageError
 from schemas.messages import printable
 
@@ -42,8 +44,9 @@ def read(name: str, data: bytes, ignored: frozenset[str] = frozenset()) -> list[
     return rows
 
 
-def _csv(name: str, data: bytes, ignored: frozenset[str], delimiter: str = ",") -> Iterator[Row]:
-    lines = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=delimiter)
+def _csv(name: str, data: bytes, ignored: frozenset[str], usual: str = ",") -> Iterator[Row]:
+    delimiter, text = _text.delimiter(_decoded(name, data), usual)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     header = [column.strip() for column in next(lines, [])]
     _check_header(name, header)
     for number, cells in enumerate(_lines(lines), start=1):
@@ -53,6 +56,13 @@ def _csv(name: str, data: bytes, ignored: frozenset[str], delimiter: str = ",") 
             yield Row(number, {}, f"{len(cells)} cells; the header names {len(header)} columns")
         else:
             yield Row(number, {c: v for c, v in zip(header, cells, strict=True) if v and c not in ignored})
+
+
+def _decoded(name: str, data: bytes) -> str:
+    try:
+        return _text.decode(data)
+    except UnicodeDecodeError:
+        raise UsageError(f"--input {name!r} is neither UTF-8 nor UTF-16; save it as UTF-8") from None
 
 
 def _lines(lines: Iterator[list[str]]) -> Iterator[list[str] | str]:
@@ -70,17 +80,17 @@ def _lines(lines: Iterator[list[str]]) -> Iterator[list[str] | str]:
 
 
 def _check_header(name: str, header: list[str]) -> None:
-    twice = sorted({column for column in header if header.count(column) > 1})
+    twice = sorted(column for column, times in Counter(header).items() if times > 1)
     if twice:
         raise UsageError(f"--input {name!r} has two columns {printable(twice[0])!r}; allowed is one of a name")
 
 
 def _tsv(name: str, data: bytes, ignored: frozenset[str]) -> Iterator[Row]:
-    return _csv(name, data, ignored, delimiter="\t")
+    return _csv(name, data, ignored, usual="\t")
 
 
 def _jsonl(name: str, data: bytes, ignored: frozenset[str]) -> Iterator[Row]:
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+    for number, line in enumerate(_lines_of(data), start=1):
         if line.strip():
             try:
                 yield _object(number, json.loads(line), ignored)
@@ -88,8 +98,16 @@ def _jsonl(name: str, data: bytes, ignored: frozenset[str]) -> Iterator[Row]:
                 yield Row(number, {}, f"no JSON ({type(error).__name__})")
 
 
+def _lines_of(data: bytes) -> list[bytes]:
+    """As UTF-8, each by itself, so that one that is none costs itself alone."""
+    try:
+        return _text.decode(data).encode().split(b"\n")
+    except UnicodeDecodeError:
+        return data.split(b"\n")
+
+
 def _json(name: str, data: bytes, ignored: frozenset[str]) -> Iterator[Row]:
-    document = json.loads(data)
+    document = json.loads(_decoded(name, data))
     if not isinstance(document, list):
         raise UsageError(f"--input {name!r} is a JSON {type(document).__name__}; allowed is a list of objects")
     for number, item in enumerate(document, start=1):

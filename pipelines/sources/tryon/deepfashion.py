@@ -82,7 +82,8 @@ def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET,
     Without the partition list all is "train". Raises UsageError when the layout or the split isn't there.
     """
     files, found = Lookup(root), Listing()
-    photos = list(_Scan(files, dataset, found).photos())
+    scan = _Scan(files, dataset, found)
+    photos = list(scan.photos())
     if not photos and not found.refused:
         raise UsageError(f"layout not found in {root}: expected {EXPECTED}; found {contents(root)}")
     listed = _Pairs(files, dataset, pairs, found)
@@ -90,6 +91,8 @@ def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET,
         listed.add(group, own)
     _keep(found, split, root)
     found.files = files.used
+    if split == "all":  # else most files are left out on purpose
+        found.unused = scan.unused()
     return found
 
 
@@ -109,15 +112,24 @@ class _Scan:
 
     def __init__(self, files: Lookup, dataset: str, found: Listing) -> None:
         self.files, self.dataset, self.found = files, dataset, found
+        self.base, self.folders = "", [""]  # where the photos lie, and every folder that holds some
+
+    def unused(self) -> dict[str, list[str]]:
+        """The files of all these folders that no record uses, together: there are thousands of folders."""
+        left = self.files.unused(self.folders)
+        names = [_join(folder, name).removeprefix(f"{self.base}/") for folder, files in left.items() for name in files]
+        return {self.base or ".": names} if names else {}
 
     def photos(self) -> Iterator[_Photo]:
         for base in _FOLDERS:
             genders = [name for name in self.files.root.folders(base) if name in _GENDERS]
             if genders:
+                self.base, self.folders = base, []
                 yield from self._nested(base, genders)
                 return
             flat = [name for name in self.files.folder(base).files if _FLAT_START.match(name)]
             if flat:
+                self.base, self.folders = base, [base]
                 yield from self._flat(base, flat)
                 return
 
@@ -126,6 +138,7 @@ class _Scan:
             for word in self.files.root.folders(_join(base, gender)):
                 folder = _join(base, gender, word)
                 for item in filter(_ITEM.fullmatch, self.files.root.folders(folder)):
+                    self.folders.append(_join(folder, item))
                     for name in self.files.folder(_join(folder, item)).files:
                         yield from self._photo(_join(folder, item, name), f"{gender}-{word}-{item}-{name}")
 

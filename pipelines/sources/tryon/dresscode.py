@@ -74,6 +74,9 @@ def listing(
     }
     if not present:
         raise UsageError(f"layout not found in {root}: expected {EXPECTED}; found {contents(root)}")
+    for category in Category:
+        if category not in present and root.is_folder(category) and (not categories or category in categories):
+            found.remarks.append(f"{category}/ is left out: it has no images/")
     for name in categories:
         if name not in present:
             raise UsageError(f"category {name!r} not found in {root}; there is {', '.join(present)}")

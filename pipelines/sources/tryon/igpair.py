@@ -45,6 +45,8 @@ def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET)
     for number, entry in enumerate(_entries(root), start=1):
         listed.add(entry, number)
     listed.found.files = listed.files.used
+    annotations = (folder for folder, _ in PERSON_FOLDERS.values())
+    listed.found.unused = listed.files.unused({PERSONS, GARMENTS, *annotations})
     return listed.found
 
 

@@ -255,5 +255,5 @@ def _unique_stems(files: Iterable[str]) -> dict[str, str]:
 
 
 def _is_header(line: str) -> bool:
-    words = line.replace(",", " ").lower().split()
+    words = re.sub(r"[,;|\"]", " ", line).lower().split()
     return bool(words) and set(words) <= _HEADERS

@@ -74,6 +74,10 @@ def listing(
     listed.add(rows)
     found = listed.found
     found.files = listed.files.used
+    if split == "all":  # else most files are left out on purpose
+        unused = listed.files.unused({path.rpartition("/")[0] for path in listed.files.used})
+        beside = [name for name in unused.pop("", ()) if name != table.name]
+        found.unused = ({".": beside} if beside else {}) | unused
     if not found.records and not found.refused:
         raise UsageError(f"no row of split {split!r} in {table.name}; there is {', '.join(sorted(listed.splits))}")
     return found

@@ -5,13 +5,13 @@ Files are found through folder listings only, so a name in a list can't reach ou
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.tryon import _captions
-from pipelines.sources.tryon._files import Files, list_names, no_list, text_of
+from pipelines.sources.tryon._files import Files, is_list, list_names, no_list, text_of
 from pipelines.sources.tryon._names import (
     RELEASED_PICTURES,
     contents,
@@ -87,8 +87,13 @@ def listing(
     if not wanted:
         missing = "layout not found" if not present else f"split {split!r} not found; there is {', '.join(present)}"
         raise UsageError(f"{missing} in {root}: expected {EXPECTED}; found {contents(root)}")
+    found.remarks += _left_out(root, present, split)
     if pair_list:
-        wanted = [name for name in wanted if set(list_names(name, pairing, pair_list)) & set(root.files())]
+        listed = [name for name in wanted if set(list_names(name, pairing, pair_list)) & set(root.files())]
+        found.remarks += [
+            f"{name}/ is left out: no list of it ends in {pair_list}" for name in wanted if name not in listed
+        ]
+        wanted = listed
     if not wanted:
         raise no_list(root, pair_list)
     for name in wanted:
@@ -96,6 +101,18 @@ def listing(
     if not found.records and all(item.error == "no_garment" for item in found.refused):
         raise UsageError(f"no pair in {root}: no pair list, and no file name is both in image/ and in cloth/")
     return found
+
+
+def _left_out(root: InputFolder, present: Sequence[str], split: str) -> Iterator[str]:
+    """What lies there of splits that can't be read: photos of one kind alone, or a list without any."""
+    for name in SPLITS:
+        if name in present or split not in ("all", name):
+            continue
+        lacking = [kind for kind in ("image", "cloth") if not root.is_folder(f"{name}/{kind}")]
+        lists = [file for file in root.files() if is_list(file) and file.startswith(f"{name}_")]
+        if len(lacking) == 1 or lists:
+            shown = f"{name}/" if len(lacking) == 1 else ", ".join(lists)
+            yield f"{shown} is left out: {root} has no {' and no '.join(f'{name}/{kind}/' for kind in lacking)}"
 
 
 @dataclass(frozen=True)
