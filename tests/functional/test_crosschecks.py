@@ -57,6 +57,15 @@ def test_evidence_against_each_other_decides_nothing() -> None:
     assert crosschecks.agnostic_inverted(everything, None, None) is None
 
 
+@pytest.mark.parametrize("share", [0.4, 0.6])
+def test_a_mask_that_sets_about_half_of_what_it_must_leaves_the_verdict_to_the_background(share: float) -> None:
+    half = MASK.copy()
+    half[110 : 110 + round(140 * (1 - share))] = 0
+    inside = PARSE == Cihp.UPPER_CLOTHES
+    assert crosschecks.agnostic_inverted(half, inside, BODY) is False
+    assert crosschecks.agnostic_inverted(half, inside, None) is None
+
+
 def test_what_a_category_repaints() -> None:
     lower = crosschecks.must_repaint(Category.LOWER_BODY, PARSE, PARTS)
     assert lower is not None and (lower == (PARSE == Cihp.PANTS)).all()
@@ -94,12 +103,38 @@ def test_atr_in_place_of_cihp(keypoints: np.ndarray | None) -> None:
     assert crosschecks.label_space(labels.CIHP_TO_ATR[PARSE], keypoints) == "atr"
 
 
+def test_a_little_of_id_4_is_sunglasses_and_ids_beyond_atrs_are_cihps() -> None:
+    """Without joints; a fiftieth of 400 x 300 is 2,400 pixels."""
+    for rows, space in ((10, None), (30, "atr")):
+        glasses = np.where(PARSE == Cihp.FACE, Cihp.HAIR, PARSE).astype(np.uint8)
+        glasses[110 : 110 + rows, 100:200] = Cihp.SUNGLASSES
+        assert crosschecks.label_space(glasses, None) == space
+    shod = labels.CIHP_TO_ATR[PARSE]
+    shod[390:, 105:195] = Cihp.RIGHT_SHOE
+    assert int(shod.max()) == 19 and crosschecks.label_space(shod, JOINTS) is None
+
+
 def test_lip_in_place_of_cihp_has_a_hole_for_a_throat() -> None:
     lip = labels.CIHP_TO_LIP[PARSE]
     assert crosschecks.label_space(lip, JOINTS) == "lip"
     assert crosschecks.label_space(lip, None) is None
     covered = np.where(PARSE == Cihp.NECK, Cihp.UPPER_CLOTHES, PARSE).astype(np.uint8)  # a turtleneck
     assert crosschecks.label_space(covered, JOINTS) is None
+
+
+@pytest.mark.parametrize(("beyond", "is_off"), [(11, 0), (14, 1)])
+@pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
+def test_joints_a_little_beyond_frame_or_body_are_none_of_another_photo(beyond: int, is_off: int, side: str) -> None:
+    """Three hundredths of the height: 12 of 400 pixels."""
+    outside, off = JOINTS.copy(), JOINTS.copy()
+    frame = {"left": (-beyond, 200), "top": (150, -beyond), "right": (WIDTH + beyond, 200), "bottom": (150, HEIGHT)}
+    outside[Body25.RIGHT_WRIST] = *frame[side], 0.9
+    outside[Body25.RIGHT_WRIST, 1] += beyond if side == "bottom" else 0
+    assert crosschecks.joints_off(outside, None, HEIGHT, WIDTH) == (10, is_off, 0)
+    body = {"left": (80 - beyond, 200), "top": (150, 40 - beyond), "right": (219 + beyond, 200), "bottom": (87, 249)}
+    off[Body25.RIGHT_WRIST] = *body[side], 0.9
+    off[Body25.RIGHT_WRIST, 1] += beyond if side == "bottom" else 0
+    assert crosschecks.joints_off(off, BODY, HEIGHT, WIDTH) == (10, 0, is_off)
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(0.25, 0), (0.5, 0), (1, 120), (3, 0)])

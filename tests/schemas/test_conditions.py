@@ -49,6 +49,10 @@ def rows(text: str) -> list[int]:
         ('matches(caption, "^a .*s$")', [0]),
         ("0 < row <= 2", [1, 2]),
         ("3 < row", [4]),
+        ("row == +2 or row > - -3", [2, 4]),
+        ("2 > row", [0, 1]),
+        ("3 <= row", [3, 4]),
+        ("1 >= row", [0, 1]),
         ('row == 0 or row == 1 and category == "dresses"', [0]),
         ('(row == 0 or row == 1) and category == "upper_body"', [1]),
         ("not (row < 4 or paired)", [4]),
@@ -96,6 +100,21 @@ def test_a_wrong_part_is_named(text: str, named: str) -> None:
     with pytest.raises(UsageError) as caught:
         conditions.compiled(text, COLUMNS)
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("most", "one_more", "named"),
+    [
+        ("not " * 48 + "row > 1", "not " * 49 + "row > 1", "deeper than 50"),  # the comparison and its sides are two
+        (" or ".join(["row == 1"] * 500), " or ".join(["row == 1"] * 501), "more than 500 terms"),
+        ("row == 1".ljust(100_000), "row == 1".ljust(100_001), "100,001 characters; allowed are 100,000"),
+    ],
+    ids=["depth", "terms", "length"],
+)
+def test_what_is_allowed_at_most_is_allowed(most: str, one_more: str, named: str) -> None:
+    assert rows(most) in ([1], [2, 3, 4])
+    with pytest.raises(UsageError, match=named):
+        rows(one_more)
 
 
 WORDS = ("and", "or", "not", "in", "is", "None", "matches")

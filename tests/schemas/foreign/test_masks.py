@@ -72,6 +72,32 @@ def test_two_values_or_a_colour_on_black(data: bytes) -> None:
     assert ((found.value > 0) == SET).all() and "read as" in found.note
 
 
+@pytest.mark.parametrize(("level", "note"), [(1, True), (100, True), (127, True), (128, False), (254, False)])
+def test_one_other_level_beside_black_is_set_and_said_where_it_is_dark(level: int, note: bool) -> None:
+    found = masks.read(png(SET.astype(np.uint8) * np.uint8(level)))
+    assert ((found.value > 0) == SET).all()
+    assert found.note == (f"values 0 and {level} read as unset and set" if note else "")
+
+
+@pytest.mark.parametrize("colours", [WHITE, BLACK])
+def test_a_speck_that_is_transparent_makes_no_mask_of_alpha(colours: np.ndarray) -> None:
+    """Up to two thousandths of the picture; from there on alpha is the mask."""
+    wide = np.tile(colours, (5, 5, 1))[:100, :100]
+    for count, by_alpha in ((0, False), (19, False), (20, True)):
+        opaque = np.ones((100, 100), bool)
+        opaque.flat[:count] = False
+        found = masks.read(rgba(wide, opaque))
+        assert (found.value > 0).mean() == (opaque.mean() if by_alpha else colours.mean() / 255)
+        assert ("alpha" in found.note) is by_alpha
+
+
+def test_half_transparent_counts_as_transparent_below_128() -> None:
+    for alpha, kept in ((0, False), (100, False), (127, False), (128, True)):
+        levels = np.broadcast_to(np.where(np.arange(30) < 15, np.uint8(alpha), np.uint8(255)), SET.shape)
+        found = masks.read(png(np.dstack([GREY] * 3 + [levels]))).value > 0
+        assert (found[:, 15:] == SET[:, 15:]).all() and (found[:, :15] == (SET & kept)[:, :15]).all()
+
+
 @pytest.mark.parametrize("colours", [WHITE, BLACK, WHITE // 2, PHOTO])
 def test_what_is_opaque_is_set_in_a_cut_out(colours: np.ndarray) -> None:
     found = masks.read(rgba(colours, SET))

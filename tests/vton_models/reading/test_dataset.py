@@ -351,6 +351,7 @@ def test_every_epoch_and_every_seed_has_draws_of_its_own(folder: Path) -> None:
     data = make(folder, columns=["person_image"], prepare=draws)
     first, second = drawn(data), drawn(data)
     other = drawn(make(folder, columns=["person_image"], prepare=draws, seed=1))
+    assert not {item["seed"] for item in data} & {item["seed"] for item in data}, "nor does a step"
     assert len(set(first.values())) == len(set(second.values())) == len(set(other.values())) > 50
     assert not set(first.values()) & (set(second.values()) | set(other.values()))
 
@@ -405,6 +406,12 @@ def test_finished_folders_only(folder: Path, tmp_path: Path) -> None:
     (made / "manifest.json").write_text("[]")
     with pytest.raises(UsageError, match="damaged"):
         make(made)
+
+
+def test_as_many_records_as_a_step_takes_are_enough(folder: Path) -> None:
+    assert len(make(folder, batch_size=RECORDS)) == 1
+    with pytest.raises(UsageError, match="61 records don't fill one step of 62"):
+        make(folder, batch_size=31, shares=2)
 
 
 def test_wrong_usage_is_one_line(folder: Path, tmp_path: Path) -> None:

@@ -146,6 +146,14 @@ def test_weights_divide_an_epoch(datasets: list[list[int]], data: st.DataObject)
                 assert times[sizes[groups] > 0].min(initial=rows) >= rows // own
 
 
+def test_the_last_row_group_of_a_weight_is_cut_anywhere() -> None:
+    """Four rows of five: the first four or the last four, in about every second epoch."""
+    chosen = order.Settings(3, 1, 1, 1024, True)
+    runs = [order.weighted(np.array([5, 5]), [np.arange(1), np.arange(1, 2)], [4, 6], chosen, e) for e in range(40)]
+    cuts = [(int(run.first[0]), int(run.count[0])) for run in runs]
+    assert set(cuts) == {(0, 4), (1, 4)} and 10 < cuts.count((1, 4)) < 30
+
+
 def test_what_a_weight_leaves_out_changes_with_the_epoch() -> None:
     sizes, members = np.full(20, 10), [np.arange(10), np.arange(10, 20)]
     chosen = order.Settings(3, 1, 1, 1024, True)

@@ -168,7 +168,9 @@ def test_folders_are_replaced_whole(tmp_path: Path) -> None:
     assert (tmp_path / "made/sub/file").read_text() == "new" and os.listdir(tmp_path) == ["made"]
     (tmp_path / ".tmp-left-1-1").mkdir()
     (tmp_path / ".tmp-file-1-1").write_text("")
+    (tmp_path / ".tmp-link-1-1").symlink_to(tmp_path / "made")
     atomic.sweep(tmp_path)
+    assert (tmp_path / "made/sub/file").read_text() == "new", "a link is taken away, not what it leads to"
     assert os.listdir(tmp_path) == ["made"]
 
 
