@@ -13,6 +13,7 @@ from schemas import labels
 PICTURE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 # Not a fixed-size list: Parquet files with a null one can't be read back before Arrow 26 (apache/arrow#35692).
 _FLOATS = pa.list_(pa.float32())
+FLOATS = ("keypoints", "box")  # kinds whose cells are float32 arrays when decoded
 WORD = pa.dictionary(pa.int32(), pa.string())  # a string of few distinct values
 
 
@@ -84,6 +85,11 @@ def kind(field: pa.Field) -> str:
 
 def is_picture(field: pa.Field) -> bool:
     return kind(field) in ("image", "mask", "label_map")
+
+
+def is_array(field: pa.Field) -> bool:
+    """Whether a cell is an array when decoded."""
+    return is_picture(field) or kind(field) in FLOATS
 
 
 def length(field: pa.Field) -> int:

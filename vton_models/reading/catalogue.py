@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from schemas import kinds
+from schemas import fields, kinds
 from schemas.cli.flags import UsageError
 from schemas.kinds import Kind
 from vton_models.reading import filters as filtering
@@ -32,8 +32,15 @@ class Catalogue:
     weights: list[float] | None
     fields: dict[str, pa.Field]  # the columns that are read
     kinds: tuple[Kind, ...]  # of the records, each once
+    splits: tuple[str, ...]  # that the shards belong to
     lacking: dict[str, list[str]]  # folder → those of them that a shard of it lacks: None in its records
     fingerprint: str
+
+    @property
+    def nullable(self) -> dict[str, pa.Field]:
+        """The columns that hold arrays and that some record may lack."""
+        arrays = {name: field for name, field in self.fields.items() if fields.is_array(field)}
+        return {n: field for n, field in arrays.items() if not all(n in kind.required for kind in self.kinds)}
 
     def runs(self, settings: order.Settings, epoch: int) -> order.Runs:
         """The rows of one epoch."""
@@ -85,6 +92,7 @@ def catalogue(
         weights=weights or None,
         fields=fields,
         kinds=tuple(dict.fromkeys(kinds.of(c.schema) for c in contents)),
+        splits=tuple(sorted({shard.split for shard in flat})),
         lacking={name: columns for name, columns in lacking.items() if columns},
         fingerprint=shard_files.digest([*parts, repr(filters), repr(weights)]),
     )

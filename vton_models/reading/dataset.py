@@ -16,7 +16,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from schemas.cli.flags import UsageError, one_line
 from vton_models.reading import catalogue, decoding
 from vton_models.reading.blocks import BlockReader
-from vton_models.reading.collate import collate
+from vton_models.reading.collate import collate, with_presence
 from vton_models.reading.filters import Filters
 from vton_models.reading.order import Batch, EpochOrder, Settings, derive_seed
 from vton_models.reading.position import Progress, State
@@ -32,9 +32,12 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
     For `DataLoader` and torchdata's `StatefulDataLoader` with their `batch_size=None`. An item is a dict column →
     uint8 array (photos [h w 3] RGB, masks [h w] 0/255, label maps [h w] ids), float32 array (keypoints, boxes), str,
     number, list or dict, None where null. With `batch_size` arrays of one shape are stacked to tensors, all else are
-    lists. With `prepare` an item is what it returns for a record and a generator that is seeded by the record's place
-    in the order, stacked likewise, and has `record_id` and `seed`, an int for the step's own randomness; both stay
-    the same whatever the numbers of workers and ranks.
+    lists. For each column of arrays that can be null a batch has "has_<column>", bool [b]: where it is False the array
+    is zeros (empty, where the batch's other records don't give it one shape).
+
+    With `prepare` an item is what it returns for a record and a generator that is seeded by the record's place in the
+    order, stacked likewise, and has `record_id` and `seed`, an int for the step's own randomness; both stay the same
+    whatever the numbers of workers and ranks.
 
     path: a folder, local or a URL of fsspec; several; with weights "A:0.2", (path, weight) or {path: weight}. Without
     weights an epoch is every record once; with weights it has equally many, divided by weight (`order.weighted`).
@@ -74,6 +77,11 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
         self._catalogue = catalogue.catalogue(path, columns, split, filters)
         for folder, names in self._catalogue.lacking.items():
             print(f"{folder} lacks {', '.join(names)}: None in its records", file=sys.stderr)
+        if split is None and len(self._catalogue.splits) > 1 and not self.rank:
+            mixed = " and ".join(self._catalogue.splits)
+            print(
+                f"records of {mixed} are mixed; split={self._catalogue.splits[-1]!r} reads one alone", file=sys.stderr
+            )
         self._progress = Progress(settings)
         self._counted = self._order(0)
         _check_enough(self._counted)
@@ -166,6 +174,8 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
                 yield self._item(records, batch, epoch)
 
     def _item(self, records: list[Record], batch: Batch, epoch: int) -> dict[str, Any]:
+        if self.batch_size and not self.prepare:
+            records = with_presence(records, self._catalogue.nullable)
         item = collate(records) if self.batch_size else records[0]
         if self.prepare:
             item["seed"] = derive_seed("batch", self.settings.seed, epoch, batch.round, batch.share)

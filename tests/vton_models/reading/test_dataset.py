@@ -465,3 +465,49 @@ def test_workers_start_after_opencv_has_used_its_threads(tmp_path):
         ShardDataset(str(folder), ["record_id"], batch_size=2), batch_size=None, num_workers=1, timeout=30
     )
     assert len(list(loader)) == 2
+
+
+@pytest.fixture
+def gaps(tmp_path: Path) -> Path:
+    """Records of which every second has no mask and every third no joints; two splits."""
+    rows = [row(n) for n in range(8)]
+    for number, item in enumerate(rows):
+        item["agnostic_mask"] = item["agnostic_mask"] if number % 2 else None
+        item["keypoints"] = item["keypoints"] if number % 3 else None
+        item["parse"] = None
+    return write(tmp_path / "gaps", rows)
+
+
+def test_columns_with_nulls_are_a_value_and_a_presence_mask(gaps: Path) -> None:
+    columns = ["record_id", "person_image", "agnostic_mask", "keypoints", "parse", "caption"]
+    (batch,) = ShardDataset(gaps, columns, batch_size=8, shuffle=False)
+    assert {name for name in batch if name.startswith("has_")} == {"has_agnostic_mask", "has_keypoints", "has_parse"}
+    numbers = torch.tensor([int(name[1:]) for name in batch["record_id"]])
+    assert torch.equal(batch["has_agnostic_mask"], numbers % 2 == 1)
+    assert torch.equal(batch["has_keypoints"], numbers % 3 > 0)
+    assert batch["agnostic_mask"].shape == (8, 24, 16) and batch["agnostic_mask"].dtype == torch.uint8
+    assert not batch["agnostic_mask"][numbers % 2 == 0].any() and batch["agnostic_mask"][numbers % 2 == 1].any()
+    assert torch.equal(batch["keypoints"][:, 0, 0], torch.where(numbers % 3 > 0, numbers, 0).float())
+    assert not batch["has_parse"].any() and batch["parse"].shape == (8, 0, 0)
+    assert None in batch["caption"], "words stay a list"
+
+
+def test_nulls_among_pictures_of_several_sizes_are_empty(gaps: Path, tmp_path: Path) -> None:
+    rows = [row(n) for n in range(3)]
+    rows[0]["agnostic_mask"] = None
+    rows[1]["agnostic_mask"] = {"bytes": codecs.encode_mask(np.full((5, 7), 255, np.uint8)), "path": "m.png"}
+    made = write(tmp_path / "sizes", rows, of=3)
+    (batch,) = ShardDataset(made, ["agnostic_mask"], batch_size=3, shuffle=False)
+    assert [value.shape for value in batch["agnostic_mask"]] == [(0, 0), (5, 7), (24, 16)]
+    assert batch["has_agnostic_mask"].tolist() == [False, True, True]
+
+
+def test_several_splits_read_as_one_are_told(gaps: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, split in enumerate(("test", "train")):
+        path = gaps / f"train-{number:05d}-of-00002.parquet"
+        path.rename(gaps / f"{split}-00000-of-00001.parquet")
+    ShardDataset(gaps, ["record_id"])
+    assert capsys.readouterr().err == "records of test and train are mixed; split='train' reads one alone\n"
+    for options in ({"split": "train"}, {"rank": 1, "world_size": 2}):
+        ShardDataset(gaps, ["record_id"], **options)
+        assert capsys.readouterr().err == ""
