@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 
+import hypothesis
 import pytest
 from support import commands, requiring, sharing
 from support.helpers import Dataset, Result
@@ -12,6 +13,12 @@ from support.helpers import Dataset, Result
 from pipelines.sources.sample import Truth
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# By default an example that takes 200 ms fails its test: on a busy machine any does.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.hookimpl(wrapper=True)

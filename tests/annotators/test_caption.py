@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.tiny_models import SIZE, VISION, WORDS, save_blip, shake
 
@@ -347,10 +347,8 @@ def test_long_captions_are_cut_at_a_word():
 
 
 words = st.lists(st.sampled_from(["a", "red", "A", "shirt,", "shirt", "12", "!", "épaulette"]), max_size=90)
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@unhurried
 @given(words)
 def test_tidying_twice_is_tidying_once_and_only_takes_away(found):
     text = " ".join(found)
@@ -361,7 +359,6 @@ def test_tidying_twice_is_tidying_once_and_only_takes_away(found):
     assert all(letter in rest for letter in tidied)
 
 
-@unhurried
 @given(st.text(max_size=80), st.text(max_size=12))
 def test_any_text_can_be_tidied(text, prompt):
     assert "\n" not in caption.tidy(text, prompt)

@@ -97,7 +97,7 @@ def random_boxes(seed, count):
     return boxes, torch.rand(count, generator=generator).mul(20).round() / 20  # with ties
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(0, 60), st.sampled_from([0.0, 0.3, 0.5, 0.7]))
 def test_nms_keeps_the_best_of_what_overlaps(seed, count, threshold):
     boxes, scores = random_boxes(seed, count)
@@ -242,7 +242,7 @@ def test_labels_are_pasted_where_the_box_truncates_to():
     assert (iuv[iuv[:, :, 0] == 7] == [7, int(255 * 7 / 25), 255]).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.integers(0, 150), st.integers(0, 150))
 def test_resampling_equals_its_definition(seed, height, width):
     generator = torch.Generator().manual_seed(seed)

@@ -370,7 +370,7 @@ def fill(folder: Path, contents: list[tuple[str, bytes]]) -> None:
             (folder / name).write_bytes(data)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(files(), min_size=1, max_size=4),
     st.lists(files(), min_size=1, max_size=3),

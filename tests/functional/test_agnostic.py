@@ -132,7 +132,7 @@ def test_a_missing_shoulder_mirrors_the_other_about_the_neck(missing, other):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(absent=joint_lists, jitter=jitters)
 def test_recipes_give_a_painted_photo_and_its_mask_or_refuse(recipe, absent, jitter):
     photo, parse = body()
@@ -153,7 +153,7 @@ def test_recipes_give_a_painted_photo_and_its_mask_or_refuse(recipe, absent, jit
 
 
 @pytest.mark.parametrize("recipe", PARSES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(absent=joint_lists, jitter=jitters)
 def test_parse_recipes_only_remove(recipe, absent, jitter):
     _, parse = body()
@@ -171,7 +171,7 @@ def test_parse_recipes_only_remove(recipe, absent, jitter):
     assert not np.isin(undressed, (5, 6, 7, 10)).any()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(absent=st.lists(st.sampled_from([3, 4, 6, 7]), unique=True), jitter=jitters)
 def test_hrviton_equals_the_plain_version(absent, jitter):
     photo, parse = body()

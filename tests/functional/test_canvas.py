@@ -46,7 +46,7 @@ def test_a_wide_garment_is_limited_by_the_width():
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 200), st.integers(1, 200), st.integers(8, 90), st.integers(8, 90), st.data())
 def test_the_geometry_says_where_every_part_went(height, width, out_height, out_width, data):
     x0, y0 = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))

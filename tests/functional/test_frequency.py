@@ -24,7 +24,7 @@ def test_equals_anydoors_own_map(scene, set_value):
     np.testing.assert_array_equal(high_frequency_map(*reference), arrays[f"sobel{scene}.native_out"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 2**32 - 1))
 def test_size_and_kind_follow_the_picture(height, width, seed):
     generator = np.random.default_rng(seed)

@@ -52,7 +52,7 @@ def test_refining_is_repeatable_and_no_worse():
     assert masks.iou(refined, shirt()) > 0.97
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 80), st.integers(1, 80), st.integers(0, 2**32 - 1))
 def test_anything_gives_a_mask_or_a_reason(height, width, seed):
     generator = np.random.default_rng(seed)

@@ -50,7 +50,7 @@ def drawn_crosses(draw):
     return height, width, geometry, arm, draw(st.sampled_from(middles)) if middles else None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(drawn_crosses(), st.integers(1, 8), st.sampled_from(FORMATS))
 def test_a_drawn_cross_comes_back_to_its_pixel(drawn, orientation, file_format):
     height, width, geometry, arm, middle = drawn
@@ -85,7 +85,7 @@ def turned_file(upright: np.ndarray, orientation: int, file_format: str) -> byte
     return buffer.getvalue()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SIDES, SIDES, SIZES, st.sampled_from(shapes.FITS))
 def test_points_come_back_and_frames_meet(height, width, size, how):
     geometry = shapes.fit((height, width), size, how)
@@ -103,7 +103,7 @@ def test_points_come_back_and_frames_meet(height, width, size, how):
     assert shapes.photo(np.zeros((height, width, 3), np.uint8), geometry).shape == (*size, 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SIDES, SIDES, SIZES, st.sampled_from(shapes.FITS), st.integers(0, 99))
 def test_everything_moves_alike(height, width, size, how, seed):
     geometry = shapes.fit((height, width), size, how)

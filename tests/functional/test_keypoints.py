@@ -59,7 +59,7 @@ def test_a_drawn_person_comes_back():
     np.testing.assert_allclose(people[0, :, 2], 1)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 130), st.integers(0, 30))
 def test_wherever_it_stands(x, y):
     people = keypoints.openpose_people(*draw_maps([STANDING + (x + 5, y)]))

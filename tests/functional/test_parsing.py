@@ -102,7 +102,7 @@ def test_a_hole_open_to_the_border_is_not_one():
     np.testing.assert_array_equal(parsing.fill_small_holes(atr), atr)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(maps)
 def test_filling_only_adds_upper_clothes(atr):
     filled = parsing.fill_small_holes(atr)
@@ -140,7 +140,7 @@ def test_two_belts_are_judged_apart():
     assert (cihp[5, 40:] == Cihp.SKIRT).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(maps)
 def test_cihp_has_no_belt_and_no_bag_and_commutes_with_mirroring(atr):
     cihp = parsing.to_cihp(atr, "atr")
@@ -156,7 +156,7 @@ def test_smoothing_a_shipped_map_changes_next_to_nothing(path):
     assert np.count_nonzero(parsing.smooth_borders(shipped) != shipped) <= 150
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(maps)
 def test_smoothing_keeps_size_and_invents_no_label(label_map):
     smoothed = parsing.smooth_borders(label_map)
@@ -189,7 +189,7 @@ def test_hair_outside_a_tight_box_is_kept():
     np.testing.assert_array_equal(parsing.keep_person(parse, (32, 12, 68, 90)), parse)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(maps, st.tuples(*[st.floats(-50, 90, allow_nan=False)] * 4))
 def test_keeping_a_person_only_removes(parse, box):
     kept = parsing.keep_person(parse, box)

@@ -75,7 +75,7 @@ def test_hash_tells_pictures_apart():
     assert distances[~np.eye(20, dtype=bool)].min() > 60
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.binary(min_size=32, max_size=32), min_size=2, max_size=5))
 def test_distance_counts_bits(blocks):
     bits = quality.hash_bits([block.hex() for block in blocks])

@@ -98,7 +98,7 @@ def test_coco_18_draws_17_bones_and_no_shoulder_to_ear():
     assert not picture[200, 100].any()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.floats(-50, 150), st.floats(-50, 150), st.floats(0, 1)), min_size=25, max_size=25))
 def test_any_keypoints_can_be_drawn(rows):
     keypoints = np.array(rows, np.float32)

@@ -223,7 +223,7 @@ def test_pictures_inside_parquet_are_refused_clearly(root: LocalFolder) -> None:
         listing(root, "all", "unpaired", table=Table("t.parquet", sink.getvalue(), ignored=("more",)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.dictionaries(
         st.sampled_from(COLUMNS),
