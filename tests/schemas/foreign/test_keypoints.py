@@ -130,6 +130,12 @@ def test_normalised_joints_are_brought_to_pixels(scale: tuple[float, float], shi
     assert np.allclose(found.columns["keypoints"], BODY, atol=0.01)
 
 
+def test_a_normalised_joint_may_lie_on_the_very_edge() -> None:
+    edge = np.zeros((25, 3))
+    edge[:2] = [(1, 1, 0.9), (0.5, 0.25, 0.9)]
+    assert read(encoded(document(edge)), SIZE)["keypoints"][:2, :2].tolist() == [[768, 1024], [384, 256]]
+
+
 def test_hands_and_face_are_brought_to_pixels_with_the_body() -> None:
     face, hands = np.full((70, 3), 0.5), np.full((42, 3), 0.25)
     data = codecs.encode_keypoints(moved(BODY, (1 / 768, 1 / 1024)), face, hands)

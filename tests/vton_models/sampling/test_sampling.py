@@ -157,6 +157,33 @@ def test_a_result_that_is_no_number_is_set_aside_and_memory_that_ends_is_named(t
         sampler([task(0)], [task(0).read()])
 
 
+@pytest.mark.parametrize(("rows", "share"), [(10, "10%"), (50, "50%"), (90, "90%")])
+def test_a_mask_that_is_not_all_in_view_is_refused(rows: int, share: str) -> None:
+    mask = np.zeros((200, 100), np.uint8)
+    mask[50:150, 30:70] = 255
+    loop.check_mask(mask, (30, 50, 70, 150), None)
+    with pytest.raises(Rejection, match=f"{share} of the mask lies outside the part of the photo") as caught:
+        loop.check_mask(mask, (30, 50 + rows, 70, 150), None)
+    assert caught.value.error == "mask_outside"
+    with pytest.raises(Rejection):
+        loop.check_mask(mask, (31, 50, 70, 150), None)
+
+
+@pytest.mark.parametrize(("dots", "is_refused"), [(200, False), (300, True)])
+def test_a_mask_of_which_less_than_half_is_left_is_too_fine(dots: int, is_refused: bool) -> None:
+    """A block of 8 x 32 pixels stays at a quarter of the size, single pixels don't: 256 of 456, and of 556."""
+    mask = np.zeros((128, 128), np.uint8)
+    mask[:8, :32] = 255
+    places = np.stack(np.meshgrid(range(17, 128, 5), range(1, 128, 8), indexing="ij"), -1).reshape(-1, 2)[:dots]
+    mask[places[:, 0], places[:, 1]] = 255
+    assert np.count_nonzero(mask) == 256 + dots
+    loop.check_mask(mask, (0, 0, 128, 128), None)
+    if not is_refused:
+        return loop.check_mask(mask, (0, 0, 128, 128), (32, 32))
+    with pytest.raises(Rejection, match="46% of the mask is left at 32x32: it is too fine for that size"):
+        loop.check_mask(mask, (0, 0, 128, 128), (32, 32))
+
+
 def test_settings_are_told_in_words_and_by_name() -> None:
     settings = Settings(3, catvton.Sampling(num_inference_steps=9, guidance_scale=1.5))
     assert settings.told == "steps 9, guidance 1.5, eta 1"
