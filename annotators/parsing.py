@@ -1,26 +1,32 @@
 """One class per pixel: SegFormer (arXiv:2105.15203) or SCHP (arXiv:1910.09777), as CIHP ids like VITON-HD's.
 
+FASHN's SegFormer has no left and right: joints, where a record has them, tell its arms and legs apart.
+
 ATR, which most clothes parsers speak, calls the neck face. SCHP's second parser (LIP) tells them apart, so its `parse`
 has CIHP's neck (10); one parser alone does not, and its `parse` has the neck in the face (13).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from annotators.functional import parsing
+from annotators.functional import fashn, parsing
 from annotators.functional.keypoints import person_box
 from schemas import fields
 from schemas.cli.options import option, runtime
+from schemas.record import SIDES_ASSUMED
 
 READS = ("person_image",)
 MAY_READ = ("person_box", "keypoints")
 
 # Settings that write columns which are not written otherwise.
 ASKED_BY = {"parse_lip": {"lip": True, "backend": "schp"}, "parse_atr": {"atr": True}}
+
+BACKENDS = ("segformer", "fashn", "schp")
+SEGFORMER, FASHN = "mattmdjaga/segformer_b2_clothes", "fashn-ai/fashn-human-parser"
 
 Maps = dict[str, np.ndarray]  # label space → uint8 [h w]
 
@@ -29,10 +35,10 @@ Maps = dict[str, np.ndarray]  # label space → uint8 [h w]
 class Config:
     """Raises ValueError for a batch size below 1."""
 
-    backend: str = option("segformer", "segformer (any transformers segmentation model) or schp", ("segformer", "schp"))
-    model_id: str = option(
-        "mattmdjaga/segformer_b2_clothes", "for segformer: hub id or folder; ATR, LIP or CIHP classes"
+    backend: str = option(
+        "segformer", "segformer (any transformers segmentation model), fashn (FASHN's human parser) or schp", BACKENDS
     )
+    model_id: str = option(SEGFORMER, "for segformer: hub id or folder; ATR, LIP, CIHP or FASHN's classes")
     channels: str = option("bgr", "for schp: the order it sees; rgb as CatVTON's app feeds it", ("bgr", "rgb"))
     smooth: bool = option(False, "borders of parse as smooth and coarse as in VITON-HD's files")
     lip: bool = option(False, "also write parse_lip, the LIP parser's own map")
@@ -45,20 +51,25 @@ class Config:
         if self.batch_size < 1:
             raise ValueError(f"batch_size {self.batch_size}; allowed is 1 or more")
 
+    @property
+    def model(self) -> str:
+        """Of segformer and fashn: what `model_id` names, or FASHN's own."""
+        return FASHN if self.backend == "fashn" and self.model_id == SEGFORMER else self.model_id
+
     def fields(self) -> tuple[pa.Field, ...]:
         own = [space for space, asked in (("lip", self.lip), ("atr", self.atr)) if asked]
         return (fields.label_map("parse", "cihp"), *(fields.label_map(f"parse_{space}", space) for space in own))
 
     def weights(self) -> tuple[str, ...]:
-        if self.backend == "segformer":
-            return (self.model_id,)
+        if self.backend != "schp":
+            return (self.model,)
         from annotators.networks import schp
 
         return tuple(schp.weights_name(space, self.weights_dir) for space in ("atr", "lip"))
 
     def build(self) -> "HumanParser":
         """Raises weights.MissingWeights, and ValueError for a device, or weights, that can't be used."""
-        return HumanParser(self, _segformer(self) if self.backend == "segformer" else _schp(self))
+        return HumanParser(self, _schp(self) if self.backend == "schp" else _segformer(self))
 
 
 class HumanParser:
@@ -76,38 +87,60 @@ class HumanParser:
         left.
         """
         results = self.parse_all([record["person_image"] for record in records])
-        return [self._columns(maps, person_box(record)) for maps, record in zip(results, records, strict=True)]
+        return [self._columns(maps, record) for maps, record in zip(results, records, strict=True)]
 
-    def _columns(self, maps: Maps, box: np.ndarray | None) -> dict[str, Any]:
+    def _columns(self, maps: Maps, record: dict[str, Any]) -> dict[str, Any]:
+        box, joints = person_box(record), record.get("keypoints")
         if box is not None:
             maps = {space: parsing.keep_person(label_map, box) for space, label_map in maps.items()}
+        notes: dict[str, Any] = {}
+        if "fashn" in maps:
+            atr = fashn.to_atr(maps["fashn"], joints)
+            maps = {"atr": atr, "cihp": parsing.to_cihp(atr, "atr")}
+            notes = (
+                {}
+                if joints is not None and joints.any()
+                else {"notes": {"parse": f"{SIDES_ASSUMED}: no joints tell them"}}
+            )
         parse = maps["cihp"]
         if not parse.any():
             raise ValueError("nobody found: the parser sees background only")
         columns = {"parse": parsing.smooth_borders(parse) if self.config.smooth else parse}
         own = [space for space, asked in (("lip", self.config.lip), ("atr", self.config.atr)) if asked]
-        return columns | {f"parse_{space}": maps[space] for space in own}
+        return columns | {f"parse_{space}": maps[space] for space in own} | notes
 
 
 def _segformer(config: Config) -> Callable[[Sequence[np.ndarray]], list[Maps]]:
     """Maps in the model's own space and in CIHP. Raises ValueError for one whose space lacks what is asked for."""
     from annotators.networks import segmentation
 
-    model = segmentation.load(config.model_id, config.weights_dir, config.device)
+    model = segmentation.load(config.model, config.weights_dir, config.device)
     names = [model.names[number] for number in range(len(model.names))]
+    classes = fashn.class_table(names)
+    if classes is None and config.backend == "fashn":
+        raise ValueError(f"{config.model} has other classes than FASHN's: {', '.join(names[:5])}")
+    if classes is not None:
+        _check_spaces(config, "atr")
+        parser = replace(model, network_input=fashn.network_input)
+        return lambda photos: [{"fashn": classes[label_map]} for label_map in parser(photos)]
     try:
         space, table = parsing.label_table(names)
     except ValueError as error:
-        raise ValueError(f"{config.model_id}: {error}") from None
-    for wanted, asked in (("lip", config.lip), ("atr", config.atr)):
-        if asked and wanted != space:
-            raise ValueError(f"{config.model_id} knows {space} labels, not {wanted}: parse_{wanted} needs backend schp")
+        raise ValueError(f"{config.model}: {error}") from None
+    _check_spaces(config, space)
 
     def parse_all(photos: Sequence[np.ndarray]) -> list[Maps]:
         own = [table[label_map] for label_map in model(photos)]
         return [{space: label_map} | {"cihp": parsing.to_cihp(label_map, space)} for label_map in own]
 
     return parse_all
+
+
+def _check_spaces(config: Config, space: str) -> None:
+    """Raises ValueError where a map of another label space than the model's is asked for."""
+    for name, asked in (("lip", config.lip), ("atr", config.atr)):
+        if asked and name != space:
+            raise ValueError(f"{config.model} knows {space} labels, not {name}: parse_{name} needs backend schp")
 
 
 def _schp(config: Config) -> Callable[[Sequence[np.ndarray]], list[Maps]]:

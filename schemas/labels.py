@@ -90,6 +90,29 @@ class Atr(IntEnum):
     NECK = 18
 
 
+class Fashn(IntEnum):
+    """The 18 classes of FASHN's human parser, which tells hands from arms and has no sides."""
+
+    BACKGROUND = 0
+    FACE = 1
+    HAIR = 2
+    TOP = 3
+    DRESS = 4
+    SKIRT = 5
+    PANTS = 6
+    BELT = 7
+    BAG = 8
+    HAT = 9
+    SCARF = 10
+    GLASSES = 11
+    ARMS = 12
+    HANDS = 13
+    LEGS = 14
+    FEET = 15
+    TORSO = 16
+    JEWELRY = 17
+
+
 DressCode = Atr  # Dress Code's label_maps use ATR's ids unchanged
 
 

@@ -104,6 +104,10 @@ def _schp_onnx(space: str) -> Weights:
 
 _ENTRIES = (
     _repo("segformer_b2_clothes", "mattmdjaga/segformer_b2_clothes", "MIT", "clothes parsing, ATR labels"),
+    _repo(
+        "fashn_human_parser", "fashn-ai/fashn-human-parser",
+        "NVIDIA Source Code License for SegFormer (non-commercial)", "clothes parsing, 18 classes of FASHN's",
+    ),
     _schp(
         "lip", "exp-schp-201908261155-lip.pth", 267_449_349,
         "24fa3254ceeb74c8435458994a64b522fb439a3635b7b86ff470457e0413da00",

@@ -1,6 +1,6 @@
 """Any transformers model for semantic segmentation: photos of any sizes in, class numbers at their size out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,14 @@ from annotators.networks import transformers_models
 
 @dataclass(frozen=True)
 class Segmenter:
-    """`names`: class number → name, as the model's configuration has it."""
+    """`names`: class number → name, as the model's configuration has it.
+
+    `network_input` stands in for the model's own processor: photo uint8 [h w 3] → float32 [3 h w].
+    """
 
     loaded: transformers_models.Loaded
     names: dict[int, str]
+    network_input: Callable[[np.ndarray], np.ndarray] | None = None
 
     def __call__(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
         """uint8 [h w] class numbers for each photo uint8 [h w 3] RGB, at its own size."""
@@ -48,6 +52,10 @@ class Segmenter:
 
     def _pixels(self, photo: np.ndarray) -> Any:
         """Tensor [3 h w], resized and normalised as the model's configuration says."""
+        if self.network_input is not None:
+            import torch
+
+            return torch.from_numpy(self.network_input(photo))
         return self.loaded.processor(images=photo, return_tensors="pt", input_data_format="channels_last")[
             "pixel_values"
         ][0]

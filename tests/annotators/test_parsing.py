@@ -55,16 +55,23 @@ def records():
     return [{"person_image": photo} for photo in photos()]
 
 
-@pytest.fixture(params=["segformer", "schp"])
-def config(request, segformer_dir, schp_dir):
-    folder = {"segformer": segformer_dir, "schp": schp_dir}[request.param]
+@pytest.fixture(scope="module")
+def fashn_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fashn")
+    save_segformer(folder / "fashn-ai" / "fashn-human-parser", [label.name.lower() for label in labels.Fashn])
+    return str(folder)
+
+
+@pytest.fixture(params=["segformer", "fashn", "schp"])
+def config(request, segformer_dir, fashn_dir, schp_dir):
+    folder = {"segformer": segformer_dir, "fashn": fashn_dir, "schp": schp_dir}[request.param]
     return parsing.Config(backend=request.param, weights_dir=folder, atr=True, lip=request.param == "schp")
 
 
 def test_maps_have_their_columns_sizes_and_ids(config):
     declared = {field.name: fields.label_space(field) for field in config.fields()}
     for record, result in zip(records(), config.build()(records()), strict=True):
-        assert set(result) == set(declared)
+        assert set(result) - {"notes"} == set(declared)
         for column, space in declared.items():
             assert result[column].dtype == np.uint8
             assert result[column].shape == record["person_image"].shape[:2]
@@ -113,6 +120,18 @@ def test_a_lip_model_gives_parse_lip_and_no_parse_atr(tmp_path):
     assert set(made.build()(records())[0]) == {"parse", "parse_lip"}
     with pytest.raises(ValueError, match="knows lip labels, not atr: parse_atr needs backend schp"):
         parsing.Config(model_id=str(tmp_path / "lip"), atr=True).build()
+
+
+def test_fashns_classes_are_known_by_their_names_or_their_backend(fashn_dir, segformer_dir):
+    by_backend = parsing.Config(backend="fashn", weights_dir=fashn_dir)
+    assert by_backend.weights() == ("fashn-ai/fashn-human-parser",)
+    by_name = parsing.Config(model_id="fashn-ai/fashn-human-parser", weights_dir=fashn_dir)
+    for one, other in zip(by_backend.build()(records()), by_name.build()(records()), strict=True):
+        np.testing.assert_array_equal(one["parse"], other["parse"])
+        assert "left and right assumed" in one["notes"]["parse"], "there are no joints"
+    with pytest.raises(ValueError, match="has other classes than FASHN's: Background, Hat"):
+        folder = f"{segformer_dir}/mattmdjaga/segformer_b2_clothes"
+        parsing.Config(backend="fashn", model_id=folder).build()
 
 
 def test_a_model_of_other_things_is_refused(tmp_path):
