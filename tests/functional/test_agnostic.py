@@ -145,11 +145,10 @@ def test_recipes_give_a_painted_photo_and_its_mask_or_refuse(recipe, absent, jit
         return
     finally:
         for given_array, untouched in zip((photo, parse, keypoints), before, strict=True):
-            np.testing.assert_array_equal(given_array, untouched)
+            assert np.array_equal(given_array, untouched)  # NumPy's own assertion takes fifty times as long
     assert mask.dtype == np.uint8 and set(np.unique(mask)) <= {0, 255} and mask.shape == parse.shape
     assert not mask[np.isin(parse, KEPT)].any(), "face, trousers, legs and shoes are kept"
-    assert (picture[mask == 255] == 128).all()
-    np.testing.assert_array_equal(picture[mask == 0], photo[mask == 0])
+    assert np.array_equal(picture, np.where(mask[..., None] > 0, np.uint8(128), photo))
 
 
 @pytest.mark.parametrize("recipe", PARSES)
@@ -164,7 +163,7 @@ def test_parse_recipes_only_remove(recipe, absent, jitter):
     except ValueError as error:
         assert "shoulder" in str(error)
         return
-    np.testing.assert_array_equal(parse, before)
+    assert np.array_equal(parse, before)
     removed = undressed != parse
     assert (undressed[removed] == 0).all()
     assert set(np.unique(parse[removed])) <= {5, 6, 7, 10, 14, 15}
@@ -177,7 +176,7 @@ def test_hrviton_equals_the_plain_version(absent, jitter):
     photo, parse = body()
     keypoints = jittered(skeleton(*absent), jitter)
     for ours, theirs in zip(agnostic.hrviton(photo, parse, keypoints), plain(photo, parse, keypoints), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+        assert np.array_equal(ours, theirs)
 
 
 def test_hrviton_is_much_faster_than_the_plain_version():
