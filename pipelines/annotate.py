@@ -7,7 +7,8 @@ The columns of the named annotators are made anew in every record that has their
 
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -16,10 +17,10 @@ from annotators.common import registry
 from pipelines import exports
 from pipelines.building import build, command, configuration, preflight, rewrite
 from pipelines.building.configuration import AnnotatorFlags, Line
-from pipelines.building.plan import Plan
+from pipelines.building.plan import Plan, Planning, as_listed
 from pipelines.building.rewrite import Finished, Rewrite
 from pipelines.sources import Refused
-from pipelines.sources.outcomes import Planned
+from pipelines.sources.records import Records
 from schemas import fields, kinds
 from schemas.cli.flags import UsageError, flag, positional, run
 from schemas.folders import Entry, Folder, open_folder
@@ -58,10 +59,10 @@ def annotate(line: Line[Flags]) -> int:
     asked = _asked(line, finished)
     schema = rewrite.new_schema(finished.schema, asked)
     asked = replace(asked, columns=tuple((field.name, str(field.type)) for field in schema))
-    made, files = _plan(finished, asked, schema)
+    planned, files = _plan(finished, asked, schema)
     words, root = rewrite.fingerprint_words(asked), rewrite.root_of(asked)
     run = {"configuration": rewrite.as_json(asked), "source_build": finished.manifest.described()}
-    prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), made, words, root, files, run)
+    prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), planned, words, root, Planning(files), run)
     return build.execute(prepared, flags, line.engine, started)
 
 
@@ -124,19 +125,20 @@ def _check(asked: Rewrite, present: Sequence[str]) -> None:
 
 def _plan(finished: Finished, asked: Rewrite, schema: pa.Schema) -> tuple[Plan, dict[str, Entry]]:
     """One unit per shard that has records; a file of an import becomes a reference of the record that it names."""
-    planned = list(finished.planned())
-    records = {item.record_id: item for item in planned}
-    if len(records) < len(planned):
+    ids = Counter(item.record_id for item in finished.listed())
+    if ids.total() > len(ids):
         raise UsageError(f"{finished.folder} has records of the same id; `python -m pipelines.validate` names them")
     refused: list[Refused] = []
+    imported: dict[str, dict[str, str]] = {}  # record → column → path
     files = finished.entries()
     for column, location in asked.imports:
         _check_importable(column, schema)
         folder = open_folder(location)
         listed = folder.files()
         _name_folders(column, folder)
-        matched, unknown = _match(column, listed, records)
-        records |= matched
+        matched, unknown = _match(column, listed, ids)
+        for record_id, path in matched.items():
+            imported.setdefault(record_id, {})[column] = path
         refused += unknown
         files |= {f"{column}/{name}": entry for name, entry in listed.items()}
     sizes: dict[str, list[int]] = {}
@@ -144,7 +146,10 @@ def _plan(finished: Finished, asked: Rewrite, schema: pa.Schema) -> tuple[Plan, 
         rows = sum(table.num_rows for table in finished.tables[shard.name])
         if rows:
             sizes.setdefault(shard.split, []).append(rows)
-    return Plan(list(records.values()), refused, asked.shard_size, sizes), files
+    records = Records(
+        replace(item, references=item.references | imported.get(item.record_id, {})) for item in finished.listed()
+    )
+    return as_listed(records, refused, asked.shard_size, sizes), files
 
 
 def _check_importable(column: str, schema: pa.Schema) -> None:
@@ -153,21 +158,18 @@ def _check_importable(column: str, schema: pa.Schema) -> None:
         raise UsageError(f"--from-folder {column!r} holds no mask and no label map; allowed are {', '.join(allowed)}")
 
 
-def _match(
-    column: str, listed: dict[str, Entry], records: dict[str, Planned]
-) -> tuple[dict[str, Planned], list[Refused]]:
-    """Records with a file, and the files that no record has; hidden files don't count. Raises UsageError for none.
+def _match(column: str, listed: Iterable[str], ids: Iterable[str]) -> tuple[dict[str, str], list[Refused]]:
+    """Record → path of its file, and the files that no record has; hidden ones don't count. Raises UsageError for none.
 
     The ending may be in capitals where no other file of the record's name is there.
     """
-    named = _by_file_name(records)
-    matched: dict[str, Planned] = {}
+    named = _by_file_name(ids)
+    matched: dict[str, str] = {}
     unknown = []
-    for name, entry in sorted(listed.items(), key=lambda item: (item[0] not in named, item[0])):
-        item = named.get(name) or named.get(f"{name[:-4]}{name[-4:].lower()}")  # ".PNG"
-        if item is not None and item.record_id not in matched:
-            references = {**item.references, column: (f"{column}/{name}", entry.size)}
-            matched[item.record_id] = replace(item, references=references)
+    for name in sorted(listed, key=lambda name: (name not in named, name)):
+        record_id = named.get(name) or named.get(f"{name[:-4]}{name[-4:].lower()}")  # ".PNG"
+        if record_id is not None and record_id not in matched:
+            matched[record_id] = f"{column}/{name}"
         elif not name.startswith("."):
             unknown.append(name)
     if not matched:
@@ -187,13 +189,13 @@ def _name_folders(column: str, folder: Folder) -> None:
         print(f"--from-folder {column}: folders aren't read: {', '.join(inside[:SHOWN])}", file=sys.stderr)
 
 
-def _by_file_name(records: dict[str, Planned]) -> dict[str, Planned]:
-    named: dict[str, Planned] = {}
-    for item in records.values():
-        name = exports.file_name(item.record_id, "png")
+def _by_file_name(ids: Iterable[str]) -> dict[str, str]:
+    named: dict[str, str] = {}
+    for record_id in ids:
+        name = exports.file_name(record_id, "png")
         if name in named:
-            raise UsageError(f"records {named[name].record_id!r} and {item.record_id!r} share the file name {name}")
-        named[name] = item
+            raise UsageError(f"records {named[name]!r} and {record_id!r} share the file name {name}")
+        named[name] = record_id
     return named
 
 

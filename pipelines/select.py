@@ -8,8 +8,9 @@ the others) doesn't count.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from pipelines.building import build, command, plan, rewrite
 from pipelines.building.configuration import Line, RunFlags
 from pipelines.building.rewrite import Finished, Rewrite
 from pipelines.judging import findings
-from pipelines.sources.outcomes import Planned
+from pipelines.sources.records import Listed, Records
 from schemas import conditions, fields, kinds
 from schemas.cli.flags import UsageError, flag, positional, run
 from schemas.finished import tables
@@ -63,19 +64,18 @@ def select(line: Line[Flags]) -> int:
     schema = rewrite.new_schema(finished.schema, asked)
     asked = replace(asked, columns=tuple((field.name, str(field.type)) for field in schema))
     kept = _kept(finished, flags.where, asked.drop_findings)
-    made = plan.Plan(kept, [], asked.shard_size)
-    words, root = rewrite.fingerprint_words(asked), rewrite.root_of(asked)
+    planned = plan.as_listed(Records(kept), [], asked.shard_size)
+    words, root, planning = rewrite.fingerprint_words(asked), rewrite.root_of(asked), plan.Planning(finished.entries())
     run = {"configuration": rewrite.as_json(asked), "source_build": finished.manifest.described()}
-    prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), made, words, root, finished.entries(), run)
+    prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), planned, words, root, planning, run)
     return build.execute(prepared, flags, line.engine, started)
 
 
-def _kept(finished: Finished, where: str | None, kinds: Sequence[str]) -> list[Planned]:
+def _kept(finished: Finished, where: str | None, kinds: Sequence[str]) -> Iterator[Listed]:
     """In the order of the shards."""
     dropped = _found(finished, kinds)
-    planned = list(finished.planned())
-    true = [True] * len(planned) if where is None else _where(finished, where)
-    return [item for item, yes in zip(planned, true, strict=True) if yes and item.record_id not in dropped]
+    true = repeat(True) if where is None else _where(finished, where)
+    return (item for item, yes in zip(finished.listed(), true, strict=False) if yes and item.record_id not in dropped)
 
 
 def _found(finished: Finished, kinds: Sequence[str]) -> set[str]:

@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from annotators.common import registry, weights
 from pipelines import sources
 from pipelines.building import configuration as configurations
-from pipelines.building import finishing, plan, preflight, receipts
+from pipelines.building import finishing, plan, plan_file, preflight, receipts
 from pipelines.building.configuration import Configuration, Flags, Line, RunFlags
+from pipelines.building.plan import Plan, Planning, Unit
 from pipelines.building.progress import Bar, Finished, clock
 from pipelines.building.receipts import Expected
 from pipelines.building.unit import Configured, Job
@@ -20,7 +22,7 @@ from pipelines.runners import Chosen
 from pipelines.runners._totals import Totals
 from schemas import package
 from schemas.cli.flags import UsageError, one_line
-from schemas.folders import Entry, Folder, InputFolder, open_folder, open_input
+from schemas.folders import Folder, InputFolder, open_folder, open_input
 from schemas.json_text import canonical, pretty
 from schemas.record import SCHEMA_VERSION
 
@@ -56,24 +58,18 @@ def build(request: Request) -> int:
     listing = _listing(request, root)
     for remark in listing.told():
         _say(remark)
-    made = plan.make(
-        (plan.planned(item, listing.files, configured.recompute) for item in listing.records),
-        listing.refused,
-        configured.shard_size,
-        configured.limit,
-    )
-    kept = {item.record_id for item in made.records}
-    records = [item for item in listing.records if item.record_id in kept]
-    preflight.check(records, configured)
+    planned = plan.make(listing.records, listing.refused, configured.shard_size, configured.limit)
+    preflight.check(planned.signatures, configured)
     if not line.engine.engine.REMOTE:
         preflight.check_device(flags.device)
     output = open_folder(flags.output or f"output/{line.command}")
-    columns = preflight.columns(records, configured)
+    columns = preflight.columns(planned.signatures, configured)
     digests = weight_digests(configured.annotators)
     configured = replace(configured, output=str(output), columns=columns, digests=digests)
     run = {"configuration": configurations.as_json(configured), "repeated_lines": listing.repeated_lines}
     words = fingerprint_words(configured)
-    prepared = Prepared(line.command, configured, Job(configured), made, words, root, listing.files, run)
+    planning = Planning(listing.files, configured.recompute)
+    prepared = Prepared(line.command, configured, Job(configured), planned, words, root, planning, run)
     return execute(prepared, flags, line.engine, started)
 
 
@@ -88,10 +84,10 @@ class Prepared:
     command: str
     configured: Configured
     job: Callable[[int], Totals]
-    made: plan.Plan
+    plan: Plan
     words: list[str]  # for the fingerprints: everything but the records that a shard's bytes depend on
     root: InputFolder
-    files: dict[str, Entry]  # of every referenced path below the root
+    planning: Planning  # knows every referenced file below the root
     run: dict[str, Any]  # what finish needs to know, for `_run.json`
 
 
@@ -105,7 +101,6 @@ def execute(prepared: Prepared, flags: RunFlags, engine: Chosen, started: float)
 
 
 def _execute(prepared: Prepared, flags: RunFlags, engine: Chosen, output: Folder, started: float) -> int:
-    made = prepared.made
     run = prepared.run | {
         "command": prepared.command,
         "input": str(prepared.root),
@@ -114,9 +109,9 @@ def _execute(prepared: Prepared, flags: RunFlags, engine: Chosen, output: Folder
         "complete": False,
     }
     _prepare(output, run, flags.overwrite)
-    fingerprints, resume = _plan_and_reconcile(prepared, flags, output)
-    plan.write(output, made, fingerprints)
-    _say(f"{len(made.records)} records in {len(made.units)} shards, {len(resume.done)} already done; {output}")
+    resume = _plan_and_reconcile(prepared, flags, output)
+    planned = prepared.plan
+    _say(f"{planned.records} records in {len(planned.units)} shards, {len(resume.done)} already done; {output}")
     if resume.todo:
         _engine(prepared, engine, resume.todo)
     summary = finishing.finish(output)
@@ -209,17 +204,12 @@ def _earlier(output: Folder) -> dict[str, Any]:
         return {}
 
 
-def _plan_and_reconcile(prepared: Prepared, flags: RunFlags, output: Folder) -> tuple[dict[int, str], receipts.Resume]:
-    made, extension = prepared.made, prepared.configured.format
-    fingerprints, expected = {}, []
-    for unit in made.units:
-        records = made.of(unit)
-        fingerprints[unit.number] = plan.fingerprint(prepared.words, records)
-        paths = tuple(sorted({path for item in records for path, _ in item.references.values()}))
-        tokens = plan.token_digest((path, prepared.files[path].token) for path in paths)
-        expected.append(Expected(unit, fingerprints[unit.number], tokens, paths))
-    resume = receipts.reconcile(output, prepared.root, expected, extension, flags.verify, flags.retry_rejects)
-    return fingerprints, resume
+def _plan_and_reconcile(prepared: Prepared, flags: RunFlags, output: Folder) -> receipts.Resume:
+    marks = plan_file.write(output, prepared.plan, prepared.words, prepared.planning)
+    reader = plan_file.PlanReader(output)
+    expected = [Expected(mark.unit, mark.fingerprint, mark.tokens, partial(reader.paths, mark.unit)) for mark in marks]
+    extension = prepared.configured.format
+    return receipts.reconcile(output, prepared.root, expected, extension, flags.verify, flags.retry_rejects)
 
 
 def fingerprint_words(configured: Configuration) -> list[str]:
@@ -239,7 +229,7 @@ def fingerprint_words(configured: Configuration) -> list[str]:
     ]
 
 
-def _engine(prepared: Prepared, engine: Chosen, todo: list[plan.Unit]) -> None:
+def _engine(prepared: Prepared, engine: Chosen, todo: list[Unit]) -> None:
     rows = {unit.stem: unit.rows for unit in todo}
     with Bar(sum(rows.values()), Finished(prepared.configured.output, rows)):
         try:

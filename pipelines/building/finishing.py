@@ -15,7 +15,8 @@ import pyarrow as pa
 from annotators.common import registry
 from pipelines.building import closing, configuration, receipts, rewrite
 from pipelines.building.configuration import Configuration
-from pipelines.building.plan import PlanReader, Unit
+from pipelines.building.plan import Unit
+from pipelines.building.plan_file import PlanReader
 from pipelines.building.receipts import Name, Receipt
 from pipelines.building.unit import Configured, shard_schema
 from pipelines.judging import card, findings

@@ -1,33 +1,33 @@
 """Before any work: which columns each record will get, and whether everything needed for them is there."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from annotators.common import registry
 from pipelines import sources
 from pipelines.building.columns import DERIVED, HALVES, columns_of, promised
 from pipelines.building.configuration import AWAITED, NEVER_A_REASON, Configuration
-from pipelines.sources import Listed
+from pipelines.sources.records import Signature
 from schemas import kinds, record
 from schemas.cli.flags import UsageError
 
 
-def shipped(item: Listed, configuration: Configuration) -> frozenset[str]:
+def shipped(signature: Signature, configuration: Configuration) -> frozenset[str]:
     """Columns that a record brings along or that follow from them, without those to be computed anew."""
-    own = {name for name, value in item.values.items() if value is not None} | set(item.references)
+    own = set(signature.values) - set(signature.nulls) | set(signature.references)
     own |= sources.gives(configuration.source)
-    own |= promised(item.references) - (DERIVED & (set(configuration.skip) - own))
+    own |= promised(signature.references) - (DERIVED & (set(configuration.skip) - own))
     own -= set(configuration.recompute)
     return frozenset(
         own | {HALVES[column] for column in own & set(HALVES) if HALVES[column] not in configuration.recompute}
     )
 
 
-def columns(records: Iterable[Listed], configuration: Configuration) -> tuple[str, ...]:
+def columns(signatures: Iterable[Signature], configuration: Configuration) -> tuple[str, ...]:
     """Columns of the shards: the base, what any record ships, and what the default and chosen annotators write."""
     found = set(kinds.TRYON.base) | sources.gives(configuration.source)
-    for signature in {frozenset(item.references) | frozenset(item.values) for item in records}:
-        found |= {column for name in signature for column in columns_of(name)} & set(kinds.TRYON.fields)
+    for names in {(*signature.references, *signature.values) for signature in signatures}:
+        found |= {column for name in names for column in columns_of(name)} & set(kinds.TRYON.fields)
     found |= {"parse", "keypoints", "densepose_image", "caption", "garment_caption"}
     for name, made in configuration.annotators:
         found |= {field.name for field in registry.written(name, made)}
@@ -50,19 +50,21 @@ def check_device(device: str) -> None:
         raise UsageError(f"--device {error}") from None
 
 
-def check(records: list[Listed], configuration: Configuration) -> None:
-    """Raises UsageError when some records lack a column that no chosen annotator, with its weights, can make."""
+def check(signatures: Mapping[Signature, int], configuration: Configuration) -> None:
+    """Raises UsageError when some records lack a column that no chosen annotator, with its weights, can make.
+
+    `signatures`: each with how many records have it.
+    """
     lacking: Counter[str] = Counter()
     reasons: dict[str, str] = {}
-    signatures = Counter(shipped(item, configuration) for item in records)
-    for have, count in signatures.items():
-        for column, reason in _unmakeable(have, configuration).items():
+    for signature, count in signatures.items():
+        for column, reason in _unmakeable(shipped(signature, configuration), configuration).items():
             lacking[column] += count
             reasons[column] = reason
     if not lacking:
         return
-    names = list(lacking)
-    parts = [f"{name} ({lacking[name]} of {len(records)} records lack it; {reasons[name]})" for name in names]
+    names, total = list(lacking), sum(signatures.values())
+    parts = [f"{name} ({lacking[name]} of {total} records lack it; {reasons[name]})" for name in names]
     raise UsageError(
         f"no annotator can make {'; '.join(parts)}. Ways on: `python -m annotators fetch {_fetch(names)}`;"
         f" or leave them null with `--skip {','.join(_skip_words(configuration, names))}`;"

@@ -21,6 +21,7 @@ from pipelines.building import garments
 from pipelines.building.unit import attempt
 from pipelines.runners._totals import Totals
 from pipelines.sources.outcomes import Planned, Reading
+from pipelines.sources.records import Listed
 from schemas import codecs, fields, kinds, package, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError
@@ -138,14 +139,14 @@ class Finished:
         rows = max(sum(table.num_rows for table in tables) for tables in self.tables.values())
         return int(self.manifest.configuration.get("shard_size") or max(rows, 1))
 
-    def planned(self) -> Iterator[Planned]:
+    def listed(self) -> Iterator[Listed]:
         """Every record in order."""
         splits = {shard.name: shard.split for shard in self.manifest.shards}
         for name, tables in self.tables.items():
-            reference = {SHARDS: (f"{SHARDS}/{name}", self.files[name].size)}
+            reference = {SHARDS: f"{SHARDS}/{name}"}
             for group, table in enumerate(tables):
                 for row, record_id in enumerate(table["record_id"].to_pylist()):
-                    yield Planned(record_id, splits[name], {"group": group, "row": row}, reference, name)
+                    yield Listed(record_id, splits[name], {"group": group, "row": row}, reference, name)
 
     def entries(self) -> dict[str, Entry]:
         """Of the shards, by the paths of the plan."""

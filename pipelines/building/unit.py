@@ -21,7 +21,8 @@ from pipelines import sources
 from pipelines.building import receipts
 from pipelines.building.configuration import NEVER_A_REASON, Configuration
 from pipelines.building.gaps import Gaps
-from pipelines.building.plan import PlanReader, Unit, token_digest
+from pipelines.building.plan import Unit, token_digest
+from pipelines.building.plan_file import FIRST, PlanReader
 from pipelines.building.progress import count
 from pipelines.building.reading import read
 from pipelines.runners._totals import Totals
@@ -109,7 +110,7 @@ def attempt(number: int, configuration: Configured, inputs: Callable[[list[Plann
     """Builds the unit of a written plan; `inputs` opens what its records are read from."""
     _quiet_threads()
     output = open_folder(configuration.output)
-    plan = _plan(str(output), output.entry("_plan.parquet").token)
+    plan = _plan(str(output), output.entry(FIRST).token)
     unit = plan.units[number]
     try:
         planned, fingerprint = plan.of(unit)

@@ -12,24 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
-from typing import Any
 
+from pipelines.sources.records import Listed as Listed
+from pipelines.sources.records import Records
 from schemas.cli.modules import modules_of, packages_of
 from schemas.folders import Entry
 from schemas.messages import printable
 
 FOLDERS_SHOWN = 20  # on the screen, of those with files that nothing uses
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A record to be: its own values, and column → path below the input root."""
-
-    record_id: str
-    split: str
-    values: dict[str, Any]
-    references: dict[str, str]
-    source: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,7 @@ class Listing:
     `unused`: folder → names of the files in it that no record uses; `remarks` are lines for the screen.
     """
 
-    records: list[Listed] = field(default_factory=list)
+    records: Records = field(default_factory=Records)
     refused: list[Refused] = field(default_factory=list)
     files: dict[str, Entry] = field(default_factory=dict)
     repeated_lines: int = 0

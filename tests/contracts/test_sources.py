@@ -11,7 +11,7 @@ from support import layouts, layouts_tables
 from support.helpers import Dataset
 
 from pipelines import sources
-from pipelines.building import plan
+from pipelines.building.columns import columns_of
 from schemas import kinds
 from schemas.cli.flags import UsageError
 from schemas.folders import open_folder
@@ -62,7 +62,7 @@ def test_a_listing_names_known_columns_and_existing_files_and_is_the_same_everyw
     assert found.records and len({item.record_id for item in found.records}) == len(found.records)
     for item in found.records:
         assert {"person_image", "garment_image"} <= set(item.references)
-        assert {column for name in item.references for column in plan.columns_of(name)} <= set(kinds.TRYON.fields)
+        assert {column for name in item.references for column in columns_of(name)} <= set(kinds.TRYON.fields)
         assert set(item.values) - {"notes"} <= set(kinds.TRYON.fields) and {"person_id", "garment_id", "paired"} <= set(
             item.values
         )

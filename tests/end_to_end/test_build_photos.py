@@ -22,7 +22,7 @@ from annotators.functional import geometry as shapes
 from pipelines import build_photos, validate
 from pipelines.building import reading
 from pipelines.building.configuration import Flags, configs_of, configure
-from pipelines.building.plan import Planned
+from pipelines.sources.outcomes import Planned
 from schemas import codecs, labels, shards
 from schemas.cli.flags import UsageError
 from schemas.folders import JoinedFolder, open_folder, open_input

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipelines.sources import Listed, Listing
 from pipelines.sources.outcomes import Declined, Outcome, Planned, Reading, ReadSettings, Rejection
+from pipelines.sources.records import Records
 from schemas import codecs
 from schemas.folders import InputFolder
 
@@ -28,7 +29,7 @@ def write(folder: Path, name: str, frames: int, dark: tuple[int, ...] = ()) -> N
 def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET) -> Listing:
     files = root.files()
     clips = [Listed(f"toy/{PurePosixPath(name).stem}", "train", {}, {"clip": name}, name) for name in files]
-    return Listing(clips, [], files)
+    return Listing(Records(clips), [], files)
 
 
 def read(item: Planned, root: InputFolder, settings: ReadSettings) -> Iterator[Outcome]:

@@ -16,6 +16,7 @@ from itertools import permutations
 from pathlib import PurePosixPath
 
 from pipelines.sources import Listed, Listing, Refused
+from pipelines.sources.records import Records
 from pipelines.sources.tryon._names import PICTURES, contents, is_unicode
 from pipelines.sources.tryon._paths import BadPath, Lookup, inside
 from schemas.cli.flags import UsageError
@@ -103,7 +104,7 @@ def _keep(found: Listing, split: str, root: InputFolder) -> None:
         raise UsageError(f"split {split!r} not found in {root}; there is {', '.join(present) or 'no pair of photos'}")
     if not present:
         raise UsageError(f"no pair in {root}: no item has two photos of the views {', '.join(_VIEWS)}")
-    found.records = [item for item in found.records if split in ("all", item.split)]
+    found.records = Records(item for item in found.records if split in ("all", item.split))
     found.refused = [item for item in found.refused if split in ("all", item.split)]
 
 

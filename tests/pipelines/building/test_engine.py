@@ -10,7 +10,7 @@ import pytest
 from support.helpers import Dataset
 
 from pipelines import build_vitonhd
-from pipelines.building.plan import PlanReader
+from pipelines.building.plan_file import PlanReader
 from pipelines.runners import direct
 from pipelines.runners._totals import Totals
 from schemas.folders import open_folder

@@ -35,7 +35,7 @@ def folders(tmp_path: Path) -> tuple[LocalFolder, LocalFolder]:
 
 
 def expect(index: int, tokens: str = "t", total: int = 3) -> Expected:
-    return Expected(unit(index, total), f"f{index}", tokens, (f"in{index}",))
+    return Expected(unit(index, total), f"f{index}", tokens, lambda: [f"in{index}"])
 
 
 def resume(output: LocalFolder, root: LocalFolder, *wanted: Expected, **options: bool) -> list[int]:
@@ -83,8 +83,8 @@ def test_units_keep_their_shards_under_new_numbers(tmp_path: Path) -> None:
     lay(output, 0, b"zero")
     lay(output, 1, b"one")
     swapped = [
-        Expected(unit(0, 2), "f1", "t", ("in1",)),
-        Expected(unit(1, 2), "f0", "t", ("in0",)),
+        Expected(unit(0, 2), "f1", "t", lambda: ["in1"]),
+        Expected(unit(1, 2), "f0", "t", lambda: ["in0"]),
     ]
     assert resume(output, root, *swapped) == []
     assert (

@@ -11,8 +11,9 @@ from support.layouts import grey_png, npz, resized_png, surface
 from annotators.functional import geometry as shapes
 from pipelines.building import plan, preflight, shipped
 from pipelines.building.configuration import Flags, configs_of, configure
-from pipelines.sources import Listed
+from pipelines.sources.records import Row, Signature
 from schemas import codecs, kinds, labels, record
+from schemas.folders import Entry
 from schemas.labels import Atr, Cihp, Lip
 
 SIZE = (128, 96)
@@ -137,21 +138,21 @@ def configuration(**values: Any) -> Any:
 )
 def test_what_a_record_brings_along(references: set[str], flags: dict[str, Any], expected: set[str]) -> None:
     photos = {"person_image", "garment_image"}
-    item = Listed("id", "test", {"category": "dresses"}, dict.fromkeys(references | photos, "x"), "")
-    found = preflight.shipped(item, configuration(**flags))
+    signature = Signature(("category",), (), tuple(sorted(references | photos)))
+    found = preflight.shipped(signature, configuration(**flags))
     assert found & set(kinds.TRYON.fields) == expected | photos | {"category"}
 
 
 def test_files_are_read_as_long_as_one_of_their_columns_is_wanted() -> None:
     references = {"person_image", "garment_image", "parse_atr", "densepose_parts", "densepose_uv"}
-    item = Listed("id", "test", {}, dict.fromkeys(references, "x"), "")
-    from schemas.folders import Entry
-
-    files = {"x": Entry(1, "")}
-    one = plan.planned(item, files, ("densepose_image", "parse"))
-    assert set(one.references) == references
-    none = plan.planned(item, files, ("densepose", "densepose_image", "parse", "parse_atr"))
-    assert set(none.references) == {"person_image", "garment_image"}
+    columns = tuple(sorted(references))
+    row = Row("test", "id", "", "{}", Signature((), (), columns), [f"{name}.png" for name in columns])
+    files = {path: Entry(size, "") for size, path in enumerate(row.paths)}
+    all_read = plan.Planning(files, ("densepose_image", "parse")).row(row)
+    assert (all_read.columns, all_read.paths, all_read.sizes) == ([*columns], row.paths, [0, 1, 2, 3, 4])
+    few = plan.Planning(files, ("densepose", "densepose_image", "parse", "parse_atr")).row(row)
+    assert few.columns == ["garment_image", "person_image"] and few.paths == ["garment_image.png", "person_image.png"]
+    assert few.sizes == [files["garment_image.png"].size, files["person_image.png"].size]
 
 
 def test_everything_moves_along_with_its_photo() -> None:

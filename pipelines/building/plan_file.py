@@ -1,0 +1,188 @@
+"""The plan on disk: `_plan.parquet` (`_plan-00001.parquet` …), written row group by row group, read unit by unit."""
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.building.plan import Plan, Planning, Unit, Units, fingerprint
+from pipelines.sources import Refused
+from pipelines.sources.outcomes import Planned
+from schemas.folders import Folder
+from schemas.json_text import canonical
+
+ROW_GROUP_ROWS = 2_048
+GROUPS_KEPT = 4
+FILE_ROWS = 1_000_000  # a footer over everything would cost every unit its reading
+FIRST = "_plan.parquet"
+
+_TEXT = pa.string()
+_SCHEMA = pa.schema(
+    [
+        ("record_id", _TEXT),
+        ("split", _TEXT),
+        ("unit", pa.int32()),
+        ("fingerprint", _TEXT),
+        ("values", _TEXT),
+        ("reference_columns", pa.list_(_TEXT)),
+        ("reference_paths", pa.list_(_TEXT)),
+        ("reference_sizes", pa.list_(pa.int64())),
+        ("stage", _TEXT),
+        ("error", _TEXT),
+        ("message", _TEXT),
+        ("source", _TEXT),
+    ]
+)
+_Line = tuple[Any, ...]  # one row of the file, in the schema's order
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What tells whether a unit must be built: of what its shard is made and how, and when its inputs were written."""
+
+    unit: Unit
+    fingerprint: str
+    tokens: str
+
+
+def write(folder: Folder, plan: Plan, words: Sequence[str], planning: Planning) -> list[Marks]:
+    """Writes the plan, removes files of a longer earlier one, and returns the marks of all units.
+
+    `words` are everything but the records that a shard's bytes depend on.
+    """
+    marks: list[Marks] = []
+    rows = plan.records + len(plan.refused)
+    summary: dict[str, Any] = {"splits": plan.counts, "shard_size": plan.shard_size, "rows": rows}
+    summary |= {"sizes": plan.sizes} if plan.sizes else {}
+    _write_files(folder, canonical(summary), rows, _lines(plan, words, planning, marks))
+    names = [file_name(index) for index in range(_files(rows))]
+    for name in folder.files():
+        if name.startswith("_plan") and name not in names:
+            folder.remove(name)
+    return marks
+
+
+def file_name(index: int) -> str:
+    return FIRST if index == 0 else f"_plan-{index:05d}.parquet"
+
+
+def _files(rows: int) -> int:
+    return max(1, -(-rows // FILE_ROWS))
+
+
+def _lines(plan: Plan, words: Sequence[str], planning: Planning, marks: list[Marks]) -> Iterator[_Line]:
+    """Records unit by unit, each unit's marks noted, then what was refused."""
+    rows = map(planning.row, plan.rows())
+    for unit in plan.units:
+        own = list(islice(rows, unit.rows))
+        mark = Marks(unit, fingerprint(words, own), planning.tokens(own))
+        marks.append(mark)
+        for row in own:
+            head = row.record_id, row.split, unit.number, mark.fingerprint
+            yield *head, row.values, row.columns, row.paths, row.sizes, None, None, None, row.source
+    for entry in plan.refused:
+        reason = entry.stage, entry.error, entry.message
+        yield entry.record_id, entry.split, None, None, None, None, None, None, *reason, entry.source
+
+
+def _write_files(folder: Folder, summary: str, rows: int, lines: Iterator[_Line]) -> None:
+    schema = _SCHEMA.with_metadata({"plan": summary})
+    for index in range(_files(rows)):
+        left = min(FILE_ROWS, rows - index * FILE_ROWS)
+        with (
+            folder.create(file_name(index)) as file,
+            pq.ParquetWriter(file, schema, compression="zstd", write_statistics=False) as writer,
+        ):
+            for start in range(0, max(left, 1), ROW_GROUP_ROWS):
+                writer.write_table(_table(list(islice(lines, min(ROW_GROUP_ROWS, left - start))), schema))
+
+
+def _table(lines: Sequence[_Line], schema: pa.Schema) -> pa.Table:
+    columns = zip(*lines, strict=True) if lines else ([] for _ in schema)
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema)
+
+
+class PlanReader:
+    """Reads single units of a written plan, from several threads at once; no more than footers and a few row groups."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._footers: dict[int, pq.FileMetaData] = {}
+        self._groups: dict[tuple[int, int], pa.Table] = {}
+        summary = json.loads(self._footer(0).metadata[b"plan"])
+        self.rows: int = summary["rows"]
+        self.units = Units(summary["splits"], summary["shard_size"], summary.get("sizes"))
+        self.records = sum(self.units.counts.values())
+
+    def of(self, unit: Unit) -> tuple[list[Planned], str]:
+        """The unit's records and its fingerprint."""
+        rows = self._read(unit.first_row, unit.first_row + unit.rows)
+        return [_planned(row) for row in rows], rows[0]["fingerprint"]
+
+    def paths(self, unit: Unit) -> list[str]:
+        """Of all files that the unit reads, sorted."""
+        rows = self._read(unit.first_row, unit.first_row + unit.rows)
+        return sorted({path for row in rows for path in row["reference_paths"]})
+
+    def fingerprints(self) -> dict[int, str]:
+        """Unit number → fingerprint, for all units."""
+        known: dict[int, str] = {}
+        for index in range(_files(self.rows)):
+            with self._open(index) as file:
+                for group in range(file.num_row_groups):
+                    table = file.read_row_group(group, ["unit", "fingerprint"], use_threads=False)
+                    pairs = table.group_by(["unit", "fingerprint"]).aggregate([])
+                    known |= dict(zip(pairs["unit"].to_pylist(), pairs["fingerprint"].to_pylist(), strict=True))
+        known.pop(None, None)  # type: ignore[call-overload]  # of refused entries
+        return known
+
+    def refused(self) -> list[Refused]:
+        names = ("record_id", "split", "error", "message", "source", "stage")
+        return [Refused(**{name: row[name] for name in names}) for row in self._read(self.records, self.rows)]
+
+    def _read(self, start: int, stop: int) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        while start < stop:
+            index, offset = divmod(start, FILE_ROWS)
+            group = offset // ROW_GROUP_ROWS
+            group_start = index * FILE_ROWS + group * ROW_GROUP_ROWS
+            table = self._group(index, group)
+            end = min(stop, group_start + table.num_rows)
+            rows += table.slice(start - group_start, end - start).to_pylist()
+            start = end
+        return rows
+
+    @contextmanager
+    def _open(self, index: int) -> Iterator[pq.ParquetFile]:
+        with self.folder.open(file_name(index)) as file:
+            if index not in self._footers:
+                self._footers[index] = pq.read_metadata(file)
+            yield pq.ParquetFile(file, metadata=self._footers[index])
+
+    def _footer(self, index: int) -> pq.FileMetaData:
+        with self._open(index):
+            return self._footers[index]
+
+    def _group(self, index: int, group: int) -> pa.Table:
+        """A row group; neighbouring units mostly share one, so the last few are kept."""
+        with self._lock:
+            key = (index, group)
+            if key not in self._groups:
+                while len(self._groups) >= GROUPS_KEPT:
+                    self._groups.pop(next(iter(self._groups)))
+                with self._open(index) as file:
+                    self._groups[key] = file.read_row_group(group, use_threads=False)
+            return self._groups[key]
+
+
+def _planned(row: dict[str, Any]) -> Planned:
+    files = zip(row["reference_paths"], row["reference_sizes"], strict=True)
+    references = dict(zip(row["reference_columns"], files, strict=True))
+    return Planned(row["record_id"], row["split"], json.loads(row["values"]), references, row["source"])
