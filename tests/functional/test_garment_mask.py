@@ -44,6 +44,19 @@ def test_lace_is_filled_and_gaps_stay_open():
     assert masks.iou(garment_mask(photo(closed, (20, 20, 25), (246,) * 3)), closed) > 0.97
 
 
+def test_bare_holes_up_to_half_a_percent_of_the_frame_are_filled():
+    """VITON-HD's masks have no holes; larger gaps, as between arm and body, show the background."""
+    frame = 1024 * 768
+    garment = np.zeros((1024, 768), np.uint8)
+    garment[100:900, 100:700] = 255
+    for side, is_open in ((40, False), (59, False), (67, True), (180, True)):
+        holed = garment.copy()
+        holed[400 : 400 + side, 300 : 300 + side] = 0
+        made = garment_mask(photo(holed, (30, 60, 140), GROUNDS["vitonhd"]))
+        assert (side**2 > 0.005 * frame) is is_open
+        assert masks.iou(made, holed if is_open else garment) > 0.995
+
+
 def test_refining_is_repeatable_and_no_worse():
     picture = photo(shirt(), (180, 60, 70), GROUNDS["grey"])
     refined = garment_mask(picture, refine=True)
