@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from support.helpers import Dataset, Result, draw, rows
 
+from annotators import high_frequency
 from annotators.functional.frequency import high_frequency_map
 from schemas import codecs
 from schemas.record import SHIPPED_UNREADABLE
@@ -78,6 +79,26 @@ def test_unreadable_photos_are_rejected_and_the_rest_is_built(
         limited = command(BUILD, "--input", dataset.root, "--output", out, "--max-reject-rate", rate)
         assert limited.code == code, "four of ten are not above 0.4"
     assert "tmp" not in str(table(out)) and str(tmp_path) not in str(table(out))
+
+
+def test_rejects_come_in_the_order_of_records_wherever_they_fail(
+    command: Command, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that fails late comes to the table after those that fail early, and so by the size of batches."""
+    dataset.put("test/image/00003_00.jpg", b"")
+    dataset.put("test/image/00005_00.jpg", b"")
+
+    def fails(*_: object) -> None:
+        raise ValueError("no map of this one")
+
+    monkeypatch.setattr(high_frequency, "high_frequency_map", fails)
+    out = tmp_path / "out"
+    result = command(BUILD, "--input", dataset.root, "--output", out, "--direct_running_mode", "in_memory")
+    assert (result.code, result.json["rejects"]) == (3, 6), result.stderr
+    (receipt,) = (json.loads(path.read_bytes()) for path in (out / "_receipts").glob("*.json"))
+    for found in (table(out), receipt["rejects"]):
+        assert [row["record_id"].split("/")[-1][:8] for row in found] == [f"{n:05d}_00" for n in range(6)]
+        assert [row["stage"] for row in found] == [("high_frequency", "read")[n in (3, 5)] for n in range(6)]
 
 
 def test_odd_but_valid_photos_are_converted(command: Command, dataset: Dataset, tmp_path: Path) -> None:
