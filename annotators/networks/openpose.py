@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from annotators.common import pickles
 from annotators.functional import keypoints
 from annotators.networks.transformers_models import torch_device
 
@@ -107,9 +108,12 @@ def load(path: Path, device: str = "cpu") -> BodyModel:
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     """Layer and parameter name → tensor; a prefix of wrapping modules ("model0.", "module.") is dropped."""
     try:
+        pickles.check(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise
+    except pickles.Hostile as error:
+        raise ValueError(f"{path.name} is damaged, or holds more than tensors: {error}") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, OSError) as error:
         raise ValueError(f"{path.name} is damaged, or holds more than tensors ({type(error).__name__})") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from annotators.common import weights
+from annotators.common import pickles, weights
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 
@@ -117,6 +117,7 @@ def check_complete(found: Mapping[str, Any]) -> None:
 def readable(model_id: str, folder: Path) -> Iterator[None]:
     """Turns any failure to load from `folder` into a ValueError of one line that names both."""
     try:
+        pickles.check_all(folder)
         yield
     except Exception as error:  # loaders raise anything: pickle's, json's, safetensors', torch's, KeyError, OSError
         reason = " ".join(str(error).split())[:300]

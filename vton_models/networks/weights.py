@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from annotators.common import pickles
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import atomic
 from vton_models.networks import component_names
@@ -31,6 +32,7 @@ def read(path: PathLike) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
+        pickles.check(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # safetensors, pickle and zip each have their own
         raise ValueError(f"{path}: can't be read as weights: {one_line(error)}") from error
@@ -128,6 +130,8 @@ def component(cls: Any, folder: PathLike, dtype: torch.dtype = torch.float32) ->
     if not hasattr(cls, "from_pretrained"):
         return _plain_component(cls, config, folder).to(dtype)
     files = component_files(folder)
+    for path in files:
+        _check_pickle(path)
     variant = component_names.variant(files[0].name) if files else ""
     options = {"torch_dtype" if is_diffusers(cls) else "dtype": dtype} | ({"variant": variant} if variant else {})
     try:
@@ -146,6 +150,13 @@ def component_config(folder: PathLike) -> dict[str, Any]:
     if not (Path(folder) / "config.json").is_file():
         raise UsageError(f"{folder} holds no config.json: not a network in diffusers' layout")
     return read_json(Path(folder) / "config.json")
+
+
+def _check_pickle(path: Path) -> None:
+    try:
+        pickles.check(path)
+    except pickles.Hostile as error:
+        raise UsageError(f"{path.parent}: {error}") from None
 
 
 def check_arguments(arguments: Mapping[str, Any], stored: Mapping[str, Any], folder: Path) -> None:

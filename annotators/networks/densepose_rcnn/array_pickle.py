@@ -11,12 +11,15 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from annotators.common import pickles
+
 
 def load(path: Path) -> Any:
     """The content of a pickle made of dicts, lists, tuples, text, numbers and NumPy arrays or scalars.
 
     Raises ValueError, naming what it asks for, for a pickle that holds anything else, and for a broken one.
     """
+    pickles.check(path)
     with path.open("rb") as file:
         try:
             return _finished(ArrayUnpickler(file, encoding="latin1").load())
