@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support import object_pairs
 from support.helpers import rows
@@ -16,6 +17,7 @@ from annotators.common import registry
 from pipelines import annotate, export, report, select, stats, validate
 from schemas import fields, kinds, record
 from schemas.cli.flags import UsageError
+from schemas.kinds import tryon
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,90 @@ def test_a_kind_names_columns_that_it_has(kind: kinds.Kind) -> None:
     assert set(kind.required) <= set(kind.base)
     assert all(fields.kind(kind.fields[photo]) == "image" for photo in kind.photos)
     assert kinds.of(record.schema(kind, ())) is kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "photo"),
+    [
+        (kinds.OBJECT_PAIR, "reference_mask", "reference_image"),
+        (kinds.OBJECT_PAIR, "target_mask", "target_image"),
+        (kinds.OBJECT_PAIR, "target_image", "target_image"),
+        (kinds.OBJECT_PAIR, "high_frequency_map", "reference_image"),
+        (kinds.TRYON, "agnostic_mask", "person_image"),
+        (kinds.TRYON, "garment_mask", "garment_image"),
+        (kinds.TRYON, "high_frequency_map", "garment_image"),
+        (kinds.TRYON, "garment_image", "garment_image"),
+    ],
+)
+def test_pictures_are_aligned_with_their_photo(kind: kinds.Kind, column: str, photo: str) -> None:
+    assert kind.photo_of(column) == photo
+
+
+SET, EMPTY = np.full((8, 8), 255, np.uint8), np.zeros((8, 8), np.uint8)
+PHOTO = np.zeros((8, 8, 3), np.uint8)
+JOINTS = np.ones((25, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("dynamics", "changed", "problem"),
+    [
+        ("still", {}, ""),
+        ("video", {"target_image": PHOTO, "target_mask": SET}, ""),
+        ("high_quality", {"target_image": PHOTO, "target_mask": SET}, ""),
+        ("still", {"target_image": PHOTO}, "target_image is there; a still has none"),
+        ("still", {"target_mask": SET}, "target_mask is there; a still has none"),
+        ("video", {"target_image": PHOTO}, "only a still may lack them"),
+        ("video", {"target_mask": SET}, "only a still may lack them"),
+        ("high_quality", {}, "only a still may lack them"),
+        ("film", {}, "dynamics 'film'; allowed are still, video, high_quality"),
+        (None, {}, "dynamics None; allowed are still"),
+        ("still", {"reference_mask": EMPTY}, "reference_mask sets no pixel"),
+        ("video", {"target_image": PHOTO, "target_mask": EMPTY}, "target_mask sets no pixel"),
+    ],
+)
+def test_what_is_wrong_with_a_pair(dynamics: str | None, changed: dict[str, Any], problem: str) -> None:
+    found = kinds.OBJECT_PAIR.problems({"dynamics": dynamics, "reference_mask": SET, **changed})
+    assert (problem in found[0] and len(found) == 1) if problem else found == []
+
+
+def _spoilt(row: int, column: int, value: float) -> np.ndarray:
+    points = JOINTS.copy()
+    points[row, column] = value
+    return points
+
+
+@pytest.mark.parametrize(
+    ("decoded", "problem"),
+    [
+        ({"category": "dresses", "keypoints": JOINTS}, ""),
+        ({"category": None}, ""),
+        ({"category": "hats"}, "category 'hats'; allowed are upper_body, lower_body, dresses"),
+        ({"keypoints": _spoilt(3, 0, np.nan)}, "keypoints holds NaN, infinity or a negative score"),
+        ({"keypoints_face": _spoilt(3, 1, np.inf)}, "keypoints_face holds"),
+        ({"keypoints_hands": _spoilt(3, 2, -0.1)}, "keypoints_hands holds"),
+        ({"keypoints": _spoilt(3, 2, 0.0)}, ""),
+        ({"keypoints": _spoilt(3, 0, -5.0)}, ""),
+    ],
+)
+def test_what_is_wrong_with_a_try_on_record(decoded: dict[str, Any], problem: str) -> None:
+    found = kinds.TRYON.problems(decoded)
+    assert (problem in found[0] and len(found) == 1) if problem else found == []
+
+
+def test_a_mask_that_sets_what_the_agnostic_picture_leaves_is_inverted() -> None:
+    """A quarter of the photo is repainted; what is changed alike on both sides tells nothing."""
+    photo, mask = np.full((8, 8, 3), 200, np.uint8), EMPTY.copy()
+    mask[:4, :4] = 255
+    repainted = np.where(mask[..., None] > 0, np.uint8(128), photo)
+    assert tryon.inverted(photo, repainted, mask) is False and tryon.inverted(photo, repainted, 255 - mask) is True
+    for undecided in (photo, np.full_like(photo, 128)):
+        assert tryon.inverted(photo, undecided, mask) is None
+    for one_sided in (SET, EMPTY):
+        assert tryon.inverted(photo, repainted, one_sided) is None
+    whole = {"person_image": photo, "agnostic_image": repainted}
+    assert kinds.TRYON.problems({**whole, "agnostic_mask": mask}) == []
+    assert "looks inverted" in kinds.TRYON.problems({**whole, "agnostic_mask": 255 - mask})[0]
+    assert kinds.TRYON.problems({**whole, "agnostic_mask": np.zeros((4, 4), np.uint8)}) == [], "others compare sizes"
 
 
 def test_shards_from_before_there_were_kinds_are_try_on() -> None:
