@@ -96,6 +96,10 @@ class Prepare(Protocol):
 
     def __call__(self, record: Record, generator: "torch.Generator | None" = None) -> "dict[str, Tensor]": ...
 
+    def seen(self, prepared: "Mapping[str, Any]") -> "dict[str, Any]":
+        """The tensors of a prepared record, for people: with what the networks are shown in place of what is hidden."""
+        ...
+
     def visible(self, record: Record) -> Box:
         """The part of the person's photo that the tensors show, and so the place of a result in that photo.
 

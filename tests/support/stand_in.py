@@ -86,6 +86,9 @@ class Prepare:
         jitter = torch.randint(0, 8, (1,), generator=generator).to(torch.uint8)
         return {"person": shrink(record["person_image"]) // 2 + jitter, "garment": shrink(record["garment_image"])}
 
+    def seen(self, prepared: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(prepared)
+
     def visible(self, record: Mapping[str, Any]) -> Box:
         height, width = record["person_image"].shape[:2]
         return 0, 0, width, height

@@ -107,6 +107,9 @@ class Prepare:
         pictures = {"scene": scene, "mask": np.where(mask >= 128, np.uint8(255), np.uint8(0)), "garment": garment}
         return {name: _tensor(np.fliplr(one) if mirrored else one) for name, one in pictures.items()}
 
+    def seen(self, prepared: Mapping[str, Any]) -> dict[str, Any]:
+        return {"masked_scene": prepared["scene"] * (prepared["mask"] < 128), **prepared}
+
     def visible(self, record: Record) -> Box:
         mask = record["agnostic_mask"]
         rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))

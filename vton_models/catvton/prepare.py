@@ -1,7 +1,8 @@
 """From a record to what CatVTON's networks take."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,8 @@ from vton_models.system import Box, Record, Tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
+
+_GREY = 128
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,14 @@ class Prepare:
         if self.tokenizer is not None:
             tensors["input_ids"] = torch.tensor(self.tokenizer(record.get("caption") or ""))
         return tensors
+
+    def seen(self, prepared: Mapping[str, Any]) -> dict[str, Any]:
+        """With a mask also the masked person: mid-grey, 0 of −1–1, where the mask is set."""
+        if "mask" not in prepared:
+            return dict(prepared)
+        person = prepared["person"]
+        masked = torch.where(prepared["mask"] >= 128, person.new_tensor(_GREY), person)
+        return {"person": person, "masked_person": masked, **prepared}
 
     def visible(self, record: Record) -> Box:
         """The whole photo, or a part of it where the sides are cut."""

@@ -75,6 +75,13 @@ def build(chosen: ChosenWeights) -> tuple[Model, str]:
     return model, digest
 
 
+def is_tiny(chosen: ChosenWeights) -> bool:
+    """Whether the networks are those of `--tiny`, drawn now or trained before."""
+    if chosen.flags.of_a_run:
+        return bool(_described(chosen.name, chosen.flags).get("tiny"))
+    return chosen.flags.tiny
+
+
 def pick_device(asked: str) -> str:
     """ "cpu" or "cuda". Raises UsageError for a GPU that isn't there."""
     import torch

@@ -1,6 +1,7 @@
 """What the network will see: a record's prepared tensors side by side, one PNG per record. Needs no weights."""
 
 import json
+import os
 import re
 import sys
 import time
@@ -49,6 +50,7 @@ def preview(flags: Flags, config: Config) -> int:
     from vton_models.networks import sheets
 
     folder = Path(flags.output)
+    check_output(folder)
     written = 0
     for number, record in enumerate(prepared(flags, config)):
         folder.mkdir(parents=True, exist_ok=True)
@@ -64,28 +66,43 @@ def preview(flags: Flags, config: Config) -> int:
     return 0 if written else 1
 
 
+def check_output(folder: Path) -> None:
+    """Raises UsageError for what isn't a folder of such pictures."""
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise UsageError(f"--output {folder} is no folder; allowed is a folder")
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if not re.fullmatch(r"\d{5}-.*\.png", path.name) and path.name != ".DS_Store":
+            raise UsageError(f"--output {folder} holds {path.name}, which is no preview; allowed is another folder")
+
+
 def prepared(flags: Flags, config: Config) -> Iterator[dict[str, Any]]:
-    """The first `--limit` records as `prepare` makes them. Raises UsageError for columns that the shards lack."""
+    """The first `--limit` records that have all it reads, as the networks see them.
+
+    Raises UsageError for columns that the shards lack.
+    """
     from vton_models.reading.dataset import ShardDataset
     from vton_models.reading.view import Viewed
     from vton_models.training import records
 
-    seen = records.view_of_folder(flags.shards, flags.split, config)
-    if seen.told:
-        print(seen.told, file=sys.stderr)
+    seen, incomplete, count = records.of_folder(flags.shards, flags.split, config)
+    lack = f"{len(incomplete)} of {count} records lack one of {', '.join(seen.needed)}: left out" if incomplete else ""
+    for line in filter(None, (seen.told, lack)):
+        print(line, file=sys.stderr)
+    prepare = config.prepare(Purpose.TRAINING)
     dataset = ShardDataset(
         flags.shards,
         seen.columns,
         flags.split,
+        records.without(incomplete) or None,
         seed=flags.seed,
         shuffle=False,
         rank=0,
         world_size=1,
-        prepare=Viewed(seen, config.prepare(Purpose.TRAINING)),
+        prepare=Viewed(seen, prepare),
         decode_size=config.decode_size,
     )
     for number, record in enumerate(dataset):
-        yield record
+        yield prepare.seen(record)
         if number + 1 == flags.limit:
             return
 

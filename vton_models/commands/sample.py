@@ -92,11 +92,13 @@ def run(request: Request) -> int:
     """Samples; the last line on stdout says what came out."""
     started = time.perf_counter()
     from schemas.finished import tables
+    from vton_models.networks import threads
     from vton_models.sampling import loop, outputs
 
     flags, folder, inputs = request.flags, request.folder, request.inputs
     if inputs.told:
         print(inputs.told, file=sys.stderr)
+    threads.settle(flags.threads, weights_flags.is_tiny(request.weights))
     model, digest = weights_flags.build(request.weights)
     settings = loop.Settings(flags.seed, request.sampling)
     sampler = loop.Sampler(model, settings)

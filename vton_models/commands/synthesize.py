@@ -110,11 +110,13 @@ def read(weights: ChosenWeights, flags: Flags, sampling: Sampling) -> Request:
 def run(request: Request) -> int:
     """Synthesises; the last line on stdout says what came out."""
     started = time.perf_counter()
+    from vton_models.networks import threads
     from vton_models.sampling import loop
     from vton_models.sampling.finish import Finish
     from vton_models.synthesis import folder, synthesis
 
     flags = request.flags
+    threads.settle(flags.threads, weights_flags.is_tiny(request.weights))
     model, digest = weights_flags.build(request.weights)
     sampler = loop.Sampler(model, loop.Settings(flags.seed, request.sampling))
     config = describe(request, sampler, digest)

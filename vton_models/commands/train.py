@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vton_models.training.checkpoints import Progress
     from vton_models.training.loading import Start
     from vton_models.training.records import Chosen, Records
-    from vton_models.training.validation import Validation
+    from vton_models.training.validation import Pictures
 
 PROG = "python -m vton_models train"
 EXAMPLES = """\
@@ -115,7 +115,9 @@ def _is_first() -> bool:
 
 def _run(request: Request, folder: Run) -> int:
     started = time.perf_counter()
+    from vton_models.networks import threads
     from vton_models.training import checkpoints, loading, loop, records
+    from vton_models.training.validation import Validation
 
     given, earlier = request.flags, folder.held()
     held = None if given.overwrite else earlier
@@ -135,12 +137,14 @@ def _run(request: Request, folder: Run) -> int:
     if newest and done >= wanted.steps and folder.model.is_dir():
         return _finished(request, checkpoints.progress(newest), wanted, started)
 
+    threads.settle(given.threads, given.tiny)
     model = build_model(request, begin, None if given.overwrite else folder, wanted.mixed_precision)
     _check_base(folder, held, model)
     chosen = choose_records(request, wanted, found)
     accelerator = make_accelerator(given, wanted, model, folder)
     dataset = make_dataset(request, chosen, model, wanted, accelerator)
-    validation = make_validation(request, found, chosen, model, wanted, folder)
+    pictures = make_pictures(request, found, chosen, model, wanted)
+    validation = Validation(folder.validation, pictures) if given.validate_every else None
     description |= {"base": model.base, "package": package.described(), "counts": counts(chosen)}
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -152,6 +156,7 @@ def _run(request: Request, folder: Run) -> int:
     progress = loop.train(accelerator, model, dataset, wanted, cadence, folder, validation, given.workers)
     if accelerator.is_main_process:
         finish(request, folder, model, progress, description)
+        draw(folder, accelerator, model, pictures, progress.step)
         report(request, progress, wanted, started)
     accelerator.end_training()
     return 0
@@ -279,22 +284,37 @@ def make_dataset(
     )
 
 
-def make_validation(
-    request: Request, found: "Records", chosen: "Chosen", model: Model, wanted: Settings, folder: Run
-) -> "Validation | None":
+def make_pictures(request: Request, found: "Records", chosen: "Chosen", model: Model, wanted: Settings) -> "Pictures":
+    """Of the records of validation, or without one of the first that are trained on."""
     from vton_models.training import records
-    from vton_models.training.validation import Validation
+    from vton_models.training.validation import Pictures
 
     given = request.flags
     if not given.validate_every:
-        return None
-    if given.validation_shards:
+        batches = records.first_batches(found, chosen, model, given.validation_pictures, wanted.batch_size)
+    elif given.validation_shards:
         batches = records.other_batches(given.validation_shards, model, given.validation_records, wanted.batch_size)
     else:
         batches = records.held_out_batches(found, chosen, model, wanted.batch_size)
-    return Validation(
-        batches, folder.validation, wanted.seed, given.validation_pictures, given.validation_inference_steps
-    )
+    return Pictures(batches, wanted.seed, given.validation_pictures, given.validation_inference_steps)
+
+
+def draw(folder: Run, accelerator: "Accelerator", model: Model, pictures: "Pictures", step: int) -> None:
+    """The losses' curve and results of the trained model; the weights are saved by then."""
+    import torch
+
+    from schemas.folders import atomic
+    from vton_models.networks import sheets
+    from vton_models.training import curve
+
+    losses = curve.draw(folder.entries())
+    if losses is not None:
+        atomic.write(folder.curve, sheets.png(losses))
+    try:
+        if pictures.count:
+            pictures.write(accelerator, model, step, folder.samples)
+    except torch.OutOfMemoryError:
+        print(f"{folder.samples}: out of memory; `sample --weights {folder.path}` may do with less", file=sys.stderr)
 
 
 def finish(request: Request, folder: Run, model: Model, progress: "Progress", description: dict[str, Any]) -> None:

@@ -12,6 +12,8 @@ Medium equals full but for rounding. Low differs by bfloat16's rounding and, abo
 by the tiles' blended seams. A CPU has no memory to spare elsewhere: there, low neither moves nor rounds anything.
 """
 
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from schemas.cli.flags import UsageError
 from vton_models.system import Model
 
 MODES = ("full", "medium", "low")
+_GIB = 1 << 30
 _HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -99,3 +102,11 @@ def at_work(model: Model, *names: str) -> Iterator[None]:
 
 def _toggle(vae: Any, what: str, on: bool) -> None:
     getattr(vae, f"{'enable' if on else 'disable'}_{what}")()
+
+
+def peak(device: torch.device) -> str:
+    """The most memory that was in use at once, for people: the accelerator's, or that of this process."""
+    if device.type == "cuda":
+        return f"{torch.cuda.max_memory_allocated(device) / _GIB:.1f} GiB of the GPU"
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return f"{most * (1 if sys.platform == 'darwin' else 1024) / _GIB:.1f} GiB"

@@ -1,12 +1,13 @@
 """Prepared tensors and results as one picture to look at: a row per record, a named column per tensor."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 _LABEL = 16  # pixels above a row for the names
 _GAP = 4
@@ -36,7 +37,10 @@ def item(batch: Mapping[str, Any], index: int) -> dict[str, torch.Tensor]:
 
 
 def sheet(rows: Sequence[Mapping[str, np.ndarray]]) -> Image.Image:
-    """Rows under each other; pictures uint8 [h w 3] of any size stand on their row's top edge under their names."""
+    """Rows under each other; pictures uint8 [h w 3] of any size stand on their row's top edge under their names.
+
+    What is narrower than its name is enlarged, pixel by pixel.
+    """
     drawn = [_row(row) for row in rows]
     width = max((row.width for row in drawn), default=1)
     canvas = Image.new("RGB", (width, max(1, sum(row.height for row in drawn))), "white")
@@ -57,6 +61,7 @@ def png(picture: Image.Image, note: str = "") -> bytes:
 
 
 def _row(named: Mapping[str, np.ndarray]) -> Image.Image:
+    named = {name: _legible(name, picture) for name, picture in named.items()}
     width = sum(picture.shape[1] + _GAP for picture in named.values())
     height = _LABEL + max((picture.shape[0] for picture in named.values()), default=0) + _GAP
     canvas = Image.new("RGB", (max(1, width), height), "white")
@@ -66,3 +71,8 @@ def _row(named: Mapping[str, np.ndarray]) -> Image.Image:
         canvas.paste(Image.fromarray(picture), (left, _LABEL))
         left += picture.shape[1] + _GAP
     return canvas
+
+
+def _legible(name: str, picture: np.ndarray) -> np.ndarray:
+    factor = max(1, math.ceil(ImageFont.load_default().getlength(name) / picture.shape[1]))
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)

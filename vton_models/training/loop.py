@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
+from vton_models.networks import memory
 from vton_models.system import Model
 from vton_models.training import checkpoints, optimisers, schedules
 from vton_models.training.checkpoints import Progress
@@ -76,7 +77,8 @@ def train(
     batches = endless(dataset, workers, accelerator)
     clock = time.perf_counter()
 
-    for step in progress_bar(progress.step, settings.steps, accelerator):
+    bar = progress_bar(progress.step, settings.steps, accelerator)
+    for step in bar:
         rate = learning_rate(settings, step)
         for group in inner.param_groups:
             group["lr"] = rate
@@ -97,6 +99,7 @@ def train(
             progress.skip(suspects(parts))
         optimizer.zero_grad()
 
+        bar.set_postfix_str(f"loss {loss:.4f}, rate {rate:.2e}, {memory.peak(accelerator.device)}", refresh=False)
         last = progress.step == settings.steps
         seconds = round(time.perf_counter() - clock, 3)
         if last or progress.streak or due(progress.step, cadence.log_every):
@@ -196,7 +199,7 @@ def report(accelerator: Accelerator, run: Run, values: dict[str, Any], step: int
     accelerator.log(numbers, step=step)
 
 
-def progress_bar(done: int, steps: int, accelerator: Accelerator) -> Iterator[int]:
+def progress_bar(done: int, steps: int, accelerator: Accelerator) -> "tqdm[int]":
     """The numbers of the steps to go, drawn on stderr by one process."""
     hidden = not accelerator.is_main_process
     interval = 0.5 if sys.stderr.isatty() else 30.0

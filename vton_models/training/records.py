@@ -72,22 +72,37 @@ def choose(records: Records, config: Config, hold_out: int, seed: int) -> Chosen
     left_out = sorted({*incomplete, *held_out})
     return Chosen(
         view=seen,
-        filters=(*records.filters, *_without(left_out)),
+        filters=(*records.filters, *without(left_out)),
         count=len(names) - len(held_out),
         incomplete=tuple(sorted(incomplete)),
         held_out=held_out,
     )
 
 
-def view_of_folder(shards: str, split: str | None, config: Config) -> View:
-    """How the system reads a folder. Raises UsageError for a column that it lacks."""
-    return view_of((shards,), _catalogue([shards], split), config)
+def of_folder(shards: str, split: str | None, config: Config) -> tuple[View, tuple[str, ...], int]:
+    """(how the system reads a folder, ids of records that lack something that it needs, records of all).
+
+    Raises UsageError for a column that no record has.
+    """
+    listed = _catalogue([shards], split)
+    seen = view_of((shards,), listed, config)
+    return seen, tuple(sorted(seen.incomplete(listed))), int(listed.rows.sum())
+
+
+def without(names: Sequence[str]) -> list[Filter]:
+    """The filter that leaves records out by their ids."""
+    return [("record_id", "not in", list(names))] if names else []
 
 
 def held_out_batches(records: Records, chosen: Chosen, model: Model, batch_size: int) -> list[dict[str, Any]]:
     """The held-out records, prepared, in shard order."""
     filters = [*records.filters, ("record_id", "in", list(chosen.held_out))]
     return list(_batches(records.shards, records.split, filters, chosen.view, model, batch_size))
+
+
+def first_batches(records: Records, chosen: Chosen, model: Model, count: int, batch_size: int) -> list[dict[str, Any]]:
+    """The first `count` records of training, prepared without chance."""
+    return _first(_batches(records.shards, records.split, chosen.filters, chosen.view, model, batch_size), count)
 
 
 def other_batches(shards: Sequence[str], model: Model, count: int, batch_size: int) -> list[dict[str, Any]]:
@@ -97,12 +112,17 @@ def other_batches(shards: Sequence[str], model: Model, count: int, batch_size: i
     if not records.count:
         raise UsageError(f"no record of --validation-shards {' '.join(shards)} has {' and '.join(_told(kind))}")
     chosen = choose(records, model.config, 0, 0)
-    batches: list[dict[str, Any]] = []
-    for batch in _batches(shards, None, chosen.filters, chosen.view, model, batch_size):
-        batches.append(batch)
-        if sum(len(one["record_id"]) for one in batches) >= count:
+    return _first(_batches(shards, None, chosen.filters, chosen.view, model, batch_size), count)
+
+
+def _first(batches: Iterable[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """As many batches as `count` records take."""
+    taken: list[dict[str, Any]] = []
+    for batch in batches:
+        taken.append(batch)
+        if sum(len(one["record_id"]) for one in taken) >= count:
             break
-    return batches
+    return taken
 
 
 def _batches(
@@ -166,10 +186,6 @@ def _told(kind: Kind) -> list[str]:
 def _folders(shards: Sequence[str]) -> list[str]:
     """Without weights: each record once."""
     return [folder for folder, _ in weighted_folders(list(shards))]
-
-
-def _without(names: Sequence[str]) -> list[Filter]:
-    return [("record_id", "not in", list(names))] if names else []
 
 
 def _names(found: Catalogue) -> list[str]:

@@ -6,6 +6,8 @@ base/                the random networks beneath them, where no published ones w
 checkpoints/step-N/  what resuming needs
 validation/          pictures
 log.jsonl            losses; the only place where seconds stand
+loss.png             their curve
+samples.png          results of the trained model
 README.md            the card
 """
 
@@ -28,7 +30,14 @@ _NAMES = (
     *(f"checkpoints/step-*/{name}" for name in ("state.json", "*.safetensors")),
     *(f"model/{name}" for name in ("*.safetensors", "config.json", "README.md")),
     *(f"base/{folder}*.{ending}" for folder in ("", "*/") for ending in ("safetensors", "json", "txt")),
-    *("validation/step-*.png", "trackers/**/events.out.tfevents.*", "log.jsonl", "README.md"),
+    *(
+        "validation/step-*.png",
+        "trackers/**/events.out.tfevents.*",
+        "log.jsonl",
+        "loss.png",
+        "samples.png",
+        "README.md",
+    ),
 )
 
 
@@ -39,6 +48,7 @@ class Run:
         self.path = Path(path)
         self.config, self.log_file, self.card = (self.path / name for name in ("config.json", "log.jsonl", "README.md"))
         self.model, self.base, self.checkpoints = (self.path / name for name in ("model", "base", "checkpoints"))
+        self.curve, self.samples = self.path / "loss.png", self.path / "samples.png"
         self.validation, self.trackers = self.path / "validation", self.path / "trackers"
         self.owned = Owned(self.path, "train", "training run", _NAMES)
 
@@ -115,6 +125,10 @@ class Run:
         finite = {key: _finite(value) for key, value in entry.items()}
         with self.log_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite, allow_nan=False) + "\n")
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Those of log.jsonl."""
+        return [json.loads(line) for line in self._lines() if _step(line) >= 0]
 
     def _lines(self) -> list[str]:
         """Whole lines only: the last one may have been cut by a kill."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.cli.flags import UsageError, flag
+from vton_models.networks import threads
 from vton_models.system import Preset
 from vton_models.training import optimisers
 from vton_models.training.schedules import SCHEDULES
@@ -62,6 +63,7 @@ class Flags:
     gradient_checkpointing: bool = flag(False, help="compute activations again in the backward pass: less memory")
     memory: str = flag("full", help="low and medium need less and are slower", choices=MEMORY)
     device: str = flag("auto", help="where to compute", choices=("auto", "cpu", "cuda"))
+    threads: int | None = flag(None, help=threads.HELP)
     workers: int = flag(2, help="reading processes per GPU")
     window: int = flag(1024, help="records per share that are shuffled together")
     checkpoint_every: int = flag(500, help="steps; 0: only at the end")
@@ -71,7 +73,7 @@ class Flags:
     validate_every: int = flag(0, help="steps; 0: never, and nothing is held out")
     validation_records: int = flag(16, help="paired records that are held out of training for validation")
     validation_shards: tuple[str, ...] = flag((), help="take them from here instead", metavar="DIR,…")
-    validation_pictures: int = flag(4, help="of them also sampled, in validation/")
+    validation_pictures: int = flag(4, help="of them also sampled, in validation/ and at the end; 0: none")
     validation_inference_steps: int = flag(20, help="denoising steps of these pictures")
 
 
@@ -108,6 +110,7 @@ def resolve(
 def check_tools(given: Flags, preset: Preset | None) -> None:
     """Raises UsageError for an optimizer or a tracker whose package isn't installed."""
     optimisers.check(_value(given, preset, "optimizer"))
+    threads.check(given.threads)
     if given.tracker != "none" and importlib.util.find_spec(given.tracker) is None:
         raise UsageError(f"--tracker {given.tracker} needs the package {given.tracker}, which isn't installed")
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,39 @@ from accelerate.utils import send_to_device
 
 from schemas.folders import atomic
 from vton_models.networks import sheets
-from vton_models.system import Model
+from vton_models.system import Model, Purpose
 
 QUARTERS = 4
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Results for the first `count` records of prepared CPU batches, beside what the networks see."""
+
+    batches: Sequence[dict[str, Any]]
+    seed: int
+    count: int = 4
+    inference_steps: int = 20
+
+    @torch.no_grad()
+    def write(self, accelerator: Accelerator, model: Model, step: int, path: Path) -> None:
+        """A row per record."""
+        rows: list[dict[str, Any]] = []
+        settings = model.config.sampling(num_inference_steps=self.inference_steps)
+        prepare = model.prepare(Purpose.VALIDATION)
+        for index, cpu_batch in enumerate(self.batches):
+            if len(rows) >= self.count:
+                break
+            batch = send_to_device(cpu_batch, accelerator.device)
+            generator = _generator(accelerator.device, self.seed, "picture", index)
+            with accelerator.autocast():
+                results = model.sample(batch, settings, generator)
+            for number, result in enumerate(results):
+                seen = prepare.seen(sheets.item(cpu_batch, number))
+                rows.append(sheets.pictures(seen | {"result": result.float()}))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        note = f"made by a model in training, step {step}"
+        atomic.write(path, sheets.png(sheets.sheet(rows[: self.count]), note))
 
 
 class Validation:
@@ -22,19 +53,17 @@ class Validation:
     Early, late and middle timesteps have losses of very different size, so each quarter of the schedule is told apart.
     """
 
-    def __init__(
-        self, batches: Sequence[dict[str, Any]], folder: Path, seed: int, pictures: int = 4, inference_steps: int = 20
-    ) -> None:
-        self.batches, self.folder, self.seed = list(batches), folder, seed
-        self.pictures, self.inference_steps = pictures, inference_steps
+    def __init__(self, folder: Path, pictures: Pictures) -> None:
+        self.batches, self.seed = list(pictures.batches), pictures.seed
+        self.folder, self.pictures = folder, pictures
 
     @torch.no_grad()
     def __call__(self, accelerator: Accelerator, model: Model, step: int) -> dict[str, float]:
         """validation_loss, and validation_loss_q1 (least noise) to _q4; writes `folder/step-N.png`."""
         with accelerator.autocast():
             quarters = self._losses(accelerator, model)
-            if accelerator.is_main_process and self.pictures:
-                self._write_pictures(accelerator, model, step)
+        if accelerator.is_main_process and self.pictures.count:
+            self.pictures.write(accelerator, model, step, self.folder / f"step-{step:08d}.png")
         accelerator.wait_for_everyone()
         named = {f"validation_loss_q{number + 1}": value for number, value in enumerate(quarters)}
         return {"validation_loss": sum(quarters) / QUARTERS, **named}
@@ -52,22 +81,6 @@ class Validation:
             totals[-1] += records
         totals = accelerator.reduce(totals, reduction="sum")
         return (totals[:-1] / totals[-1]).tolist()
-
-    def _write_pictures(self, accelerator: Accelerator, model: Model, step: int) -> None:
-        rows: list[dict[str, Any]] = []
-        settings = model.config.sampling(num_inference_steps=self.inference_steps)
-        for index, cpu_batch in enumerate(self.batches):
-            if len(rows) >= self.pictures:
-                break
-            batch = send_to_device(cpu_batch, accelerator.device)
-            generator = _generator(accelerator.device, self.seed, "picture", index)
-            results = model.sample(batch, settings, generator)
-            for number, result in enumerate(results):
-                result = {"result": result.float()}
-                rows.append(sheets.pictures(sheets.item(cpu_batch, number) | result))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        note = f"made by a model in training, step {step}"
-        atomic.write(self.folder / f"step-{step:08d}.png", sheets.png(sheets.sheet(rows[: self.pictures]), note))
 
 
 def _timesteps(records: int, quarter: int, count: int, generator: torch.Generator) -> torch.Tensor:

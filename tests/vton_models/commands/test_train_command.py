@@ -80,7 +80,15 @@ def test_two_runs_are_the_same_files(train: Train, tmp_path: Path) -> None:
     )
     assert contents(tmp_path / "a") == contents(tmp_path / "b") and log(tmp_path / "a") == log(tmp_path / "b")
     names = set(contents(tmp_path / "a"))
-    assert {"config.json", "README.md", "model/w.safetensors", "model/README.md", "base/b.safetensors"} <= names
+    assert {
+        "loss.png",
+        "samples.png",
+        "config.json",
+        "README.md",
+        "model/w.safetensors",
+        "model/README.md",
+        "base/b.safetensors",
+    } <= names
     assert {"validation/step-00000003.png", "validation/step-00000006.png"} <= names
     assert not any(str(tmp_path).encode() in content for content in contents(tmp_path / "a").values())
 
@@ -466,7 +474,8 @@ def test_preview_and_list(shards: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out.strip().splitlines()[-1])["records"] == 3
     made = sorted((tmp_path / "seen").iterdir())
     assert [path.name for path in made] == [f"0000{n}-small_train_0000{n}.png" for n in range(3)]
-    assert Image.open(made[0]).size == (2 * (8 + 4), 16 + 8 + 4)
+    width, height = Image.open(made[0]).size
+    assert (width - 2 * 4) % 8 == (height - 16 - 4) % 8 == 0 and width >= 2 * 32, "enlarged to the names' width"
     assert main(["list", "--table"]) == 0
     table = capsys.readouterr().out
     assert table.startswith("| model |") and "| stand_in | Stand-in | arXiv:0000.00000 |" in table

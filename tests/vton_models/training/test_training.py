@@ -18,7 +18,7 @@ from support.stand_in_data import MemoryDataset
 from vton_models.training import checkpoints, loop
 from vton_models.training.run_folder import Run
 from vton_models.training.settings import Cadence, Settings
-from vton_models.training.validation import Validation
+from vton_models.training.validation import Pictures, Validation
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -183,7 +183,7 @@ def test_weights_that_left_the_finite_range_enter_no_checkpoint(
 def test_validation_measures_quarters_and_draws_pictures_without_changing_the_run(tmp_path: Path) -> None:
     go(tmp_path / "plain")
     batches = [batch for _, batch in zip(range(3), MemoryDataset(22, 2, 1, seed=9), strict=False)]
-    watch = Validation(batches, tmp_path / "watched/validation", seed=1, pictures=3, inference_steps=2)
+    watch = Validation(tmp_path / "watched/validation", Pictures(batches, seed=1, count=3, inference_steps=2))
     go(tmp_path / "watched", cadence=replace(CADENCE, validate_every=4), validation=watch)
     assert weights(tmp_path / "watched") == weights(tmp_path / "plain")
     measured = [line for line in losses(tmp_path / "watched") if "validation_loss" in line]
@@ -193,7 +193,7 @@ def test_validation_measures_quarters_and_draws_pictures_without_changing_the_ru
         assert line["validation_loss"] == pytest.approx(sum(quarters) / 4) and len(set(quarters)) == 4
     assert measured[-1]["validation_loss"] < measured[0]["validation_loss"]
     assert len(list((tmp_path / "watched/validation").glob("step-*.png"))) == 3
-    again = Validation(batches, tmp_path / "again", seed=1, pictures=0)
+    again = Validation(tmp_path / "again", Pictures(batches, seed=1, count=0))
     made = model()
     accelerator = Accelerator(cpu=True)
     assert again(accelerator, made, 0) == again(accelerator, made, 0)
@@ -280,7 +280,7 @@ def test_quarters_of_the_validation_are_quarters_of_the_schedule(tmp_path: Path)
     sizes = (700, 100)
     network = Timed()
     batches = [{"record_id": ["r"] * size} for size in sizes]
-    validation = Validation(batches, tmp_path, seed=2, pictures=0)
+    validation = Validation(tmp_path, Pictures(batches, seed=2, count=0))
     measured = validation(Accelerator(cpu=True), network, 0)  # type: ignore[arg-type]
     for quarter in range(4):
         drawn = torch.cat(network.timesteps[quarter::4])

@@ -180,6 +180,6 @@ def test_pictures_of_tensors() -> None:
     assert mask is not None and mask.shape == (2, 3, 3) and (mask == 255).all()
     photo = sheets.as_picture(torch.full((3, 2, 2), 0.5))
     assert photo is not None and (photo == 128).all()
-    named = sheets.pictures({"a": torch.zeros(3, 5, 7, dtype=torch.uint8), "ids": torch.zeros(9), "name": "x"})
-    assert list(named) == ["a"] and sheets.sheet([named, named]).size == (7 + 4, 2 * (16 + 5 + 4))
+    named = sheets.pictures({"a": torch.zeros(3, 5, 17, dtype=torch.uint8), "ids": torch.zeros(9), "name": "x"})
+    assert list(named) == ["a"] and sheets.sheet([named, named]).size == (17 + 4, 2 * (16 + 5 + 4))
     assert sheets.png(sheets.sheet([named]), "note") == sheets.png(sheets.sheet([named]), "note")
