@@ -8,10 +8,9 @@ from graphlib import TopologicalSorter
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from annotators.common import batching, weights
+from annotators.common import batching, opening, weights
 from schemas.cli import options
 from schemas.cli.modules import modules_of
 
@@ -97,8 +96,8 @@ def annotate(
 ) -> list[dict[str, Any]]:
     """New dicts: the records with the wanted columns added, computed by whatever annotators that takes, in order.
 
-    Columns that a record already has are kept; a garment may have alpha, which is then its mask. Without `want`, every
-    column that annotators without weights can add.
+    Columns that a record already has are kept; pictures may also be paths, a file's bytes or PIL pictures, and come out
+    as arrays (`opening.opened`). Without `want`, every column that annotators without weights can add.
     `configs` overrides the default Config of annotators by name. Raises ValueError for a column nobody writes, and
     lets an annotator's own exception through: in memory there is nowhere to set a bad record aside.
     """
@@ -108,25 +107,10 @@ def annotate(
     if want is None:
         every = {name: made for name, made in every.items() if not needs_weights(made)}
     wanted = _wanted(want, every)
-    results = [_cut_out(record) for record in records]
+    results = [opening.opened(record) for record in records]
     for name in order({name: every[name] for name in _needed(wanted, every, results)}):
         _apply(name, every[name], results)
     return results
-
-
-def _cut_out(record: dict[str, Any]) -> dict[str, Any]:
-    """A copy whose garment, given with alpha (uint8 [h w 4]), is laid on white, its alpha the mask."""
-    image = record.get("garment_image")
-    if not isinstance(image, np.ndarray) or image.shape[2:] != (4,):
-        return dict(record)
-    from annotators.functional import garment_mask
-
-    colours, alpha = image[..., :3], image[..., 3]
-    share = alpha[..., None] / 255
-    on_white = np.rint(colours * share + 255 * (1 - share)).astype(np.uint8)
-    mask = None if record.get("garment_view") == "worn" else garment_mask.of_alpha(alpha, on_white)[0]
-    own = {} if mask is None or record.get("garment_mask") is not None else {"garment_mask": mask}
-    return dict(record) | {"garment_image": on_white} | own
 
 
 def asked(name: str, columns: Iterable[str]) -> dict[str, Any]:
