@@ -86,6 +86,23 @@ def test_torn_masks_are_noticed_and_sound_ones_pass():
     assert canvas.is_torn(torn)
 
 
+@pytest.mark.parametrize(("length", "is_torn"), [(480, False), (780, True)])
+def test_rifts_of_half_a_percent_are_sound_and_of_eight_tenths_torn(length, is_torn):
+    """Sound masks have up to 0.4 %, torn ones from 0.9 % on."""
+    _, mask = garment(1024, 768, (150, 100, 620, 930))
+    mask[120 : 120 + length, 300:304] = 0
+    assert canvas.is_torn(mask) is is_torn
+
+
+@pytest.mark.parametrize(("level", "moved"), [(255, 246), (231, 226.5), (208, 208), (205, 205), (150, 150)])
+def test_only_what_is_like_a_white_background_moves_to_grey_with_it(level, moved):
+    """By 9 levels at the background's own colour, by half of that at 24 levels from it, by none from 48 on."""
+    photo, mask = garment(colour=(level,) * 3)
+    image, placed = canvas.place(photo, mask, canvas.geometry(mask, SIZE))
+    x0, y0, x1, _ = boxes.of_mask(placed)
+    assert np.abs(image[y0 + 20 : y0 + 200, x0 + 20 : x1 - 20] - moved).max() <= 0.5
+
+
 def test_large_photos_are_masked_smaller_and_come_back_aligned():
     photo, mask = garment(3000, 2000, (400, 500, 1600, 2500))
     small = canvas.reduce(photo)

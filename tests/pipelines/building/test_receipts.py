@@ -67,6 +67,25 @@ def test_tokens_decide_whether_inputs_are_hashed(tmp_path: Path) -> None:
     assert [n.tokens for n in receipts.names(output)] == ["new"]
 
 
+def test_a_unit_is_done_again_for_one_changed_input_of_several(tmp_path: Path) -> None:
+    output, root = folders(tmp_path)
+    stem, content = unit(0).stem, b"zero"
+    inputs = {f"in{n}": hashlib.sha256(b"input%d" % n).hexdigest() for n in range(3)}
+    receipt = Receipt(1, len(content), hashlib.sha256(content).hexdigest(), inputs, [], {})
+    touched = Expected(unit(0), "f0", "new", lambda: ["in0", "in1", "in2"])
+    for changed, todo in ((None, []), ("in0", [0]), ("in1", [0]), ("in2", [0])):
+        output.write(f"{stem}.parquet", content)
+        output.write(str(Name(stem, "f0", "t", len(content))), receipt.to_json())
+        before = root.read(changed) if changed else b""
+        if changed:
+            root.write(changed, b"other!")
+        assert resume(output, root, touched) == todo, changed
+        for name in receipts.names(output):
+            output.remove(str(name))
+        if changed:
+            root.write(changed, before)
+
+
 def test_verify_and_retry(tmp_path: Path) -> None:
     output, root = folders(tmp_path)
     lay(output, 0, b"zero")
