@@ -180,6 +180,11 @@ class Config(Protocol):
         ...
 
     @property
+    def published_base(self) -> str:
+        """The base that the published weights lie over, as `--init base:` takes it."""
+        ...
+
+    @property
     def decode_size(self) -> tuple[int, int] | None:
         """The height and width to which pictures may be halved while decoding; None: `prepare` wants them whole."""
         ...
@@ -231,7 +236,7 @@ class Model(Protocol):
     def loss(
         self, batch: Mapping[str, Any], generator: "torch.Generator", timesteps: "Tensor | None" = None
     ) -> "Tensor":
-        """Scalar, of collated prepared records. The draws are the same whatever `timesteps` int64 [b] is given."""
+        """Scalar, of collated prepared records. The draws are the same whatever `timesteps` int64 [b] are."""
         ...
 
     def sample(self, batch: Mapping[str, Any], settings: Any, generator: "Generators") -> "Tensor":

@@ -1,6 +1,6 @@
 """Weights of the annotators: one table of what there is, where it lies on this machine, and how to get it.
 
-Looked up in this order: the folder given (`--weights`), `$VTON_WEIGHTS`, the Hugging Face cache, and the folder next
+Looked up in this order: the folder of `--weights`, `$VTON_WEIGHTS`, the Hugging Face cache, and the folder next
 to that cache where `fetch` puts single files. A folder may hold repositories in any of the hub's forms (`org/name`,
 `org--name`, `models--org--name/snapshots/*`, `name`) and single files by name.
 """
@@ -191,10 +191,10 @@ def locate(name: str, weights_dir: Folder = "") -> Path:
             if usable(entry, candidate):
                 return candidate
     looked = ", ".join(str(folder) for folder in folders)
-    wanted = " or ".join(entry.files) or str(entry.sources[0])
+    names = " or ".join(entry.files) or str(entry.sources[0])
     option = f" --weights {weights_dir}" if weights_dir else ""
     raise MissingWeights(
-        f"weights {name!r} ({wanted}) are missing: run `python -m annotators fetch {name}{option}`; looked in {looked}"
+        f"weights {name!r} ({names}) are missing: run `python -m annotators fetch {name}{option}`; looked in {looked}"
     )
 
 
@@ -209,8 +209,8 @@ def available(name: str, weights_dir: Folder = "") -> bool:
 
 def search_path(weights_dir: Folder = "") -> list[Path]:
     """The folders that `locate` looks in, in order; the hub's cache only where huggingface_hub is installed."""
-    given = [folder for folder in (weights_dir, os.environ.get("VTON_WEIGHTS")) if folder]
-    folders = [Path(folder).expanduser() for folder in given]
+    named = [folder for folder in (weights_dir, os.environ.get("VTON_WEIGHTS")) if folder]
+    folders = [Path(folder).expanduser() for folder in named]
     if importlib.util.find_spec("huggingface_hub"):
         from huggingface_hub import constants
 
@@ -321,9 +321,9 @@ def _all_shards(folder: Path) -> bool:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    found = sorted(file for file in folder.iterdir() if file.suffix in WEIGHT_SUFFIXES and file.is_file())
-    safe = [file for file in found if file.suffix == ".safetensors"]
-    return safe or found
+    files = sorted(file for file in folder.iterdir() if file.suffix in WEIGHT_SUFFIXES and file.is_file())
+    safe = [file for file in files if file.suffix == ".safetensors"]
+    return safe or files
 
 
 def file_digest(path: Path) -> str:

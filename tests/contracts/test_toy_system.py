@@ -177,3 +177,47 @@ def test_a_photo_with_its_mask_and_with_the_recipes(
     (row,) = stored(tmp_path / "recipe")
     changed = (pixels(tmp_path / "recipe" / row["file"]) != drawn["person"]).any(axis=2)
     assert row["mask_type"] == "overall" and changed.any() and not changed[own_mask(1) == 0].any()
+
+
+def test_networks_of_two_bases(capsys: pytest.CaptureFixture[str], shards: Path, tmp_path: Path) -> None:
+    for name, by in (("one", 1.0), ("two", 2.0)):
+        model = toy_system.build(toy_system.Config())
+        for parameter in model.parameters().values():
+            parameter.data += by
+        model.save_base(tmp_path / name)
+    words = f"base:{tmp_path / 'one'},garment_encoder={tmp_path / 'two'}"
+    shared = ("--shards", shards, "--steps", 1, "--global-batch-size", 2, "--workers", 0, "--height", 16, "--width", 16)
+    run(capsys, "train", *shared, "--init", words, "--output", tmp_path / "run")
+    noted = json.loads((tmp_path / "run/config.json").read_text())["base"]["networks"]
+    places = {name: Path(one["path"]).name for name, one in noted.items()}
+    assert places == {"denoiser": "one", "garment_encoder": "two"}
+    assert len({one["digest"] for one in noted.values()}) == 2
+    sampled = ("--weights", tmp_path / "run", "--shards", shards, "--num-inference-steps", 1)
+    run(capsys, "sample", *sampled, "--output", tmp_path / "out")
+
+    line, _ = run(capsys, "convert", "--from", words, "--to", tmp_path / "laid")
+    assert line["networks"] == ["denoiser", "garment_encoder"] and line["files"] == 4
+    run(capsys, "sample", *sampled, "--base", tmp_path / "laid", "--output", tmp_path / "again")
+    for row in stored(tmp_path / "out"):
+        assert np.array_equal(pixels(tmp_path / "out" / row["file"]), pixels(tmp_path / "again" / row["file"]))
+    with pytest.raises(UsageError, match="was trained from base .*: another garment_encoder"):
+        run(capsys, "sample", *sampled, "--base", tmp_path / "one", "--output", tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("train", ("--tiny", "--shards", "SHARDS", "--init")),
+        ("sample", ("--shards", "SHARDS", "--weights")),
+        ("convert", ("--to", "x", "--from")),
+    ],
+)
+def test_a_network_that_the_system_has_not_is_one_line(
+    capsys: pytest.CaptureFixture[str], shards: Path, tmp_path: Path, command: str, words: tuple[str, ...]
+) -> None:
+    placed = [str(shards) if word == "SHARDS" else word for word in words]
+    with pytest.raises(
+        UsageError, match="'garment' is no network; there are denoiser, garment_encoder; allowed"
+    ) as told:
+        run(capsys, command, *placed, f"base:{tmp_path},garment={tmp_path}")
+    assert "\n" not in str(told.value)

@@ -36,6 +36,7 @@ class Config:
     finishing: ClassVar[type[NoFinishing]] = NoFinishing
     official_needs_base: ClassVar[bool] = True
     networks: ClassVar[Mapping[str, Any]] = {}
+    published_base: ClassVar[str] = "owner/stand-in"
 
     height: int = option(16, "height of the pictures")
     width: int = option(16, "width of the pictures")

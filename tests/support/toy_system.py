@@ -64,6 +64,10 @@ class Config:
         return cls(**({"height": 16, "width": 16} | changes))
 
     @property
+    def published_base(self) -> str:
+        return "denoiser=owner/denoisers,garment_encoder=owner/encoders"
+
+    @property
     def networks(self) -> dict[str, Network]:
         return {
             "denoiser": Network("torch.nn.Conv2d", CONVOLUTION | {"in_channels": 11, "out_channels": 3}, (".",)),

@@ -13,7 +13,7 @@ __all__ = ["ABOUT", "PRESETS", "Config", "build"]
 def build(config: Config) -> "CatVTON":
     """Random networks of the configuration, until a base is loaded. Raises UsageError for a size it can't hold.
 
-    Under `torch.device("meta")` they have shapes only, which is how full-size ones are best made before `load_base`.
+    Under `torch.device("meta")` they have shapes only, which is how full-size ones are best built before `load_base`.
     """
     from vton_models.catvton.model import CatVTON  # torch and diffusers wait until a model is built
 

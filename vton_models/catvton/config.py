@@ -110,6 +110,11 @@ class Config:
         } | text
 
     @property
+    def published_base(self) -> str:
+        unet = "timbrooks/instruct-pix2pix" if self.mask_free else "stable-diffusion-v1-5/stable-diffusion-inpainting"
+        return f"{unet},vae=stabilityai/sd-vae-ft-mse"
+
+    @property
     def scheduler_arguments(self) -> Arguments:
         return stable_diffusion.SCHEDULER | self.scheduler
 

@@ -18,11 +18,11 @@ FILE = Path("attention") / "model.safetensors"
 
 def numbered_attention(unet: Any) -> dict[str, Tensor]:
     """The parameters of all attn1 of a U-Net by their published keys; 80 of them in SD 1.5's."""
-    found: dict[str, Tensor] = {}
+    numbered: dict[str, Tensor] = {}
     for number, block in enumerate(attention.blocks(unet)):
         module = unet.get_submodule(f"{block}.attn1")
-        found |= {f"{STRIDE * number}.{name}": parameter for name, parameter in module.named_parameters()}
-    return found
+        numbered |= {f"{STRIDE * number}.{name}": parameter for name, parameter in module.named_parameters()}
+    return numbered
 
 
 def read_attention(file: Path) -> dict[str, Tensor]:
@@ -45,10 +45,10 @@ def attention_file(path: Path) -> Path | None:
     for candidate in (path / FILE, path / FILE.name):
         if candidate.is_file():
             return candidate
-    found = sorted(path.glob(f"*/{FILE}"))
-    if len(found) > 1:
-        raise UsageError(f"{path} holds {', '.join(file.parts[-3] for file in found)}; name one of these folders")
-    return found[0] if found else None
+    files = sorted(path.glob(f"*/{FILE}"))
+    if len(files) > 1:
+        raise UsageError(f"{path} holds {', '.join(file.parts[-3] for file in files)}; name one of these folders")
+    return files[0] if files else None
 
 
 def attention_target(path: Path) -> Path:

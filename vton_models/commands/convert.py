@@ -1,4 +1,6 @@
-"""Turns a published checkpoint into a run of ours, or a run into files that the original repository reads."""
+"""Turns a published checkpoint into a run of ours, a run into files that the original repository reads, or bases of
+single networks into one folder of them all.
+"""
 
 import json
 import os
@@ -18,14 +20,17 @@ PROG = "python -m vton_models convert"
 EXAMPLES = """\
   python -m vton_models convert catvton --from output/train/catvton --to official/attention/model.safetensors
   python -m vton_models convert catvton --from mix-48k-1024 --height 1024 --width 768 --to output/mix \\
-      --base stable-diffusion-inpainting"""
+      --base stable-diffusion-inpainting
+  python -m vton_models convert catvton --from base:stable-diffusion-inpainting,vae=sd-vae-ft-mse --to bases/catvton"""
 
 
 @dataclass(frozen=True)
 class Flags:
     """Flags of this command."""
 
-    source: str = flag(help="a run, or published weights", metavar="PATH", name="from")
+    source: str = flag(
+        help="a run, published weights, or base:BASE as for `train --init`", metavar="PATH|base:BASE", name="from"
+    )
     target: str = flag(help="what to write; must not exist", metavar="PATH", name="to")
     base: str = flag("", help="the base beneath published weights, noted in the run", metavar="PATH")
     tiny: bool = flag(False, help="the size of --tiny in train")
@@ -35,10 +40,13 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code. Raises UsageError."""
     line = model_flags.parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     source, target = Path(line.flags.source), Path(line.flags.target)
-    if not source.exists():
-        raise UsageError(f"--from {source}: no such file or folder")
     if os.path.lexists(target):
         raise UsageError(f"--to {target} exists; nothing is overwritten")
+    if line.flags.source.startswith("base:"):
+        config = model_flags.configure(line.module, None, line.flags.tiny, line.options)
+        return to_base(line.name, config, line.flags.source.removeprefix("base:"), target)
+    if not source.exists():
+        raise UsageError(f"--from {source}: no such file or folder")
     if (source / "config.json").is_file() and "model" in (described := Run(source).described() or {}):
         if described["model"] != line.name:
             raise UsageError(f"--from {source} holds model {described['model']!r}; allowed is {line.name!r}")
@@ -60,7 +68,7 @@ def to_run(name: str, system: System, config: Config, source: Path, target: Path
         model.load_official(source)
     except ValueError as error:
         raise UsageError(f"--from {source}: {one_line(error)}") from None
-    noted = {"path": base or system.ABOUT.base.partition(",")[0], "digest": ""}
+    noted = {"path": base or config.published_base, "digest": ""}
     described = {
         "model": name,
         "config": weights.config_to_json(config),
@@ -74,6 +82,18 @@ def to_run(name: str, system: System, config: Config, source: Path, target: Path
         model.base = noted
         model.save(folder / "model", extra={"package": described["package"], "start": described["start"]})
     return report(target, model, "a run")
+
+
+def to_base(name: str, config: Config, words: str, target: Path) -> int:
+    """One folder in the system's own layout; the files are copied as they are."""
+    from vton_models.networks import bases
+    from vton_models.training import loading
+
+    loading.check_base(words, config.networks, f"--from base:{words}")
+    copied = bases.lay(bases.parse(words), config.networks, target)
+    print(f"{target}: a base of {', '.join(config.networks)}", file=sys.stderr)
+    print(json.dumps({"output": str(target), "model": name, "networks": list(config.networks), "files": copied}))
+    return 0
 
 
 def to_official(system: System, described: dict[str, Any], source: Path, target: Path, base: str) -> int:

@@ -73,8 +73,8 @@ def mix(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
 
 def blocks(unet: Any) -> list[str]:
     """Names of the transformer blocks in the order down, up, mid, in which published files number them."""
-    found = [name.removesuffix(".attn1") for name, _ in unet.named_modules() if name.endswith(".attn1")]
-    return sorted(found, key=lambda name: ("down", "up", "mid").index(name.split("_")[0]))  # stable within each
+    names = [name.removesuffix(".attn1") for name, _ in unet.named_modules() if name.endswith(".attn1")]
+    return sorted(names, key=lambda name: ("down", "up", "mid").index(name.split("_")[0]))  # stable within each
 
 
 def set_processors(unet: Any, attention: str, make: Callable[[str], Any]) -> None:

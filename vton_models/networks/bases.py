@@ -5,13 +5,15 @@ single network, or `owner/name[@revision]` on the hub.
 """
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from schemas.cli.flags import UsageError
-from vton_models.networks import hub
+from schemas.folders import atomic
+from vton_models.networks import component_names, hub
 from vton_models.networks.components import Network
 
 _APART = re.compile(r"(?:^|,)([A-Za-z_]\w*)=")
@@ -93,6 +95,38 @@ def locate(bases: Bases, networks: Networks) -> dict[str, Located]:
         folder = next((one for one in candidates if (one / "config.json").is_file()), candidates[0])
         located[name] = Located(folder, place)
     return located
+
+
+def lay(bases: Bases, networks: Networks, target: Path) -> int:
+    """Copies all networks, with their tokenizers, into one folder of the system's own layout; the number of files."""
+    copies: dict[Path, Path] = {}
+    for name, one in locate(bases, networks).items():
+        names = [path.name for path in one.folder.iterdir()] if one.folder.is_dir() else []
+        if "config.json" not in names:
+            raise UsageError(f"{one.folder} holds no config.json: not a network in diffusers' layout")
+        own = [
+            "config.json",
+            *component_names.weights(names),
+            *(file for file in names if file.endswith(".index.json")),
+        ]
+        copies |= {Path(name, file): one.folder / file for file in own}
+        tokenizer = tokenizer_folder(one.folder, networks[name])
+        if tokenizer is not None and tokenizer.is_dir():
+            texts = [path for path in tokenizer.iterdir() if path.suffix in (".json", ".txt", ".model")]
+            copies |= {Path(networks[name].tokenizer, path.name): path for path in texts}
+    with atomic.new_folder(target) as folder:
+        for there, path in copies.items():
+            (folder / there).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / there)
+    return len(copies)
+
+
+def tokenizer_folder(folder: Path, network: Network) -> Path | None:
+    """Where the tokenizer of a network that lies in `folder` is: beside it, or with it in a repository of its own."""
+    if not network.tokenizer:
+        return None
+    beside = folder.parent / network.tokenizer
+    return folder if not beside.is_dir() and (folder / "vocab.json").is_file() else beside
 
 
 def _root(place: str, bases: Bases, networks: Networks) -> tuple[Path, str]:

@@ -15,21 +15,21 @@ Predict = Callable[[Tensor, Any, Condition], Tensor]  # (latents, timestep, cond
 
 
 class Noises:
-    """Standard normal float32 tensors by name: the given ones, or drawn on the generator's device when asked for.
+    """Standard normal float32 tensors by name: those that are set, or drawn on the generator's device when asked for.
 
     With one generator per item, an item's noise doesn't depend on the batch that it is in.
     """
 
-    def __init__(self, generator: Generators, given: Mapping[str, Tensor] | None = None) -> None:
-        self.generator, self.given = generator, given or {}
+    def __init__(self, generator: Generators, fixed: Mapping[str, Tensor] | None = None) -> None:
+        self.generator, self.fixed = generator, fixed or {}
 
     def __call__(self, name: str, shape: Sequence[int], device: torch.device) -> Tensor:
-        """Raises ValueError when the given tensor has another shape, or generators and items differ in number."""
-        if name not in self.given:
+        """Raises ValueError when a fixed tensor has another shape, or generators and items differ in number."""
+        if name not in self.fixed:
             return draw(shape, self.generator).to(device)
-        if self.given[name].shape != tuple(shape):
-            raise ValueError(f"noise {name!r} is {list(self.given[name].shape)}; allowed is {list(shape)}")
-        return self.given[name].to(device)
+        if self.fixed[name].shape != tuple(shape):
+            raise ValueError(f"noise {name!r} is {list(self.fixed[name].shape)}; allowed is {list(shape)}")
+        return self.fixed[name].to(device)
 
 
 def draw(shape: Sequence[int], generator: Generators) -> Tensor:
@@ -95,7 +95,7 @@ def guide_jointly(uncond: Tensor, garment: Tensor, both: Tensor, text_scale: flo
 
 
 class Branches:
-    """The U-Net's predictions under several conditions: in one batch, ordered as given, or one after another.
+    """The U-Net's predictions under several conditions: in one batch, in their order, or one after another.
 
     One after another takes a fraction of the memory and is as many passes; the results differ by rounding only.
     """

@@ -181,9 +181,7 @@ class Model:
 def _tokenizer(networks: Mapping[str, components.Network], folders: Mapping[str, Path]) -> Tokenizer | None:
     """That of the base, which lies beside the network that reads its ids."""
     for name, network in networks.items():
-        if network.tokenizer:
-            beside = folders[name].parent / network.tokenizer
-            with_it = not beside.is_dir() and (folders[name] / "vocab.json").is_file()  # a repository of one network
-            folder = folders[name] if with_it else beside
+        folder = bases.tokenizer_folder(folders[name], network)
+        if folder is not None:
             return text.load_tokenizer(folder, network.arguments["max_position_embeddings"])
     return None

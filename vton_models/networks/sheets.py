@@ -27,8 +27,8 @@ def as_picture(tensor: torch.Tensor) -> np.ndarray | None:
 
 def pictures(prepared: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Those of a record's tensors that are pictures, by name."""
-    found = {name: as_picture(value) for name, value in prepared.items() if isinstance(value, torch.Tensor)}
-    return {name: picture for name, picture in found.items() if picture is not None}
+    seen = {name: as_picture(value) for name, value in prepared.items() if isinstance(value, torch.Tensor)}
+    return {name: picture for name, picture in seen.items() if picture is not None}
 
 
 def item(batch: Mapping[str, Any], index: int) -> dict[str, torch.Tensor]:

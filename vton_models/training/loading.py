@@ -46,21 +46,21 @@ def parse(words: Sequence[str], tiny: bool, networks: Mapping[str, Network]) -> 
 
     A base is checked as far as can be without asking the hub; `networks` are those that it must bring.
     """
-    found: dict[str, str] = {}
+    named: dict[str, str] = {}
     for word in words:
         kind, _, path = word.partition(":")
         kind, path = (RANDOM, RANDOM) if word == RANDOM else (kind, path)
         if kind not in ("base", "official", RANDOM):
             kind, path = "run", word
         key = "base" if kind == RANDOM else kind
-        if key in found:
-            raise UsageError(f"--init {word!r} after {found[key]!r}; allowed is one {key}")
+        if key in named:
+            raise UsageError(f"--init {word!r} after {named[key]!r}; allowed is one {key}")
         if kind == "base":
             check_base(path, networks, f"--init {word!r}")
         elif kind != RANDOM and not Path(path).exists():
             raise UsageError(f"--init {word!r}: {path or 'no path'} doesn't exist; allowed are {ALLOWED}")
-        found[key] = path
-    start = Start(**found)
+        named[key] = path
+    start = Start(**named)
     if start.run and (start.base or start.official):
         raise UsageError(f"--init {start.run!r} beside another; allowed is a run alone")
     if start.run:

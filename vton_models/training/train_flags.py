@@ -33,7 +33,8 @@ class Flags:
     tiny: bool = flag(False, help="random networks of a few hundred kB on small pictures, to try the command")
     init: tuple[str, ...] = flag(
         (),
-        help="what to start from: base:PATH, official:PATH (beside a base), a RUN, or random; may be repeated",
+        help="what to start from: base:PATH or base:owner/name of the hub (also base:PATH,NETWORK=PATH,…),"
+        " official:PATH (beside a base), a RUN, or random; may be repeated",
         metavar="START",
         repeated=True,
     )
