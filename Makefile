@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 WHEELS := $(wildcard ../shared/wheels)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 
 .PHONY: all demo test lint clean
 
@@ -14,11 +14,13 @@ all: .venv/all.installed
 
 # What building needs, without test tools and models.
 .venv/core.installed: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing what building needs into .venv."
 	$(PIP) --editable .
 	touch $@
 
 # [vision] only where a build of torchvision lies that works beside the CPU build of torch.
 .venv/all.installed: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing everything into .venv: some gigabytes, minutes on a fast line."
 	$(PIP) --editable '.[all]'
 	$(if $(WHEELS),$(PIP) --find-links $(WHEELS) --editable '.[all$(comma)vision]')
 	touch $@ .venv/core.installed
@@ -32,6 +34,7 @@ demo: .venv/core.installed
 	@echo
 	@echo "shards:  $(CURDIR)/output/demo"
 	@echo "report:  $(CURDIR)/output/demo.html"
+	@echo "next:    . .venv/bin/activate    (then python -m pipelines lists the commands)"
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests

@@ -7,6 +7,7 @@ which findings.parquet says something of these kinds; what it calls "info" (such
 the others) doesn't count.
 """
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -65,6 +66,8 @@ def select(line: Line[Flags]) -> int:
     asked = replace(asked, columns=tuple((field.name, str(field.type)) for field in schema))
     kept = _kept(finished, flags.where, asked.drop_findings)
     planned = plan.as_listed(Records(kept), [], asked.shard_size)
+    total = sum(table.num_rows for tables in finished.tables.values() for table in tables)
+    print(f"{planned.records} of {total} records kept", file=sys.stderr)
     words, root, planning = rewrite.fingerprint_words(asked), rewrite.root_of(asked), plan.Planning(finished.entries())
     run = {"configuration": rewrite.as_json(asked), "source_build": finished.manifest.described()}
     prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), planned, words, root, planning, run)

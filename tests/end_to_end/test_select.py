@@ -41,6 +41,7 @@ def test_where(command: Command, built: Path, tmp_path: Path) -> None:
     where = 'split == "train" or person_id in ("00001_00", "00004_00", "00005_00")'
     result = command(SELECT, built, "--where", where, "--output", out)
     assert (result.code, result.json["records"], result.json["shards"]) == (0, 6, 4), result.stderr
+    assert result.stderr.startswith("6 of ") and "records kept" in result.stderr.splitlines()[0]
     expected = [
         r for r in rows(built) if r["split"] == "train" or r["person_id"] in ("00001_00", "00004_00", "00005_00")
     ]

@@ -113,7 +113,7 @@ def check_tools(given: Flags, preset: Preset | None) -> None:
     optimisers.check(_value(given, preset, "optimizer"))
     threads.check(given.threads)
     if given.tracker != "none" and importlib.util.find_spec(given.tracker) is None:
-        raise UsageError(f"--tracker {given.tracker} needs the package {given.tracker}, which isn't installed")
+        raise UsageError(f"--tracker {given.tracker} needs the package {given.tracker}: `pip install {given.tracker}`")
 
 
 def hold_out(given: Flags) -> int:
