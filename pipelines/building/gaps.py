@@ -30,6 +30,8 @@ class Gaps:
 
     def _reason(self, column: str, reading: Reading) -> str:
         """Why a record lacks a column; and, where something can be done, the way on."""
+        if reading.nothing.get(column):
+            return reading.nothing[column]
         if column in reading.provenance:
             return "what was shipped can't be used; findings.parquet says why"
         if column in self.skip:
@@ -42,7 +44,7 @@ class Gaps:
             return f"{absent}; --weights DIR, or `python -m annotators fetch {name}`"
         needed = next((item for item in registry.inputs(name, self.configs[name]) if not reading.has(item)), None)
         if needed is None:
-            return reading.nothing.get(column) or f"{name} finds none; findings.parquet tells of each record"
+            return f"{name} finds none; findings.parquet tells of each record"
         if needed not in self.writers and needed not in self.skip:
             return f"no {needed}, and no annotator for it; --annotators names them, or a table brings it"
         _, way = _split(self._reason(needed, reading))
