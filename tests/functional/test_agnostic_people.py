@@ -79,7 +79,7 @@ def test_the_garment_goes_and_the_face_stays(recipe, model_type, name):
     record = drawn(name)
     made = run(record, recipe=recipe, model_type=model_type)
     if not covers(recipe, record):
-        assert all(value is None for value in made.values())
+        assert_null_and_said(made)
         return
     mask = made["agnostic_mask"]
     assert mask.shape == record["parse"].shape and set(np.unique(mask)) == {0, 255}
@@ -94,6 +94,13 @@ def test_photographed_people_are_covered(recipe):
         pytest.skip(f"nobody with parse and keypoints in {DATA}/vitonhd_mini")
     for record in photographed():
         assert_covered(record, run(record, recipe=recipe)["agnostic_mask"])
+
+
+def assert_null_and_said(made):
+    """No column, and of each the reason."""
+    notes = made.pop("notes")
+    assert made and all(value is None for value in made.values())
+    assert set(notes) == set(made) and all("--agnostic-recipe auto" in note for note in notes.values())
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -149,7 +156,8 @@ def test_several_recipes_at_once():
         "category", "parse_lip", "parse_atr", "densepose",
     )  # fmt: skip
     (made,) = config.build()([record])
-    assert list(made) == [field.name for field in config.fields()]
+    assert list(made) == [*(field.name for field in config.fields()), "notes"]
+    assert made["notes"] == {"parse_agnostic": "recipe catvton doesn't undress the parse; hrviton and vitonhd do"}
     assert fields.kind(config.fields()[-1]) == "mask" and made["parse_agnostic"] is None
     for name, column in zip(names, ("agnostic_mask", "agnostic_mask_hrviton", "agnostic_mask_leffa"), strict=True):
         np.testing.assert_array_equal(made[column], run(record, recipe=name)["agnostic_mask"])
@@ -162,7 +170,7 @@ def test_category_null_and_absent(recipe):
     np.testing.assert_array_equal(absent["agnostic_mask"], run(record, recipe=recipe)["agnostic_mask"])
     null = run(record | {"category": None}, recipe=recipe)
     if agnostic.RECIPES[recipe].by_category:
-        assert all(value is None for value in null.values())
+        assert_null_and_said(null)
     else:
         np.testing.assert_array_equal(null["agnostic_mask"], absent["agnostic_mask"])
 
