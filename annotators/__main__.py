@@ -8,6 +8,7 @@ from annotators.common import fetching, registry, weights
 from schemas.cli import tables
 from schemas.cli.flags import UsageError, flag, parse, positional, run
 from schemas.cli.subcommands import chosen, overview
+from schemas.folders import places
 
 PROG = "python -m annotators"
 EXAMPLES = """\
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _list(folder: str) -> int:
+    if folder:
+        places.existing("--weights", folder)
     annotators = [("annotator", "writes", "weights", "")]
     for name in registry.names():
         config = registry.config(name, weights_dir=folder)
@@ -76,6 +79,8 @@ def _state(names: Sequence[str], folder: str) -> str:
 
 def _fetch(names: Sequence[str], folder: str) -> int:
     """Downloads each once. Raises UsageError for a name that means no weights, before any download."""
+    if folder:
+        places.writable("--weights", folder)
     entries = list(dict.fromkeys(entry for name in names for entry in _entries(name)))
     try:
         for name in entries:

@@ -20,7 +20,7 @@ from pipelines.exports._writing import BESIDE, Shared, Writer, Written
 from schemas import codecs, shards
 from schemas.cli import options
 from schemas.cli.flags import Dataclass, Parsed, Section, UsageError, flag, parse_sections, positional, run
-from schemas.folders import Folder, opened
+from schemas.folders import Folder, open_folder
 from schemas.json_text import pretty
 
 PROG = "python -m pipelines.export"
@@ -261,7 +261,7 @@ def main(arguments: Sequence[str]) -> int:
     parsed = parse_sections(arguments, sections, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     flags = parsed.of(own)
     config = _config(flags.layout, layouts, parsed)
-    output = opened(flags.output)
+    output = open_folder(flags.output)
     finished = rewrite.open_finished(flags.shards, SMALL)
     try:
         report = export(finished, flags.layout, config, output, flags.require)

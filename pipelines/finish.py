@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipelines.building.finishing import Incomplete, finish
 from schemas.cli.flags import one_line, parse, positional, run
-from schemas.folders import opened
+from schemas.folders import open_folder
 
 PROG = "python -m pipelines.finish"
 EXAMPLES = "  python -m pipelines.finish output/build_vitonhd"
@@ -22,7 +22,7 @@ class Flags:
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 done, 1 shards are missing. Raises UsageError."""
-    output = opened(parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES).output)
+    output = open_folder(parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES).output)
     try:
         summary = finish(output)
     except (Incomplete, OSError) as error:

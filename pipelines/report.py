@@ -18,7 +18,7 @@ from schemas.cli.flags import UsageError, flag, parse, positional, run
 from schemas.finished import manifest as manifests
 from schemas.finished import tables
 from schemas.finished.shard_list import shard_names
-from schemas.folders import Folder, opened
+from schemas.folders import Folder, open_folder, open_parent
 
 PROG = "python -m pipelines.report"
 EXAMPLES = """\
@@ -62,7 +62,7 @@ def render(folder: Folder, records: int) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     names = shard_names(folder)
-    manifest = manifests.read(folder).content
+    manifest = manifests.read(folder, ("columns", "configuration", "counts", "shards")).content
     pages = Environment(
         loader=PackageLoader("pipelines"),
         autoescape=True,
@@ -175,11 +175,10 @@ def main(arguments: Sequence[str]) -> int:
     flags = parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     if flags.records < 1:
         raise UsageError(f"--records {flags.records}; allowed is 1 or more")
-    folder = opened(flags.shards)
-    page = render(folder, flags.records)
+    folder = open_folder(flags.shards)
     target = flags.output or f"{str(folder).rstrip('/')}.html"
-    parent, _, name = target.rpartition("/")
-    opened(parent or ("/" if target.startswith("/") else ".")).write(name, page.encode())
+    place, name = open_parent(target)
+    place.write(name, render(folder, flags.records).encode())
     print(target)
     return 0
 

@@ -17,7 +17,7 @@ from schemas.cli import tables as markup
 from schemas.cli.flags import UsageError, flag, one_line, parse, positional, run
 from schemas.cli.tables import Cell, Share, Table
 from schemas.finished.shard_list import shard_names
-from schemas.folders import Folder, open_folder
+from schemas.folders import Folder, open_folder, open_parent
 from schemas.kinds import Kind
 from schemas.labels import Category
 
@@ -240,7 +240,7 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 done, 1 a shard can't be read. Raises UsageError."""
     flags = parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     folders = _open(flags.shards)
-    target = _target(flags.output) if flags.output else None
+    target = open_parent(flags.output) if flags.output else None
     try:
         data = read(folders)
     except (OSError, pa.ArrowException) as error:
@@ -262,24 +262,12 @@ def main(arguments: Sequence[str]) -> int:
 def _open(locations: Sequence[str]) -> list[Folder]:
     folders: dict[str, Folder] = {}
     for location in locations:
-        try:
-            folder = open_folder(location)
-        except (ValueError, ImportError) as error:
-            raise UsageError(f"{location!r}: {error}") from None
+        folder = open_folder(location)
         if str(folder) in folders:
             raise UsageError(f"{location!r} is given twice; its records would count twice")
         shard_names(folder)
         folders[str(folder)] = folder
     return list(folders.values())
-
-
-def _target(location: str) -> tuple[Folder, str]:
-    """The folder and the name of a file to write."""
-    parent, _, name = location.rpartition("/")
-    folder = open_folder(parent or ("/" if location.startswith("/") else "."))
-    if not name or not folder.is_folder():
-        raise UsageError(f"--output {location!r}; allowed is a file in a folder that is there")
-    return folder, name
 
 
 if __name__ == "__main__":

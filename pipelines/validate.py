@@ -19,7 +19,7 @@ from schemas.cli.flags import flag, one_line, parse, positional, run
 from schemas.finished import manifest as manifests
 from schemas.finished import tables
 from schemas.finished.shard_list import shard_names
-from schemas.folders import Folder, opened
+from schemas.folders import Folder, open_folder
 
 PROG = "python -m pipelines.validate"
 EXAMPLES = """\
@@ -153,7 +153,7 @@ def summary(found: list[dict[str, Any]]) -> Iterator[str]:
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 valid, 1 not. Raises UsageError for a folder without shards."""
     flags = parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
-    folder = opened(flags.shards)
+    folder = open_folder(flags.shards)
     verdict = validate(folder)
     _print(verdict.problems)
     missing = _compare(flags.expect, folder, verdict) if flags.expect else []

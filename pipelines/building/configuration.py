@@ -11,6 +11,7 @@ from pipelines import runners
 from schemas import kinds, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError, flag
+from schemas.folders import places
 from schemas.kinds import Kind
 
 DEFAULT_ANNOTATORS = (
@@ -130,6 +131,8 @@ class Configuration:
 
 def configs_of(flags: AnnotatorFlags, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Annotator → its Config with its own `options`. Raises UsageError for a value that it refuses."""
+    if flags.weights:
+        places.existing("--weights", flags.weights)
     common = {"weights_dir": flags.weights, "device": flags.device, "person": flags.person, "nobody": flags.nobody}
     try:
         return {name: annotators.config(name, **common, **options.get(name, {})) for name in annotators.names()}

@@ -12,12 +12,17 @@ A default stands in its dataclass and nowhere else: the parser itself knows of n
 """
 
 import argparse
+import contextlib
+import io
+import os
 import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, Generic, NoReturn, Protocol, TypeVar
+
+from schemas.cli import failures
 
 
 class UsageError(ValueError):
@@ -141,6 +146,8 @@ def parse_sections(
     reader = Parser(prog=prog, description=description, epilog=f"examples:\n{examples}")
     for section in sections:
         _add(reader, section)
+    for word in arguments:
+        _check_text(word)
     if not rest:
         return Parsed(vars(reader.parse_args(list(arguments))))
     values, unknown = reader.parse_known_args(list(arguments))
@@ -151,18 +158,46 @@ def parse_sections(
 
 
 def run(main: Callable[[Sequence[str]], int], prog: str) -> NoReturn:
-    """Runs a command's main on sys.argv; wrong usage ends as one line on stderr and exit code 2."""
+    """Runs a command's main on sys.argv and ends the process with its exit code.
+
+    Wrong usage is one line on stderr and exit code 2, what the world causes (`schemas.cli.failures`) one line and
+    exit code 1. A reader that leaves early ends the command quietly with 1. Our own mistakes escape as tracebacks.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # whatever is told, a terminal of another encoding doesn't stop it
+            stream.reconfigure(errors="backslashreplace")
     try:
-        code = main(sys.argv[1:])
-    except UsageError as error:
-        print(f"{prog}: {one_line(error)}", file=sys.stderr)
-        code = 2
+        code = _flushed(main)
     except BrokenPipeError:
         code = 1
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted; run it again to go on", file=sys.stderr)
-        code = 130
+        code = _ended(prog, "interrupted; run it again to go on", 130)
+    except Exception as error:
+        line = one_line(error) if isinstance(error, UsageError) else failures.told(error)
+        if line is None:
+            raise
+        code = _ended(prog, one_line(line), 2 if isinstance(error, UsageError) else 1)
     sys.exit(code)
+
+
+def _flushed(main: Callable[[Sequence[str]], int]) -> int:
+    """The exit code, once all is written; else a full disk or a closed pipe would show only while Python ends."""
+    try:
+        return main(sys.argv[1:])
+    finally:
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError:
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise
+
+
+def _ended(prog: str, line: str, code: int) -> int:
+    with contextlib.suppress(OSError):
+        print(f"{prog}: {line}", file=sys.stderr)
+    return code
 
 
 def one_line(error: object) -> str:
@@ -172,6 +207,16 @@ def one_line(error: object) -> str:
 def comma_list(text: str) -> tuple[str, ...]:
     """ "a,b" → ("a", "b"); blanks dropped."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _check_text(word: str) -> None:
+    """Raises UsageError for what neither a path nor a table can hold."""
+    if "\0" in word:
+        raise UsageError(f"{word!r} holds a NUL character, which no path or name can")
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{word!r} isn't valid UTF-8") from None
 
 
 def _add(parser: argparse.ArgumentParser, section: Section[Any]) -> None:

@@ -5,7 +5,7 @@ Writes are whole or absent: locally a temporary file is synced and renamed; a st
 
 import json
 
-from schemas.cli.flags import UsageError
+from schemas.cli.flags import UsageError, one_line
 from schemas.folders.inputs import Entry, InputFolder
 from schemas.folders.joined import JOINED, JoinedFolder
 from schemas.folders.local import LocalFolder
@@ -20,27 +20,38 @@ __all__ = [
     "RemoteFolder",
     "open_folder",
     "open_input",
-    "opened",
+    "open_parent",
 ]
 
 Folder = LocalFolder | RemoteFolder
 
 
 def open_folder(location: str) -> Folder:
-    """A local path, or a URL whose scheme fsspec knows. Raises ValueError or ImportError for an unknown scheme."""
-    return RemoteFolder(location) if "://" in location else LocalFolder(location)
-
-
-def opened(location: str) -> Folder:
-    """As `open_folder`; raises UsageError for an unknown scheme."""
+    """A local path, or a URL that fsspec knows. Raises UsageError for another URL, and where its driver is absent."""
+    if "://" not in location:
+        return LocalFolder(location)
+    if location.startswith("://"):
+        raise UsageError(f"{location!r} has no scheme; allowed are folders and URLs that fsspec knows")
     try:
-        return open_folder(location)
-    except (ValueError, ImportError) as error:
-        raise UsageError(f"{location!r}: {error}") from None
+        return RemoteFolder(location)
+    except OSError:
+        raise
+    except Exception as error:  # drivers refuse a URL in whatever way they like
+        raise UsageError(f"{location!r}: {one_line(error)}; allowed are folders and URLs that fsspec knows") from None
+
+
+def open_parent(location: str) -> tuple[Folder, str]:
+    """The folder of a file to write, and the file's name. Raises UsageError where no such file could be."""
+    place, slash, name = location.rpartition("/")
+    folder = open_folder(f"{place}/" if place.endswith(":/") else place or slash or ".")
+    absent = isinstance(folder, LocalFolder) and not folder.is_folder()  # stores make folders on the way
+    if name in ("", ".", "..") or absent or folder.is_folder(name):
+        raise UsageError(f"{location!r}; allowed is a file in a folder that is there")
+    return folder, name
 
 
 def open_input(location: str) -> InputFolder:
-    """As `open_folder`; also what `str()` of a JoinedFolder gave. Raises ValueError or ImportError."""
+    """As `open_folder`; also what `str()` of a JoinedFolder gave. Raises UsageError."""
     if not location.startswith(JOINED):
         return open_folder(location)
     mounts = json.loads(location.removeprefix(JOINED))

@@ -16,7 +16,8 @@ class LocalFolder:
     """A folder of this machine; names are relative, with forward slashes."""
 
     def __init__(self, root: str) -> None:
-        self.root = Path(root).expanduser().resolve()
+        # Not by pathlib, which raises RuntimeError for links in a circle and for the home of nobody.
+        self.root = Path(os.path.realpath(os.path.expanduser(root)))
 
     def __str__(self) -> str:
         return str(self.root)
@@ -46,7 +47,7 @@ class LocalFolder:
 
     def escapes(self, name: str) -> bool:
         """True when a name leads out of the folder, by `..` or through a symbolic link."""
-        return not (self.root / name).resolve().is_relative_to(self.root)
+        return not Path(os.path.realpath(self.root / name)).is_relative_to(self.root)
 
     def entry(self, name: str) -> Entry:
         status = os.stat(self._path(name))

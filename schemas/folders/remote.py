@@ -2,7 +2,8 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
@@ -17,7 +18,8 @@ class RemoteFolder:
         import fsspec
 
         self.url = url.rstrip("/")
-        self.store, self.root = fsspec.core.url_to_fs(self.url)
+        store, self.root = fsspec.core.url_to_fs(self.url)
+        self.store = _Store(store)
 
     def __str__(self) -> str:
         return self.url
@@ -87,6 +89,24 @@ class RemoteFolder:
             return self.store.ls(self._path(name), detail=True)
         except FileNotFoundError:
             return []
+
+
+class _Store:
+    """A file system whose failures are OSErrors, whatever its driver raises."""
+
+    def __init__(self, system: Any) -> None:
+        self.system = system
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(self._call, name)
+
+    def _call(self, name: str, *words: Any, **options: Any) -> Any:
+        try:
+            return getattr(self.system, name)(*words, **options)
+        except OSError:
+            raise
+        except Exception as error:
+            raise OSError(f"{self.system.protocol}: {type(error).__name__}: {error}") from error
 
 
 def _base(info: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from schemas import package
 from schemas.cli.flags import UsageError, flag, one_line
+from schemas.folders import places
 from vton_models.command_line import model_flags
 from vton_models.system import Config, Model, System
 from vton_models.training.run_folder import Run
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     source, target = Path(line.flags.source), Path(line.flags.target)
     if os.path.lexists(target):
         raise UsageError(f"--to {target} exists; nothing is overwritten")
+    places.writable("--to", line.flags.target)
     if line.flags.source.startswith("base:"):
         config = model_flags.configure(line.module, None, line.flags.tiny, line.options)
         return to_base(line.name, config, line.flags.source.removeprefix("base:"), target)

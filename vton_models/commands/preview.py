@@ -1,7 +1,6 @@
 """What the network will see: a record's prepared tensors side by side, one PNG per record. Needs no weights."""
 
 import json
-import os
 import re
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.cli.flags import UsageError, flag
+from schemas.folders import places
 from vton_models.command_line import model_flags
 from vton_models.system import Config, Purpose
 
@@ -49,7 +49,7 @@ def preview(flags: Flags, config: Config) -> int:
     from schemas.folders import atomic
     from vton_models.networks import sheets
 
-    folder = Path(flags.output)
+    folder = places.writable("--output", flags.output)
     check_output(folder)
     written = 0
     for number, record in enumerate(prepared(flags, config)):
@@ -67,9 +67,7 @@ def preview(flags: Flags, config: Config) -> int:
 
 
 def check_output(folder: Path) -> None:
-    """Raises UsageError for what isn't a folder of such pictures."""
-    if os.path.lexists(folder) and not folder.is_dir():
-        raise UsageError(f"--output {folder} is no folder; allowed is a folder")
+    """Raises UsageError for a folder that holds anything but such pictures."""
     for path in folder.iterdir() if folder.is_dir() else ():
         if not re.fullmatch(r"\d{5}-.*\.png", path.name) and path.name != ".DS_Store":
             raise UsageError(f"--output {folder} holds {path.name}, which is no preview; allowed is another folder")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas import package
 from schemas.cli.flags import Section, flag, one_line
+from schemas.folders import places
 from vton_models.command_line import model_flags, weights_flags
 from vton_models.command_line.weights_flags import ChosenWeights
 from vton_models.sampling import reasons, tasks
@@ -46,10 +47,7 @@ class Request:
     sampling: Sampling
     kind: Kind
     inputs: Inputs
-
-    @property
-    def folder(self) -> Path:
-        return Path(self.flags.output or f"output/sample/{self.weights.name}")
+    folder: Path
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,10 +64,11 @@ def read(arguments: Sequence[str]) -> Request:
     sampling = line.parsed.of(Section(system.Config.sampling))
     weights = weights_flags.check(line.name, system, line.flags, line.options)
     kind = tasks.chosen(system.Config, line.parsed)
+    folder = places.writable("--output", line.flags.output or f"output/sample/{line.name}")
     setting = Setting(weights.config, line.flags.seed, line.flags.device)
     from vton_models.sampling import outputs
 
-    request = Request(weights, line.flags, sampling, kind, kind.read(line.parsed, setting))
+    request = Request(weights, line.flags, sampling, kind, kind.read(line.parsed, setting), folder)
     outputs.samples_folder(request.folder).held()  # whether it may be written is known before weights are loaded
     return request
 

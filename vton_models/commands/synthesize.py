@@ -1,6 +1,7 @@
 """Makes training data of a model's own results: each person, also shown in a garment that isn't theirs."""
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schemas.cli.flags import Section, UsageError, flag, one_line
-from schemas.folders import opened
+from schemas.folders import open_folder, places
 from schemas.kinds import TRYON
 from vton_models.command_line import model_flags, weights_flags
 from vton_models.command_line.weights_flags import ChosenWeights
@@ -86,8 +87,8 @@ def read(weights: ChosenWeights, flags: Flags, sampling: Sampling) -> Request:
     from vton_models.sampling import shard_tasks
     from vton_models.synthesis import synthesis
 
-    output = Path(flags.output or f"output/synthesize/{weights.name}")
-    if output.resolve() == Path(flags.shards).resolve():
+    output = places.writable("--output", flags.output or f"output/synthesize/{weights.name}")
+    if os.path.realpath(output) == os.path.realpath(flags.shards):
         raise UsageError(f"--output {output} is the folder that is read; allowed is another one")
     synthesis.shards_folder(output).held()  # whether it may be written is known before weights are loaded
     weights_flags.pick_device(flags.device)
@@ -103,7 +104,7 @@ def read(weights: ChosenWeights, flags: Flags, sampling: Sampling) -> Request:
         print(seen.told, file=sys.stderr)
     usable, left_out = shard_tasks.usable(pairing.at_random(paired, flags.seed), seen.incomplete(found), seen.needed)
     unpaired = len(index.rows) - len(paired)
-    source = manifest.read(opened(flags.shards))
+    source = manifest.read(open_folder(flags.shards))
     return Request(weights, flags, sampling, output, source, index, tuple(usable), tuple(left_out), unpaired, seen)
 
 

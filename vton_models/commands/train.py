@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from schemas import package
 from schemas.cli import tables
 from schemas.cli.flags import UsageError, one_line
+from schemas.folders import places
 from vton_models.command_line import model_flags
 from vton_models.system import Config, Model, Preset, Purpose, System
 from vton_models.training import settings
@@ -76,9 +77,7 @@ def parse(arguments: Sequence[str]) -> Request:
     begun_from = _begun_from(flags, name, module)
     config = model_flags.configure(module, chosen, flags.tiny, line.options, begun_from)
     check_tools(flags, chosen)
-    output = flags.output or f"output/train/{name}"
-    if "://" in output:
-        raise UsageError(f"--output {output}; allowed is a local folder")
+    output = str(places.writable("--output", flags.output or f"output/train/{name}"))
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     return Request(name, module, config, chosen, flags, output, processes)
 
@@ -172,8 +171,8 @@ def _finished(request: Request, progress: "Progress", wanted: Settings, started:
 def check_kept(request: Request, folder: Run) -> None:
     """Raises UsageError where `--overwrite` would delete what the new run starts from."""
     for word in request.flags.init:
-        path = Path(word.partition(":")[2] if word.startswith(("base:", "official:")) else word).resolve()
-        if path.is_relative_to(folder.path.resolve()):
+        location = word.partition(":")[2] if word.startswith(("base:", "official:")) else word
+        if Path(os.path.realpath(location)).is_relative_to(os.path.realpath(folder.path)):
             raise UsageError(f"--overwrite would delete --init {word}; allowed is another --output")
 
 

@@ -20,7 +20,7 @@ from schemas import kinds
 from schemas.cli.flags import UsageError
 from schemas.finished import manifest as manifests
 from schemas.finished import shard_list
-from schemas.folders import Entry, Folder, opened
+from schemas.folders import Entry, Folder, open_folder
 from schemas.kinds import Kind
 
 _OF_A_BUILD = ("_plan.parquet", "_run.json")
@@ -51,7 +51,7 @@ def find(folder: str, split: str | None) -> list[Shard]:
 
     manifest.json says which files there are; a folder that no build left behind may lack it.
     """
-    location = opened(folder)
+    location = open_folder(folder)
     try:
         present = location.files() if location.is_folder() else None
     except (OSError, ValueError) as error:

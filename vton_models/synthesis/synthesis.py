@@ -17,7 +17,7 @@ import numpy as np
 from schemas import codecs
 from schemas.finished import manifest, tables
 from schemas.finished.rewriting import RECEIPTS, Receipt, Rejects, Rewriting, Row, with_cell
-from schemas.folders import atomic, opened
+from schemas.folders import atomic, open_folder
 from schemas.folders.owned import Owned
 from schemas.kinds import TRYON
 from vton_models.reading import shard_files
@@ -103,7 +103,7 @@ def shards_folder(folder: Path) -> Owned:
 def begin(source: str, output: Path, config: Mapping[str, Any], overwrite: bool) -> Rewriting:
     """Raises UsageError for a folder that holds something else, or a synthesis of other settings."""
     outputs.begin(shards_folder(output), config, overwrite)
-    rewriting = Rewriting(opened(source), opened(str(output)), (TRYON.fields[COLUMN],))
+    rewriting = Rewriting(open_folder(source), open_folder(str(output)), (TRYON.fields[COLUMN],))
     rewriting.begin()
     return rewriting
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from schemas.finished import manifest as manifests
-from schemas.folders import opened
+from schemas.folders import open_folder
 from vton_models.reading.catalogue import weighted_folders
 from vton_models.system import About
 
@@ -22,7 +22,7 @@ def card(description: dict[str, Any], about: About, steps: int, loss: float | No
 
 
 def _facts(folder: str, weight: float | None) -> dict[str, Any]:
-    location = opened(folder)
+    location = open_folder(folder)
     if manifests.NAME not in location.files():
         return {"dataset": None, "weight": weight, "manifest_sha256": None, "licence": None}
     manifest = manifests.read(location)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas.cli.flags import Parsed, Section, UsageError, flag
+from schemas.folders import places
 from schemas.kinds import TRYON
 from vton_models.command_line.weights_flags import pick_device
 from vton_models.sampling.tasks import Inputs, Setting
@@ -106,6 +107,8 @@ def read(parsed: Parsed, setting: Setting) -> Inputs:
 
     garments, device = pieces(flags), pick_device(setting.device)
     mask_flags = " and ".join(f"{piece.mask_flag} FILE" for piece in garments if piece.mask_type)
+    if flags.annotator_weights:
+        places.existing("--annotator-weights", flags.annotator_weights)
     masks = photo_masks.of(reads, flags.annotator_weights, device, mask_flags)
     prepare = setting.config.prepare(Purpose.PHOTOS)
     return photo_tasks.load(flags.person, garments, masks if MASK in reads.needed else None, finished, prepare)
