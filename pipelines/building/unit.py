@@ -283,9 +283,9 @@ class _Work:
 
     def _encode(self, reading: Reading) -> dict[str, Any]:
         with self._timed("encode"):
-            self.gaps.note(reading, self.source.schema.names)
             provenance = [reading.provenance[column] for column in sorted(reading.provenance)]
             reading.columns["provenance"] = provenance
+            self.gaps.note(reading, self.source.schema.names)
             for row in provenance:
                 if reading.has(str(row["column"])):
                     self.origins[str(row["column"])][str(row["origin"])] += 1

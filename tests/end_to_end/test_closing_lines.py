@@ -29,7 +29,10 @@ def test_own_photos_without_a_parse(command: Command, tmp_path: Path) -> None:
     again = command("pipelines.build_photos", *words)
     assert again.json["skipped_shards"] == 1 and line in again.stderr, "also when there was nothing left to do"
     columns = json.loads((out / "manifest.json").read_text())["columns"]
-    assert columns["agnostic_mask"]["empty"] == 2 and columns["person_image"]["empty"] == 0
+    assert (
+        columns["agnostic_mask"]["empty"] == 2
+        and columns["person_image"]["empty"] == columns["provenance"]["empty"] == 0
+    )
     page = report.render(open_folder(str(out)), 1)
     assert "<tr><td>agnostic_mask<td class=n>0<td class=n>0<td class=n>0<td class=n>2" in page
     assert "<tr><td>category<td class=n>0<td class=n>2<td class=n>0<td class=n>0" in page
