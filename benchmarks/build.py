@@ -4,6 +4,7 @@
   python benchmarks/build.py workers     two workers against one, threads and processes
   python benchmarks/build.py memory      peak memory at 4,000 records against 500
   python benchmarks/build.py units       40,000 tiny units on the local runner
+  python benchmarks/build.py plan        memory and time of a plan of a million records, and of reading a unit
   python benchmarks/build.py help        seconds of every command's --help
 
 Records are the embedded sample, listed over and over under new names (hard links, no copies). Rounds are outermost
@@ -211,6 +212,21 @@ class Mark:
         return Totals(1, 1, 0)
 
 
+def plan(count: int, rounds: int) -> None:
+    """≤ 120 MiB above the list for a million records, ≤ 15 µs a record, ≤ 10 ms a unit."""
+    for files in (2, 9):
+        for _ in range(rounds):
+            words = [sys.executable, __file__, "_plan", "--records", str(count), "--files", str(files)]
+            subprocess.run(words, check=True)
+
+
+def _plan(count: int, files: int) -> None:
+    sys.path.insert(0, str(ROOT))
+    from benchmarks.plan import measure
+
+    measure(count, files)
+
+
 def help_times(_: int, rounds: int) -> None:
     """Every command's --help in under a second."""
     from schemas.cli.modules import commands_of
@@ -234,17 +250,26 @@ def workspace() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-CASES = {"beam": (beam, 2000), "workers": (workers, 1000), "memory": (memory, 4000), "units": (units, 40_000)}
+CASES = {
+    "beam": (beam, 2000),
+    "workers": (workers, 1000),
+    "memory": (memory, 4000),
+    "units": (units, 40_000),
+    "plan": (plan, 1_000_000),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("case", choices=[*CASES, "help", "_units"])
+    parser.add_argument("case", choices=[*CASES, "help", "_units", "_plan"])
     parser.add_argument("--records", type=int, help="records (or units) instead of the case's own number")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--files", type=int, default=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.case == "_units":
         _units(given.records)
+    elif given.case == "_plan":
+        _plan(given.records, given.files)
     elif given.case == "help":
         help_times(0, given.rounds)
     else:

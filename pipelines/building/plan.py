@@ -7,8 +7,8 @@ import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice
+from functools import cache, cached_property
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from pipelines.building.columns import columns_of
@@ -106,12 +106,16 @@ class Plan:
 
 
 def make(listed: Iterable[Listed], refused: Iterable[Refused], shard_size: int, limit: int | None) -> Plan:
-    """Sorted by split and id, so that it is the same however the source was read; `limit` list entries at most."""
+    """Sorted by split and id, so that it is the same however the source was read; `limit` list entries at most.
+
+    `Records` are sorted in place.
+    """
     records = listed if isinstance(listed, Records) else Records(listed)
+    records.sort()
     refusals = sorted(refused, key=_order)
     if limit is None:
-        return Plan(records.sorted, dict(sorted(records.splits.items())), records.signatures, refusals, shard_size)
-    entries: Iterator[Row | Refused] = heapq.merge(records.sorted(), refusals, key=_order)
+        return Plan(records.rows, dict(sorted(records.splits.items())), records.signatures, refusals, shard_size)
+    entries: Iterator[Row | Refused] = heapq.merge(records.rows(), refusals, key=_order)
     kept = list(islice(entries, limit))
     few = Records.of(entry for entry in kept if isinstance(entry, Row))
     return as_listed(few, [entry for entry in kept if isinstance(entry, Refused)], shard_size)
@@ -157,22 +161,22 @@ def fingerprint(configuration: Sequence[str], rows: Iterable[PlannedRow]) -> str
     """What a unit is made from and how, in 20 hex digits: unequal wherever its shard could differ."""
     digest = hashlib.sha256(_fed(configuration))
     for row in rows:
-        words = [row.record_id, row.values]
-        for column, path, size in zip(row.columns, row.paths, row.sizes, strict=True):
-            words += column, path, str(size)
-        digest.update(_fed(words))
+        files = zip(row.columns, row.paths, map(str, row.sizes), strict=True)
+        digest.update(_fed([row.record_id, row.values, *chain.from_iterable(files)]))
     return digest.hexdigest()[:20]
 
 
 def token_digest(files: Iterable[tuple[str, str]]) -> str:
     """12 hex digits over (path, token): changes whenever an input is written again, even with equal bytes."""
-    digest = hashlib.sha256()
-    for file in sorted(set(files)):
-        digest.update(_fed(file))
-    return digest.hexdigest()[:12]
+    return hashlib.sha256(_fed(chain.from_iterable(sorted(set(files))))).hexdigest()[:12]
 
 
 def _fed(words: Iterable[str]) -> bytes:
     """Length-prefixed UTF-8, so that no two lists of words give the same bytes."""
-    encoded = [word.encode() for word in words]
-    return b"".join([part for data in encoded for part in (len(data).to_bytes(8, "big"), data)])
+    encoded = list(map(str.encode, words))
+    return b"".join(chain.from_iterable(zip(map(_length, map(len, encoded)), encoded, strict=True)))
+
+
+@cache
+def _length(size: int) -> bytes:
+    return size.to_bytes(8, "big")

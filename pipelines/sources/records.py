@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from schemas.json_text import canonical
 
-BATCH_ROWS = 1_024
+BATCH_ROWS = 512
 RUN_BATCHES = 64  # sorted at once
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
@@ -54,7 +54,7 @@ _order = itemgetter(0, 1, 2)  # what rows are sorted by
 
 
 class Records(Sequence[Listed]):
-    """Records in the order of their arrival; what was appended is copied into columns, and the object can go."""
+    """Records in the order of their arrival, or sorted. What is appended is copied into columns, its object can go."""
 
     def __init__(self, records: Iterable[Listed] = ()) -> None:
         self._packed: list[pa.Buffer] = []  # of BATCH_ROWS rows each
@@ -62,6 +62,7 @@ class Records(Sequence[Listed]):
         self._known: dict[Signature, int] = {}
         self._signatures: Counter[Signature] = Counter()  # of what is packed
         self._splits: Counter[str] = Counter()
+        self._runs: list[slice] = []  # of the batches, where they were sorted
         self._ordered = True
         self._last = ("", "", "")
         for record in records:
@@ -98,18 +99,23 @@ class Records(Sequence[Listed]):
         return self._splits + Counter(row.split for row in self._rest)
 
     def rows(self) -> Iterator[Row]:
-        """In order of arrival; one batch at a time is unpacked."""
-        return chain(_rows(self._packed, list(self._known)), self._rest)
-
-    def sorted(self) -> Iterator[Row]:
-        """By split, id and source; records that are equal in these keep their order."""
-        self._pack()
-        if self._ordered:
-            return self.rows()
-        starts = range(0, len(self._packed), RUN_BATCHES)
+        """In order; a batch of each run at a time is unpacked."""
         known = list(self._known)
-        runs = [_rows(_sorted(self._packed[start : start + RUN_BATCHES]), known) for start in starts]
-        return heapq.merge(*runs, key=_order)
+        if not self._runs:
+            return chain(_rows(self._packed, known), self._rest)
+        return heapq.merge(*(_rows(self._packed[run], known) for run in self._runs), key=_order)
+
+    def sort(self) -> None:
+        """By split, id and source; records that are equal in these keep their order. Nothing is appended any more.
+
+        What is sorted are runs of some batches, each in the place of what it was; reading merges them.
+        """
+        self._pack()
+        if not self._ordered and not self._runs:
+            starts = range(0, len(self._packed), RUN_BATCHES)
+            self._runs = [slice(start, start + RUN_BATCHES) for start in starts]
+            for run in self._runs:
+                self._packed[run] = _sorted(self._packed[run])
 
     def __len__(self) -> int:
         return self._splits.total() + len(self._rest)
