@@ -61,7 +61,7 @@ def annotate(line: Line[Flags]) -> int:
     asked = replace(asked, columns=tuple((field.name, str(field.type)) for field in schema))
     planned, files = _plan(finished, asked, schema)
     words, root = rewrite.fingerprint_words(asked), rewrite.root_of(asked)
-    run = {"configuration": rewrite.as_json(asked), "source_build": finished.manifest.described()}
+    run = rewrite.run_of(asked, finished.manifest)
     prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), planned, words, root, Planning(files), run)
     return build.execute(prepared, flags, line.engine, started)
 

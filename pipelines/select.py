@@ -69,7 +69,7 @@ def select(line: Line[Flags]) -> int:
     total = sum(table.num_rows for tables in finished.tables.values() for table in tables)
     print(f"{planned.records} of {total} records kept", file=sys.stderr)
     words, root, planning = rewrite.fingerprint_words(asked), rewrite.root_of(asked), plan.Planning(finished.entries())
-    run = {"configuration": rewrite.as_json(asked), "source_build": finished.manifest.described()}
+    run = rewrite.run_of(asked, finished.manifest)
     prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), planned, words, root, planning, run)
     return build.execute(prepared, flags, line.engine, started)
 

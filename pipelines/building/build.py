@@ -66,7 +66,7 @@ def build(request: Request) -> int:
     columns = preflight.columns(planned.signatures, configured)
     digests = weight_digests(configured.annotators)
     configured = replace(configured, output=str(output), columns=columns, digests=digests)
-    run = {"configuration": configurations.as_json(configured), "repeated_lines": listing.repeated_lines}
+    run = configurations.run_of(configured) | {"repeated_lines": listing.repeated_lines}
     words = fingerprint_words(configured)
     planning = Planning(listing.files, configured.recompute)
     prepared = Prepared(line.command, configured, Job(configured), planned, words, root, planning, run)

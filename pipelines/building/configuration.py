@@ -224,10 +224,11 @@ def chosen(names: Sequence[str] | None, configs: Mapping[str, Any]) -> tuple[tup
     return tuple((name, running[name]) for name in annotators.order(running))
 
 
-def as_json(configuration: Configuration) -> dict[str, Any]:
-    """For `_run.json`; `from_json` reads it back."""
+def run_of(configuration: Configuration) -> dict[str, Any]:
+    """What `_run.json` says of a build from a dataset; `from_json` reads its configuration back."""
     plain = {key: getattr(configuration, key) for key in configuration.__dataclass_fields__ if key != "annotators"}
-    return plain | {"annotators": [[name, asdict(made)] for name, made in configuration.annotators]}
+    configs = [[name, asdict(config)] for name, config in configuration.annotators]
+    return {"build": "dataset", "configuration": plain | {"annotators": configs}}
 
 
 def from_json(plain: dict[str, Any]) -> Configuration:

@@ -13,12 +13,12 @@ from typing import Any
 import pyarrow as pa
 
 from annotators.common import registry
-from pipelines.building import closing, configuration, receipts, rewrite
-from pipelines.building.configuration import Configuration
+from pipelines.building import builds, closing, receipts
+from pipelines.building.builds import Build
 from pipelines.building.plan import Unit
 from pipelines.building.plan_file import PlanReader
 from pipelines.building.receipts import Name, Receipt
-from pipelines.building.unit import Configured, shard_schema
+from pipelines.building.unit import Configured
 from pipelines.judging import card, findings
 from schemas.cli import flags
 from schemas.finished import manifest as manifests
@@ -66,14 +66,15 @@ def belongs(name: str) -> bool:
 def finish(output: Folder) -> Summary:
     """Raises Incomplete naming units without a shard, UsageError when the folder holds no build."""
     run = _read_run(output)
-    configured = _configured(run)
+    build = builds.of_run(run)
+    configured = build.restore(run["configuration"])
     plan = PlanReader(output)
     receipts.sweep(output)
     done = _collect(output, plan, configured.format)
     _remove_stale(output, done, configured.format)
     rejects = _rejects(plan, done)
     found = findings.find(output, done, configured.format)
-    manifest = _manifest(run, configured, plan, done, rejects, found)
+    manifest = _manifest(run, build, configured, plan, done, rejects, found)
     output.write(tables.REJECTS_FILE, tables.encode(rejects, tables.REJECTS))
     output.write(tables.FINDINGS_FILE, tables.encode(found, tables.FINDINGS))
     _write_receipts(output, done)
@@ -96,24 +97,12 @@ def _summary(done: list[Done], rejects: list[dict[str, str]], found: list[dict[s
 
 def _read_run(output: Folder) -> dict[str, Any]:
     try:
-        run: dict[str, Any] = json.loads(output.read("_run.json"))
-        return run
+        run = json.loads(output.read("_run.json"))
     except (OSError, ValueError):
-        raise flags.UsageError(f"{output} holds no build: _run.json is missing or damaged") from None
-
-
-def _configured(run: dict[str, Any]) -> Configured:
-    """Of a build, or of a rewrite of finished shards."""
-    made = rewrite.from_json if "source_build" in run else configuration.from_json
-    return made(run["configuration"])
-
-
-def _types(configured: Configured) -> dict[str, str]:
-    """Column → Arrow type, in the order of the shards."""
-    if isinstance(configured, Configuration):
-        return {field.name: str(field.type) for field in shard_schema(configured)}
-    assert isinstance(configured, rewrite.Rewrite)
-    return dict(configured.columns)
+        run = None
+    if not isinstance(run, dict) or not isinstance(run.get("configuration"), dict):
+        raise flags.UsageError(f"{output} holds no build: _run.json is missing or damaged")
+    return run
 
 
 def _collect(output: Folder, plan: PlanReader, extension: str) -> list[Done]:
@@ -158,6 +147,7 @@ def _rejects(plan: PlanReader, done: list[Done]) -> list[dict[str, str]]:
 
 def _manifest(
     run: dict[str, Any],
+    build: Build,
     configured: Configured,
     plan: PlanReader,
     done: list[Done],
@@ -176,7 +166,7 @@ def _manifest(
         dataset=configured.dataset,
         command=run["command"],
         configuration=configured.identity(),
-        types=_types(configured),
+        types=build.types(configured),
         shards=[_shard(item, configured.format) for item in done],
         origins=[item.receipt.origins for item in done],
         empty=empty,
@@ -188,7 +178,7 @@ def _manifest(
         repeated_lines=run.get("repeated_lines", 0),
         declined=declined,
     )
-    return manifests.compose(account, **{key: run[key] for key in ("source_build",) if key in run})
+    return manifests.compose(account, **build.told(run))
 
 
 def _shard(item: Done, extension: str) -> Shard:

@@ -91,10 +91,11 @@ def _read_and_written(name: str, made: Any) -> set[str]:
     return read & {field.name for field in registry.written(name, made)}
 
 
-def as_json(rewrite: Rewrite) -> dict[str, Any]:
-    """For `_run.json`; `from_json` reads it back."""
+def run_of(rewrite: Rewrite, source: Manifest) -> dict[str, Any]:
+    """What `_run.json` says of a rewrite of these finished shards; `from_json` reads its configuration back."""
     plain = {key: getattr(rewrite, key) for key in rewrite.__dataclass_fields__ if key != "annotators"}
-    return plain | {"annotators": [[name, asdict(made)] for name, made in rewrite.annotators]}
+    configuration = plain | {"annotators": [[name, asdict(config)] for name, config in rewrite.annotators]}
+    return {"build": "rewritten", "configuration": configuration, "source_build": source.described()}
 
 
 def from_json(plain: dict[str, Any]) -> Rewrite:
