@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from annotators.functional import boxes, canvas, masks
-from annotators.functional.backdrop import background, fringe, gradients, margin, outline
+from annotators.functional.backdrop import background, fringe, gradients, grain, margin, outline
 from annotators.functional.backdrop.background import Background
 from schemas.labels import Category, Cihp
 
@@ -65,6 +65,7 @@ def _segment(image: np.ndarray, refine: bool, margins: int) -> np.ndarray:
             mask = np.zeros(image.shape[:2], np.uint8)
             boxes.crop(mask, box)[:] = within
             return mask
+    lab = grain.without(lab)
     steep = gradients.steepness(lab)
     ground = background.find(lab, steep)
     garment = outline.without_specks(~fringe.reached(ground, steep), ground)

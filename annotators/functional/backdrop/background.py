@@ -11,6 +11,7 @@ CONSTANT = 0.6  # of the frame's pixels have exactly one colour: cut out, or lit
 ONE_UNIT = 1.0  # of OpenCV's 8-bit Lab: the smallest difference there is
 BORDER = 8  # pixels of frame that a shaded background's noise is measured on
 ALIKE, UNLIKE = 30, 60  # Lab units from the frame's median: starts the flood, and ends it whatever the gradient
+ROUNDS = 6  # of fitting the frame's colours: what lies beside the fit counts less in the next
 RIM = 6 / 1024  # of the longer side: half of the gaps that faint rims have on shaded backgrounds
 STEADY = 3.0  # Lab units from the background that a patch without any gradient may lie: a second white, pasted in
 LARGE = 0.002  # of the frame: enclosed background, larger than what cloth shows of one colour by accident
@@ -58,8 +59,9 @@ def _constant(lab: np.ndarray, colour: np.ndarray, edge: np.ndarray) -> Backgrou
 def _shaded(lab: np.ndarray, steep: np.ndarray, edge: np.ndarray) -> Background:
     """Flooded over what changes slowly, then fitted, then flooded again over what is near the fit."""
     height, width = lab.shape[:2]
-    away = gradients.length(lab - np.median(lab[edge], axis=0))
-    coarse = gradients.steepness(lab, 1.5)
+    along = _along_the_frame(lab, edge)
+    away = np.minimum(gradients.length(lab - along), gradients.length(lab - np.median(lab[edge], axis=0)))
+    coarse = gradients.steepness(lab - along, 1.5)
     border = flood.frame(height, width, BORDER) & (away < ALIKE)
     if not border.any():
         border = edge
@@ -74,8 +76,30 @@ def _shaded(lab: np.ndarray, steep: np.ndarray, edge: np.ndarray) -> Background:
     difference = lab - surface
     distance = gradients.length(difference)
     noise = max(ONE_UNIT, 2 * float(np.percentile(distance[bare], 95)))
-    bare = bare | flood.reached(edge & bare, (distance < noise) & (steep < max(1.0, 2 * grain)))
+    near, sharp = distance < noise, steep >= max(1.0, 2 * grain)
+    bare = bare | flood.reached_by_ball(edge & bare, bare | near, sharp & ~bare, radius)
     return Background(difference, distance, surface[..., 0], noise, grain, bare)
+
+
+def _along_the_frame(lab: np.ndarray, edge: np.ndarray) -> np.ndarray:
+    """float32 [h w 3]: a quadric through the frame's colours, for a background that is shaded from side to side.
+
+    A garment that touches the frame counts less with each round.
+    """
+    terms = _terms(*lab.shape[:2])
+    known, colours = terms[edge], lab[edge]
+    weight = np.ones((len(known), 1), np.float32)
+    for _ in range(ROUNDS):
+        fit = np.linalg.lstsq(known * weight, colours * weight, rcond=None)[0]
+        rest = np.linalg.norm(colours - known @ fit, axis=1, keepdims=True)
+        weight = 1 / (1 + (rest / max(ONE_UNIT, 2 * float(np.median(rest)))) ** 2)
+    return np.asarray(terms @ fit, np.float32)
+
+
+def _terms(height: int, width: int) -> np.ndarray:
+    """float32 [h w 6]: the terms of a quadric."""
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
 
 
 def _surface(lab: np.ndarray, bare: np.ndarray) -> np.ndarray:
@@ -86,8 +110,7 @@ def _surface(lab: np.ndarray, bare: np.ndarray) -> np.ndarray:
     total = cv2.resize(lab * bare[..., None], size, interpolation=cv2.INTER_AREA)
     colours = total / (share[..., None] + 1e-6)
     known = share > 0.9 if np.count_nonzero(share > 0.9) > 64 else share > 0
-    y, x = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j].astype(np.float32)
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    terms = _terms(size[1], size[0])
     quadric = np.asarray(terms @ np.linalg.lstsq(terms[known], colours[known], rcond=None)[0], np.float32)
     weight = known.astype(np.float32)
     rest = cv2.GaussianBlur((colours - quadric) * weight[..., None], (0, 0), 3)
