@@ -17,6 +17,7 @@ from schemas.cli.options import option, runtime
 from schemas.record import TORN
 
 READS = ("garment_image",)
+VERSION = 2  # raised when masks change under the same settings, so that shards with older ones are built anew
 MAY_READ = ("garment_view", "person_image", "parse", "category")
 
 Segment = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # photos uint8 [h w 3] RGB → masks uint8 [h w] 0/255

@@ -119,6 +119,11 @@ def asked(name: str, columns: Iterable[str]) -> dict[str, Any]:
     return {key: value for column in columns for key, value in table.get(column, {}).items()}
 
 
+def versions(chosen: Iterable[str]) -> dict[str, int]:
+    """The `VERSION` of those annotators that have one: raised where they write other values of the same settings."""
+    return {name: number for name in sorted(chosen) if (number := getattr(load(name), "VERSION", 0))}
+
+
 def needs_weights(made: Any) -> tuple[str, ...]:
     """Names in the table of weights that this Config loads; empty for one that needs none."""
     return tuple(made.weights()) if hasattr(made, "weights") else ()

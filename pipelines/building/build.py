@@ -219,9 +219,11 @@ def fingerprint_words(configured: Configuration) -> list[str]:
         for key, value in configured.identity().items()
         if key not in ("limit", "shard_size", "split", "source_options")
     }
+    cutting = ["garment_mask"] if configured.garment_canvas != "none" else []
     return [
         SCHEMA_VERSION,
         package.version(),
+        canonical(registry.versions([*cutting, *configured.configs()])),
         configured.dataset,
         canonical(identity),
         ",".join(configured.columns),

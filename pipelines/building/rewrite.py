@@ -115,8 +115,9 @@ def _tuples(values: list[Any]) -> tuple[Any, ...]:
 def fingerprint_words(rewrite: Rewrite) -> list[str]:
     """Everything but the records that a new shard's bytes depend on."""
     settings = [[name, options.settings(made)] for name, made in rewrite.annotators]
-    parts = [settings, rewrite.skip, rewrite.columns, dict(rewrite.digests), rewrite.format]
+    parts: list[Any] = [settings, rewrite.skip, rewrite.columns, dict(rewrite.digests), rewrite.format]
     words = ["rewrite", record.SCHEMA_VERSION, package.version(), rewrite.dataset]
+    parts.append(registry.versions(name for name, _ in rewrite.annotators))
     return [*words, *(canonical(part) for part in parts)]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-COLUMNS = ("quality", "height", "width", "garment_view")
+COLUMNS = ("quality", "height", "width", "geometry", "garment_view")
 
 # Persons measure 145 to 2075; blurred by 1.5 px, 26 of 30 are below 80, and all by 3 px. Garments may be plain: they
 # measure 38 (a white blouse) to 4606; blurred by 3 px, 24 of 30 are below 20.
@@ -18,6 +18,7 @@ LEAST_EXPOSURE = 0.2  # of white. Persons have 0.44 to 0.95, garments on white 0
 MOST_AT_SIDE = 0.05  # of the left or right side of the frame. No real person touches one
 LEAST_HEAD_ROOM = 0.05  # of the height, above the neck. 0.10 to 0.46: Dress Code cuts its faces off at the mouth
 LEAST_SIDE = 256  # pixels: less than half of what any of the models is trained at
+LEAST_PIXELS = 16_384  # of the person, in the photo as it was: 256 pixels tall and a fourth as wide
 LEAST_AREA = 0.08  # of the frame. Full-length persons fill 0.20 or more; this is one at 63 % of their size
 NOBODY_AREA = 0.01
 MOST_ARM = 0.4  # of a forearm. 0 for 25 of the 27 seen; 0.27 and 0.30 for a hand in front of the hip; the
@@ -86,10 +87,31 @@ def _cropped(row: Mapping[str, Any]) -> str:
 
 def _too_small(row: Mapping[str, Any]) -> str:
     height, width, area = row["height"], row["width"], row["quality"].get("person_area")
-    if height and width and min(height, width) < LEAST_SIDE:
-        return f"{height}x{width} pixels, a side is below {LEAST_SIDE}"
+    if height and width:
+        if min(height, width) < LEAST_SIDE:
+            return f"{height}x{width} pixels, a side is below {LEAST_SIDE}"
+        if told := _few_pixels(height, width, area, row.get("geometry") or {}):
+            return told
     if area is not None and NOBODY_AREA <= area < LEAST_AREA:
         return f"the person fills {area:.3f} of the frame, below {LEAST_AREA}"
+    return ""
+
+
+def _few_pixels(height: int, width: int, area: float | None, geometry: Mapping[str, Any]) -> str:
+    """How few pixels the file itself has of what is shown: it was enlarged, or padded from a strip."""
+    file_height, file_width = geometry.get("source_height"), geometry.get("source_width")
+    scale_x, scale_y = geometry.get("scale_x"), geometry.get("scale_y")
+    if not (file_height and file_width and scale_x and scale_y):
+        return ""
+    if min(file_height, file_width) < LEAST_SIDE:
+        size = f"{file_height}x{file_width} pixels"
+        return f"the file has {size}, a side is below {LEAST_SIDE}; shown {scale_y:.1f} times as large"
+    shown = round(min(height, file_height * scale_y)), round(min(width, file_width * scale_x))
+    if min(shown) < LEAST_SIDE:
+        return f"of {height}x{width} pixels the photo takes {shown[0]}x{shown[1]}, a side is below {LEAST_SIDE}"
+    pixels = 0 if area is None else area * height * width / (scale_x * scale_y)
+    if area is not None and area >= NOBODY_AREA and pixels < LEAST_PIXELS:
+        return f"the file has {pixels:.0f} pixels of the person, below {LEAST_PIXELS}"
     return ""
 
 

@@ -7,6 +7,8 @@ import pytest
 from support.helpers import draw
 
 import annotators
+from annotators import garment_mask
+from annotators.common import registry
 from annotators.functional import agnostic, masks
 from schemas import fields, labels
 from schemas.cli import options
@@ -178,3 +180,10 @@ def test_a_category_that_nothing_tells_is_assumed_and_no_caption_says_it(known: 
     }
     (said,) = run("caption_tags", {**skirt, **decided})
     assert said == {"garment_caption": "red clothes", "caption": "model is wearing red clothes"}
+
+
+def test_a_version_stands_in_the_fingerprint(monkeypatch):
+    """Masks that change under the same settings are built anew."""
+    assert registry.versions(["quality", "garment_mask"]) == {"garment_mask": garment_mask.VERSION}
+    monkeypatch.setattr(garment_mask, "VERSION", 99)
+    assert registry.versions(["garment_mask"]) == {"garment_mask": 99}

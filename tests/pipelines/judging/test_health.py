@@ -59,6 +59,25 @@ def test_each_kind(kind: str, spoilt: dict[str, Any]) -> None:
     assert kind in findings.KINDS
 
 
+@pytest.mark.parametrize(
+    ("file", "scale", "area", "detail"),
+    [
+        ((1024, 768), 1.0, 0.3, None),
+        ((8000, 6000), 0.128, 0.3, None),
+        ((64, 48), 16.0, 0.3, "the file has 64x48 pixels, a side is below 256; shown 16.0 times as large"),
+        ((1024, 4096), 0.1875, None, "of 1024x768 pixels the photo takes 192x768, a side is below 256"),
+        ((1024, 4096), 1.0, 0.3, None),  # cropped, not padded
+        ((300, 300), 3.4, 0.1, "the file has 6803 pixels of the person, below 16384"),
+        ((300, 300), 3.4, 0.3, None),
+    ],
+)
+def test_few_pixels_in_the_file(file: tuple[int, int], scale: float, area: float | None, detail: str | None) -> None:
+    geometry = {"source_height": file[0], "source_width": file[1], "x0": 0, "y0": 0, "scale_x": scale, "scale_y": scale}
+    row = {"record_id": "a", "height": 1024, "width": 768, "geometry": geometry, "garment_view": "flat"}
+    told = [found["detail"] for found in health.findings(row | {"quality": SOUND | {"person_area": area}})]
+    assert told == ([detail] if detail else [])
+
+
 def test_size_and_worn_garments() -> None:
     assert kinds(SOUND, height=200) == ["too_small"]
     assert kinds(SOUND | {"garment_at_side": 0.3, "garment_area": 0.03}, garment_view="worn") == []
