@@ -162,6 +162,8 @@ class _Hashing:
 
     def write(self, data: Any) -> int:
         view = memoryview(data)
+        if self.file.closed:  # a writer that was given up with its file still ends it when it is collected
+            return view.nbytes
         self.file.write(view)
         self.digest.update(view)
         self.size += view.nbytes

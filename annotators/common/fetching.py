@@ -11,7 +11,6 @@ from annotators.common import downloading, hub
 from annotators.common.weights import (
     FetchError,
     Folder,
-    MissingWeights,
     Source,
     Weights,
     candidates,
@@ -23,6 +22,7 @@ from annotators.common.weights import (
     single_files_home,
     usable,
 )
+from schemas.cli.flags import UsageError
 
 
 def fetch(name: str, target_dir: Folder = "", say: Callable[[str], None] | None = None) -> Path:
@@ -67,7 +67,7 @@ def _check_present(entry: Weights, path: Path) -> None:
         return
     try:
         present = digest(path)
-    except MissingWeights as error:
+    except UsageError as error:
         raise FetchError(str(error)) from None
     if entry.sha256 and path.name == str(entry.sources[0]).rsplit("/", 1)[-1] and present != entry.sha256:
         raise FetchError(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from schemas.cli.flags import UsageError
 from schemas.folders import atomic
 
 Folder = str | os.PathLike[str] | None
@@ -222,7 +223,7 @@ def digest(path: Folder) -> str:
     """sha256, hexadecimal: of a file, or of the weight files in a folder, in name order.
 
     A folder with one weight file has that file's digest. Where a folder holds safetensors, other formats don't count,
-    as loaders prefer them. Raises FileNotFoundError where nothing is, and MissingWeights for a file that isn't any more
+    as loaders prefer them. Raises FileNotFoundError where nothing is, and UsageError for a file that isn't any more
     what was downloaded.
     """
     path = Path(path or "")
@@ -247,7 +248,7 @@ def _checked_digest(path: Path) -> str:
     except (OSError, UnicodeDecodeError):
         return present
     if kept != present:
-        raise MissingWeights(
+        raise UsageError(
             f"weights {path} changed since they were downloaded: sha256 is {present}, it was {kept};"
             f" remove the file to download it again, or {_kept_digest(path).name} beside it to trust it"
         )

@@ -11,6 +11,7 @@ import pytest
 from support.file_server import Handler, Server, server
 
 from annotators.common import downloading, fetching, weights
+from schemas.cli.flags import UsageError
 
 __all__ = ["server"]  # a fixture
 BYTES = bytes(range(256)) * 400
@@ -128,7 +129,7 @@ def test_where_no_digest_is_stated_the_first_one_counts(server: Server, tmp_path
     assert (tmp_path / ".thing.bin.sha256").read_text() == f"{digest}  thing.bin\n"
     assert weights.digest(path) == digest
     path.write_bytes(b"another")
-    with pytest.raises(weights.MissingWeights, match="changed since they were downloaded: sha256 is .*, it was"):
+    with pytest.raises(UsageError, match="changed since they were downloaded: sha256 is .*, it was"):
         weights.digest(path)
     with pytest.raises(weights.FetchError, match="changed since they were downloaded"):
         fetching.download(entry(server), tmp_path, said)

@@ -1,5 +1,6 @@
 """Shards as files: dictionaries of words, row groups, and the same bytes for the same rows."""
 
+import gc
 import io
 
 import pyarrow as pa
@@ -44,3 +45,15 @@ def test_words_lie_in_the_order_in_which_they_come(file_format: str) -> None:
     file = shards.ShardReader(io.BytesIO(data), f"x.{file_format}")
     assert file.groups == 2 and [row["dataset"] for row in file.rows()] == names
     assert data == write(rows, file_format, flush_after=9)
+
+
+@pytest.mark.parametrize("file_format", shards.FORMATS)
+def test_a_writer_given_up_with_its_file_ends_without_a_word(file_format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", heard.append)
+    file = io.BytesIO()
+    writer = shards.ShardWriter(file, record.schema(kinds.TRYON, []), file_format)
+    file.close()
+    del writer
+    gc.collect()
+    assert not heard
