@@ -24,6 +24,7 @@ from pipelines.judging import findings
 from pipelines.sources.records import Listed, Records
 from schemas import conditions, fields, kinds
 from schemas.cli.flags import UsageError, flag, positional, run
+from schemas.cli.suggestions import suggestion
 from schemas.finished import tables
 
 COMMAND = "select"
@@ -85,7 +86,8 @@ def _found(finished: Finished, kinds: Sequence[str]) -> set[str]:
     """Ids of records with a finding of these kinds."""
     for kind in kinds:
         if kind not in findings.KINDS:
-            raise UsageError(f"--drop-findings {kind!r}; allowed are {', '.join(findings.KINDS)}")
+            near = suggestion(kind, findings.KINDS)
+            raise UsageError(f"--drop-findings {kind!r}; allowed are {', '.join(findings.KINDS)}{near}")
     if not kinds:
         return set()
     table = tables.read(finished.folder, tables.FINDINGS_FILE)

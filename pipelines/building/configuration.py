@@ -11,6 +11,7 @@ from pipelines import runners
 from schemas import kinds, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError, flag
+from schemas.cli.suggestions import suggestion
 from schemas.folders import places
 from schemas.kinds import Kind
 
@@ -193,7 +194,8 @@ def columns_of(name: str, words: Sequence[str], kind: Kind = kinds.TRYON) -> tup
     found: list[str] = []
     for word in words:
         if word not in groups and word not in known:
-            raise UsageError(f"--{name} {word!r}; allowed are {', '.join(sorted(known | set(groups)))}")
+            allowed = sorted(known | set(groups))
+            raise UsageError(f"--{name} {word!r}; allowed are {', '.join(allowed)}{suggestion(word, allowed)}")
         found += groups.get(word, (word,))
     return tuple(sorted(set(found)))
 
@@ -213,7 +215,8 @@ def chosen(names: Sequence[str] | None, configs: Mapping[str, Any]) -> tuple[tup
     known = set(annotators.names()) | set(record.ANNOTATOR_COLUMNS)
     for name in wanted:
         if name not in known:
-            raise UsageError(f"--annotators {name!r}; allowed are {', '.join(sorted(known))}")
+            near = suggestion(name, known)
+            raise UsageError(f"--annotators {name!r}; allowed are {', '.join(sorted(known))}{near}")
     if names is not None:
         missing = [name for name in wanted if name not in annotators.names()]
         if missing:

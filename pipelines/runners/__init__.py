@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pipelines.runners._totals import Totals
-from schemas.cli.flags import Dataclass, Parsed, Section, UsageError
+from schemas.cli.flags import Dataclass, Parsed, Section, UnknownFlag, UsageError
 from schemas.cli.modules import modules_of
 
 
@@ -92,7 +92,10 @@ def chosen(runner: str, parsed: Parsed) -> Chosen:
             name = next(section.flag_of(item) for item in section.fields if item.name in others)
             raise UsageError(f"{name} is an option of {section.title}; here is --runner {runner}")
     options = parsed.of(sections()[own])
-    engine.check(parsed.rest)
+    try:
+        engine.check(parsed.rest)
+    except UnknownFlag as error:
+        raise error.near(parsed.known) from None
     return Chosen(runner, engine, options, parsed.rest)
 
 

@@ -8,7 +8,7 @@ from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.runners._totals import Totals, from_json
-from schemas.cli.flags import Parser, UsageError
+from schemas.cli.flags import Parser, UnknownFlag
 
 UnitFunction = Callable[[int], Totals]
 TOTALS = "totals"
@@ -77,10 +77,11 @@ def local_runner() -> Any:
 
 
 def check(options: Sequence[str]) -> None:
-    """Raises UsageError for a flag that no Beam option class knows, or a value that it refuses."""
+    """Raises UnknownFlag for a flag that no Beam option class knows, or a value that it refuses."""
     parser: Any = Parser(add_help=False, conflict_handler="resolve")
     for options_class in PipelineOptions.__subclasses__():
         options_class._add_argparse_args(parser)
     _, unknown = parser.parse_known_args(list(options))
     if unknown:
-        raise UsageError(f"unknown flag {unknown[0]!r}; --help lists this command's, and Beam has none of that name")
+        flag = unknown[0]
+        raise UnknownFlag(flag, f"unknown flag {flag!r}; --help lists this command's, and Beam has none of that name")

@@ -23,10 +23,23 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, Generic, NoReturn, Protocol, TypeVar
 
 from schemas.cli import failures
+from schemas.cli.suggestions import suggestion
 
 
 class UsageError(ValueError):
     """Wrong usage: one line that names the offending value and what is allowed; exit code 2."""
+
+
+class UnknownFlag(UsageError):
+    """Wrong usage: a flag that nobody knows."""
+
+    def __init__(self, flag: str, message: str) -> None:
+        super().__init__(message)
+        self.flag = flag
+
+    def near(self, known: Sequence[str]) -> UsageError:
+        """The same with the nearest flag that is known, if one is near."""
+        return UsageError(f"{self}{suggestion(self.flag.partition('=')[0], known)}")
 
 
 class Dataclass(Protocol):
@@ -97,6 +110,7 @@ class Parsed:
 
     values: Mapping[str, Any]
     rest: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()  # flags of all sections
 
     def named(self, section: Section[Any]) -> dict[str, Any]:
         """The fields of a section that the command line names."""
@@ -123,6 +137,13 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse has it, with the nearest choice."""
+        if action.choices is not None and value not in action.choices:
+            choices = ", ".join(map(repr, action.choices))
+            near = suggestion(str(value), map(str, action.choices))
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r} (choose from {choices}){near}")
+
 
 def parse(arguments: Sequence[str], config: type[Config], *, prog: str, description: str, examples: str) -> Config:
     """The dataclass that a command line says. Raises UsageError; `--help` prints and ends the process."""
@@ -148,13 +169,16 @@ def parse_sections(
         _add(reader, section)
     for word in arguments:
         _check_text(word)
-    if not rest:
-        return Parsed(vars(reader.parse_args(list(arguments))))
     values, unknown = reader.parse_known_args(list(arguments))
+    known = tuple(reader._option_string_actions)
+    if not rest:
+        if unknown:
+            raise UnknownFlag(unknown[0], f"unrecognized arguments: {' '.join(unknown)}").near(known)
+        return Parsed(vars(values), (), known)
     stray = next((word for word in unknown if not word.startswith("-")), None)
     if stray is not None and not unknown[max(unknown.index(stray) - 1, 0)].startswith("--"):
         raise UsageError(f"unexpected word {stray!r}; allowed are flags only, see --help")
-    return Parsed(vars(values), tuple(unknown))
+    return Parsed(vars(values), tuple(unknown), known)
 
 
 def run(main: Callable[[Sequence[str]], int], prog: str) -> NoReturn:

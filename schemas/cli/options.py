@@ -3,6 +3,8 @@
 from dataclasses import field, fields
 from typing import Any
 
+from schemas.cli.suggestions import suggestion
+
 
 def option(default: Any, help: str, choices: tuple[str, ...] = (), many: bool = False) -> Any:
     """A field that changes what is computed: part of the build's fingerprint, and a flag of the builders.
@@ -24,7 +26,8 @@ def check(config: Any) -> None:
         words = value.split(",") if item.metadata.get("many") else [value]
         for word in words if choices else ():
             if word not in choices:
-                raise ValueError(f"{item.name} {word!r}; allowed are {', '.join(choices)}")
+                near = suggestion(word, choices)
+                raise ValueError(f"{item.name} {word!r}; allowed are {', '.join(choices)}{near}")
 
 
 def settings(config: Any) -> dict[str, Any]:

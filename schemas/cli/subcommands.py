@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from schemas.cli.flags import UsageError
+from schemas.cli.suggestions import suggestion
 from schemas.cli.tables import aligned
 
 
@@ -17,5 +18,6 @@ def chosen(arguments: Sequence[str], known: Sequence[str]) -> str | None:
     if not arguments or arguments[0] in ("-h", "--help"):
         return None
     if arguments[0] not in known:
-        raise UsageError(f"unknown command {arguments[0]!r}; there are {', '.join(known)}")
+        near = suggestion(arguments[0], known)
+        raise UsageError(f"unknown command {arguments[0]!r}; there are {', '.join(known)}{near}")
     return arguments[0]

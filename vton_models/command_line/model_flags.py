@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 import vton_models
 from schemas.cli import flags
 from schemas.cli.flags import Dataclass, Parsed, Section, UsageError
+from schemas.cli.suggestions import suggestion
 from vton_models.system import Preset, System
 from vton_models.training.settings import Settings
 
@@ -59,14 +60,16 @@ def named(arguments: Sequence[str]) -> System:
     word = arguments[0] if arguments else ""
     if word not in vton_models.names():
         there = ", ".join(vton_models.names())
-        raise UsageError(f"{f'unknown model {word!r}' if word else 'a model is missing'}; there are {there}")
+        near = suggestion(word, vton_models.names())
+        raise UsageError(f"{f'unknown model {word!r}' if word else 'a model is missing'}; there are {there}{near}")
     return vton_models.load(word)
 
 
 def preset(module: System, name: str) -> Preset | None:
     """Raises UsageError for an unknown name."""
     if name and name not in module.PRESETS:
-        raise UsageError(f"--preset {name!r}; allowed are {', '.join(module.PRESETS)}")
+        near = suggestion(name, module.PRESETS)
+        raise UsageError(f"--preset {name!r}; allowed are {', '.join(module.PRESETS)}{near}")
     return module.PRESETS[name] if name else None
 
 

@@ -113,3 +113,27 @@ def test_help_shows_what_is_allowed_and_the_defaults(capsys: pytest.CaptureFixtu
     assert ended.value.code == 0
     for words in ("Does things.", "--from SOURCE", "--kind a|b", "(default 0.5)", "DirectRunner:", "of 100 %"):
         assert words in shown, words
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (("a", "--output", "o", "--conut", "1"), "did you mean '--count'?"),
+        (("a", "--output", "o", "--share_=1"), "did you mean '--share'?"),
+        (("a", "--output", "o", "--no-saf"), "did you mean '--no-safe'?"),
+        (("a", "--output", "o", "--hats", "1"), None),
+    ],
+)
+def test_the_nearest_flag_is_suggested(words: tuple[str, ...], near: str | None) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(*words)
+    assert str(caught.value).partition("; ")[2] == (near or "")
+
+
+def test_the_nearest_choice_is_suggested() -> None:
+    @dataclass(frozen=True)
+    class Choice:
+        format: str = flag("parquet", help="of files", choices=("parquet", "arrow"))
+
+    with pytest.raises(UsageError, match="did you mean 'parquet'"):
+        flags.parse(["--format", "Parqet"], Choice, **TEXT)
