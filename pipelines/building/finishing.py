@@ -17,7 +17,7 @@ from pipelines.building import builds, closing, receipts
 from pipelines.building.builds import Build
 from pipelines.building.plan import Unit
 from pipelines.building.plan_file import PlanReader
-from pipelines.building.receipts import Name, Receipt
+from pipelines.building.receipts import Name, UnitReceipt
 from pipelines.building.unit import Configured
 from pipelines.judging import card, findings
 from schemas.cli import flags
@@ -55,7 +55,7 @@ class Done:
 
     unit: Unit
     name: Name
-    receipt: Receipt
+    receipt: UnitReceipt
 
 
 def belongs(name: str) -> bool:

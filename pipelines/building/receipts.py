@@ -34,7 +34,7 @@ def parse_name(text: str) -> Name | None:
 
 
 @dataclass(frozen=True)
-class Receipt:
+class UnitReceipt:
     """`inputs`: path → sha256 of every file read; `rejects`: rows of rejects.parquet; `origins`: by column, counts.
 
     `empty`: by column, records without it; `lacking`: wanted column → why → records.
@@ -57,8 +57,8 @@ class Receipt:
         return json.dumps(self.__dict__, sort_keys=True, ensure_ascii=False).encode()
 
 
-def from_json(data: bytes) -> Receipt:
-    return Receipt(**json.loads(data))
+def from_json(data: bytes) -> UnitReceipt:
+    return UnitReceipt(**json.loads(data))
 
 
 def names(output: Folder) -> list[Name]:
@@ -67,7 +67,7 @@ def names(output: Folder) -> list[Name]:
     return [name for name in parsed if name is not None]
 
 
-def load(output: Folder, name: Name) -> Receipt:
+def load(output: Folder, name: Name) -> UnitReceipt:
     return from_json(output.read(str(name)))
 
 
@@ -145,7 +145,7 @@ def _usable(
     return name.tokens == want.tokens or _same_inputs(root, receipt, want)
 
 
-def _same_inputs(root: InputFolder, receipt: Receipt, want: Expected) -> bool:
+def _same_inputs(root: InputFolder, receipt: UnitReceipt, want: Expected) -> bool:
     """Whether every file that the unit would read has the digest that the receipt noted.
 
     A rejected record's later files were not read: any of them missing from the receipt counts as changed.

@@ -129,7 +129,7 @@ def _plan(output: str, token: str) -> PlanReader:
 
 def build_unit(
     unit: Unit, planned: list[Planned], fingerprint: str, output: Folder, inputs: Inputs, configuration: Configured
-) -> receipts.Receipt:
+) -> receipts.UnitReceipt:
     """Writes the unit's shard, then its receipt. Raises OSError when the output can't be written."""
     tokens = unit_tokens(planned, inputs.root)
     work = _Work(configuration, inputs)
@@ -138,7 +138,7 @@ def build_unit(
         for row in work.rows(planned):
             writer.write(row)
         size, digest = writer.close()
-    receipt = receipts.Receipt(
+    receipt = receipts.UnitReceipt(
         rows=writer.rows,
         size=size,
         sha256=digest,

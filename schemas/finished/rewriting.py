@@ -27,7 +27,7 @@ Change = Callable[[Iterator[Row], Rejects], Iterable[Row]]
 
 
 @dataclass(frozen=True)
-class Receipt:
+class ShardReceipt:
     """What one new shard holds; `origins`: column → origin → records."""
 
     name: str
@@ -70,15 +70,15 @@ class Rewriting:
         self.output.sweep()
         self.output.sweep(RECEIPTS)
 
-    def receipt(self, name: str) -> Receipt | None:
+    def receipt(self, name: str) -> ShardReceipt | None:
         """What an earlier run noted of a shard that it finished; None where the shard is to be written."""
         try:
-            receipt = Receipt(**json.loads(self.output.read(_receipt_name(name))))
+            receipt = ShardReceipt(**json.loads(self.output.read(_receipt_name(name))))
             return receipt if self.output.entry(name).size == receipt.bytes else None
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
-    def write(self, name: str, split: str, change: Change) -> Receipt:
+    def write(self, name: str, split: str, change: Change) -> ShardReceipt:
         """Writes one shard of the rows that `change` gives for the old ones; it may leave rows out, with a reject."""
         origins: defaultdict[str, Counter[str]] = defaultdict(Counter)
         rejects: Rejects = []
@@ -91,7 +91,7 @@ class Rewriting:
                 writer.write(row)
             size, sha256 = writer.close()
         counted = {column: dict(sorted(found.items())) for column, found in sorted(origins.items())}
-        receipt = Receipt(name, split, writer.rows, size, sha256, counted, rejects)
+        receipt = ShardReceipt(name, split, writer.rows, size, sha256, counted, rejects)
         text = json_text.pretty(asdict(receipt), indent=2)
         self.output.write(_receipt_name(name), f"{text}\n".encode())
         return receipt
@@ -101,7 +101,7 @@ class Rewriting:
         with self.source.open(name) as old:
             return with_fields(shards.ShardReader(old, name).schema, self.added)
 
-    def finish(self, source: Manifest, receipts: Sequence[Receipt], told: Told) -> None:
+    def finish(self, source: Manifest, receipts: Sequence[ShardReceipt], told: Told) -> None:
         """Writes rejects, findings, card and manifest; the same receipts give the same bytes."""
         rejects = [*told.left_out, *(row for receipt in receipts for row in receipt.rejects)]
         findings = self._findings({row["record_id"] for row in rejects})
@@ -121,7 +121,12 @@ class Rewriting:
         return table.filter(pa.array([name not in gone for name in table["record_id"].to_pylist()], pa.bool_()))
 
     def _manifest(
-        self, source: Manifest, receipts: Sequence[Receipt], told: Told, rejects: Rejects, findings: pa.Table | None
+        self,
+        source: Manifest,
+        receipts: Sequence[ShardReceipt],
+        told: Told,
+        rejects: Rejects,
+        findings: pa.Table | None,
     ) -> dict[str, Any]:
         schema, name = self.schema(receipts[0].name), receipts[0].name
         size = source.configuration.get("shard_size") or max(receipt.rows for receipt in receipts)

@@ -34,7 +34,7 @@ def build(clips: Path, output: Path, *engine: str, shard_size: int = 2) -> int:
     return command.run(Request(line, "toy", "toy", str(clips)))
 
 
-def loaded(output: Path) -> Sequence[receipts.Receipt]:
+def loaded(output: Path) -> Sequence[receipts.UnitReceipt]:
     folder = open_folder(str(output))
     return [receipts.load(folder, name) for name in sorted(receipts.names(folder), key=str)]
 

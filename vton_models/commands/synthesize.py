@@ -21,7 +21,7 @@ from vton_models.system import Sampling
 
 if TYPE_CHECKING:
     from schemas.finished.manifest import Manifest
-    from schemas.finished.rewriting import Receipt
+    from schemas.finished.rewriting import ShardReceipt
     from vton_models.reading.pairing import Index, Pair
     from vton_models.reading.view import View
     from vton_models.sampling.loop import Sampler
@@ -136,7 +136,7 @@ def run(request: Request) -> int:
     return report(request, receipts, skipped, started)
 
 
-def make(request: Request, work: "Synthesis") -> "tuple[list[Receipt], int]":
+def make(request: Request, work: "Synthesis") -> "tuple[list[ShardReceipt], int]":
     """Receipts of all shards in order, and how many were there before."""
     from vton_models.reading.stored_records import StoredRecords
     from vton_models.sampling import shard_tasks
@@ -167,7 +167,7 @@ def describe(request: Request, sampler: "Sampler", digest: str) -> dict[str, Any
     }
 
 
-def report(request: Request, receipts: "Sequence[Receipt]", skipped: int, started: float) -> int:
+def report(request: Request, receipts: "Sequence[ShardReceipt]", skipped: int, started: float) -> int:
     """The exit code."""
     records, rejects = sum(one.rows for one in receipts), sum(len(one.rejects) for one in receipts)
     result = {

@@ -16,7 +16,7 @@ import numpy as np
 
 from schemas import codecs
 from schemas.finished import manifest, tables
-from schemas.finished.rewriting import RECEIPTS, Receipt, Rejects, Rewriting, Row, with_cell
+from schemas.finished.rewriting import RECEIPTS, Rejects, Rewriting, Row, ShardReceipt, with_cell
 from schemas.folders import atomic, open_folder
 from schemas.folders.owned import Owned
 from schemas.kinds import TRYON
@@ -44,7 +44,9 @@ class Synthesis:
     generator: str  # the model's name
     digest: str  # of its weights
 
-    def shard(self, shard: shard_files.Shard, pairs: Sequence[Pair], tasks: Sequence[Task]) -> tuple[Receipt, bool]:
+    def shard(
+        self, shard: shard_files.Shard, pairs: Sequence[Pair], tasks: Sequence[Task]
+    ) -> tuple[ShardReceipt, bool]:
         """(receipt, whether it was there before); pairs and tasks are those of this shard, in its order."""
         held = self.rewriting.receipt(shard.name)
         if held is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipelines.building import receipts
 from pipelines.building.plan import Unit
-from pipelines.building.receipts import Expected, Name, Receipt
+from pipelines.building.receipts import Expected, Name, UnitReceipt
 from schemas.folders import LocalFolder
 
 
@@ -21,7 +21,7 @@ def lay(
     output.write(f"{stem}.parquet", content)
     digest = hashlib.sha256(content).hexdigest()
     inputs = {f"in{index}": hashlib.sha256(b"input%d" % index).hexdigest()}
-    receipt = Receipt(1, len(content), digest, inputs, [{"record_id": "x"}] if rejects else [], {})
+    receipt = UnitReceipt(1, len(content), digest, inputs, [{"record_id": "x"}] if rejects else [], {})
     output.write(str(Name(stem, f"f{index}", tokens, len(content))), receipt.to_json())
 
 
@@ -71,7 +71,7 @@ def test_a_unit_is_done_again_for_one_changed_input_of_several(tmp_path: Path) -
     output, root = folders(tmp_path)
     stem, content = unit(0).stem, b"zero"
     inputs = {f"in{n}": hashlib.sha256(b"input%d" % n).hexdigest() for n in range(3)}
-    receipt = Receipt(1, len(content), hashlib.sha256(content).hexdigest(), inputs, [], {})
+    receipt = UnitReceipt(1, len(content), hashlib.sha256(content).hexdigest(), inputs, [], {})
     touched = Expected(unit(0), "f0", "new", lambda: ["in0", "in1", "in2"])
     for changed, todo in ((None, []), ("in0", [0]), ("in1", [0]), ("in2", [0])):
         output.write(f"{stem}.parquet", content)
