@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas import package
 from schemas.cli.flags import UsageError
-from schemas.folders import names
+from schemas.folders import names, places
 
 CONFIG, MARK = "config.json", "made_by"
 LOCK = "_train.lock"
@@ -44,7 +44,7 @@ class Owned:
 
         Raises UsageError for everything else: a file, somebody's folder, another command's, links inside.
         """
-        self._check_place()
+        places.writable("--output", str(self.path))
         config = described(self.path)
         if config is not None and config.get(MARK) == self.mark[MARK]:
             self._check_links()
@@ -87,13 +87,6 @@ class Owned:
         if self.path.is_dir():
             listed = (path.name for path in self.path.iterdir())
             yield from (name for name in listed if name not in _NOT_CONTENT and not names.is_temporary(name))
-
-    def _check_place(self) -> None:
-        for place in (self.path, *self.path.parents):
-            if os.path.lexists(place):
-                if not place.is_dir():
-                    raise UsageError(f"--output {self.path}: {place} is no folder; allowed is a folder")
-                return
 
     def _check_links(self) -> None:
         """Of folders that the patterns lead through."""

@@ -20,7 +20,7 @@ from vton_models.sampling.tasks import Inputs, Kind, Setting
 from vton_models.system import Sampling, System
 
 if TYPE_CHECKING:
-    from vton_models.sampling.loop import Made, Sampler, Task
+    from vton_models.sampling.loop import Results, Sampler, Task
 
 PROG = "python -m vton_models sample"
 EXAMPLES = """\
@@ -103,15 +103,15 @@ def run(request: Request) -> int:
     sampler = loop.Sampler(model, settings)
     outputs.begin(outputs.samples_folder(folder), describe(request, sampler, digest), flags.overwrite)
     try:
-        made = make(request, sampler, digest)
+        results = make(request, sampler, digest)
     except loop.SamplingError as error:
         print(f"{PROG}: {one_line(error)}", file=sys.stderr)
         return 1
     schema = outputs.samples_schema(type(request.sampling), request.kind.IDS, request.kind.FACTS)
-    rows = loop.rows(made, settings, digest, folder, outputs.size_of)
+    rows = loop.rows(results, settings, digest, folder, outputs.size_of)
     outputs.write_table(folder / outputs.SAMPLES_FILE, rows, schema)
-    outputs.write_table(folder / tables.REJECTS_FILE, [*made.rejects, *inputs.left_out], tables.REJECTS)
-    return report(request, made, started)
+    outputs.write_table(folder / tables.REJECTS_FILE, [*results.rejects, *inputs.left_out], tables.REJECTS)
+    return report(request, results, started)
 
 
 def describe(request: Request, sampler: "Sampler", digest: str) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def describe(request: Request, sampler: "Sampler", digest: str) -> dict[str, Any
     }
 
 
-def make(request: Request, sampler: "Sampler", digest: str) -> "Made":
+def make(request: Request, sampler: "Sampler", digest: str) -> "Results":
     """One after the other where a task reads the result before it; else in batches."""
     from vton_models.sampling import loop, outputs
 
@@ -155,20 +155,20 @@ def notes(weights: ChosenWeights, task: "Task", sampler: "Sampler", digest: str)
     }
 
 
-def report(request: Request, made: "Made", started: float) -> int:
+def report(request: Request, results: "Results", started: float) -> int:
     """The exit code."""
-    count, rejects = len(made.done), len(made.rejects)
+    count, rejects = len(results.done), len(results.rejects)
     result = {
         "output": str(request.folder),
         "model": request.weights.name,
         "samples": count,
         "rejects": rejects,
         "left_out": len(request.inputs.left_out),
-        "skipped": made.skipped,
+        "skipped": results.skipped,
         "seconds": round(time.perf_counter() - started, 3),
     }
     print(json.dumps(result))
-    for line in reasons.lines(made.rejects, request.inputs.left_out):
+    for line in reasons.lines(results.rejects, request.inputs.left_out):
         print(line, file=sys.stderr)
     if count and rejects <= request.flags.max_reject_rate * (count + rejects):
         return 0

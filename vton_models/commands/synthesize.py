@@ -98,11 +98,11 @@ def read(weights: ChosenWeights, flags: Flags, sampling: Sampling) -> Request:
         raise UsageError(
             f"none of {len(index.rows)} records of {flags.shards} is paired; nothing could be learnt of them"
         )
-    found = catalogue([flags.shards], None, flags.split, None)
-    seen = shard_tasks.view_of(found, weights.config, "paired", flags.paste_back)
+    listed = catalogue([flags.shards], None, flags.split, None)
+    seen = shard_tasks.view_of(listed, weights.config, "paired", flags.paste_back)
     if seen.told:
         print(seen.told, file=sys.stderr)
-    usable, left_out = shard_tasks.usable(pairing.at_random(paired, flags.seed), seen.incomplete(found), seen.needed)
+    usable, left_out = shard_tasks.usable(pairing.at_random(paired, flags.seed), seen.incomplete(listed), seen.needed)
     unpaired = len(index.rows) - len(paired)
     source = manifest.read(open_folder(flags.shards))
     return Request(weights, flags, sampling, output, source, index, tuple(usable), tuple(left_out), unpaired, seen)

@@ -16,9 +16,9 @@ from schemas.cli.flags import UsageError, one_line
 from schemas.folders import places
 from vton_models.command_line import model_flags
 from vton_models.system import Config, Model, Preset, Purpose, System
-from vton_models.training import settings
 from vton_models.training.run_folder import Run
 from vton_models.training.settings import Cadence, Settings
+from vton_models.training.settings import check as check_settings
 from vton_models.training.train_flags import Flags, check_tools, hold_out, resolve
 
 if TYPE_CHECKING:
@@ -86,16 +86,16 @@ def _with_presets(module: System) -> str:
     return f"{module.__doc__}\n\npresets:\n{tables.aligned(model_flags.presets_table(module))}"
 
 
-def _begun_from(given: Flags, name: str, module: System) -> Any:
+def _begun_from(flags: Flags, name: str, module: System) -> Any:
     """The Config of the run that `--init` names, if it names one. Raises UsageError for another model's run."""
-    described = [found for word in given.init if ":" not in word and (found := Run(word).described())]
+    described = [run for word in flags.init if ":" not in word and (run := Run(word).described())]
     if not described:
         return None
     from vton_models.networks import weights
 
     if described[0]["model"] != name:
         raise UsageError(
-            f"--init {' '.join(given.init)} is a run of {described[0]['model']}; allowed are runs of {name}"
+            f"--init {' '.join(flags.init)} is a run of {described[0]['model']}; allowed are runs of {name}"
         )
     return weights.config_from_json(module.Config, described[0]["config"])
 
@@ -118,53 +118,53 @@ def _run(request: Request, folder: Run) -> int:
     from vton_models.training import checkpoints, loading, loop, records
     from vton_models.training.validation import Validation
 
-    given, earlier = request.flags, folder.held()
-    held = None if given.overwrite else earlier
-    if earlier and given.overwrite:
+    flags, earlier = request.flags, folder.held()
+    held = None if flags.overwrite else earlier
+    if earlier and flags.overwrite:
         check_kept(request, folder)
-    wanted = resolve(given, request.preset, held, request.processes, os.environ.get(_PRECISION, "no"))
-    cadence = Cadence(given.log_every, given.checkpoint_every, given.keep, given.validate_every)
-    settings.check(wanted, cadence)
-    check_device(given.device, wanted.mixed_precision)
-    begin = loading.parse(given.init, given.tiny, request.config.networks)
-    found = records.find(given.shards, given.split, given.where)
-    description = describe(request, wanted, begin, found)
+    settings = resolve(flags, request.preset, held, request.processes, os.environ.get(_PRECISION, "no"))
+    cadence = Cadence(flags.log_every, flags.checkpoint_every, flags.keep, flags.validate_every)
+    check_settings(settings, cadence)
+    check_device(flags.device, settings.mixed_precision)
+    begin = loading.parse(flags.init, flags.tiny, request.config.networks)
+    candidates = records.find(flags.shards, flags.split, flags.where)
+    description = describe(request, settings, begin, candidates)
     if held is not None:
         folder.check_same(held, description)
-    newest = None if given.overwrite else checkpoints.newest(folder.checkpoints)
+    newest = None if flags.overwrite else checkpoints.newest(folder.checkpoints)
     done = checkpoints.step_of(newest) if newest else 0
-    if newest and done >= wanted.steps and folder.model.is_dir():
-        return _finished(request, checkpoints.progress(newest), wanted, started)
+    if newest and done >= settings.steps and folder.model.is_dir():
+        return _finished(request, checkpoints.progress(newest), settings, started)
 
-    threads.settle(given.threads, given.tiny)
-    model = build_model(request, begin, None if given.overwrite else folder, wanted.mixed_precision)
+    threads.settle(flags.threads, flags.tiny)
+    model = build_model(request, begin, None if flags.overwrite else folder, settings.mixed_precision)
     _check_base(folder, held, model)
-    chosen = choose_records(request, wanted, found)
-    accelerator = make_accelerator(given, wanted, model, folder)
-    dataset = make_dataset(request, chosen, model, wanted, accelerator)
-    pictures = make_pictures(request, found, chosen, model, wanted)
-    validation = Validation(folder.validation, pictures) if given.validate_every else None
+    chosen = choose_records(request, settings, candidates)
+    accelerator = make_accelerator(flags, settings, model, folder)
+    dataset = make_dataset(request, chosen, model, settings, accelerator)
+    pictures = make_pictures(request, candidates, chosen, model, settings)
+    validation = Validation(folder.validation, pictures) if flags.validate_every else None
     description |= {"base": model.base, "package": package.described(), "counts": counts(chosen)}
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        folder.start(description, done, anew=given.overwrite)
+        folder.start(description, done, anew=flags.overwrite)
         loading.save_random_base(model, folder)
     accelerator.wait_for_everyone()
-    if given.tracker != "none":
-        accelerator.init_trackers("vton_models", config=asdict(wanted))
-    progress = loop.train(accelerator, model, dataset, wanted, cadence, folder, validation, given.workers)
+    if flags.tracker != "none":
+        accelerator.init_trackers("vton_models", config=asdict(settings))
+    progress = loop.train(accelerator, model, dataset, settings, cadence, folder, validation, flags.workers)
     if accelerator.is_main_process:
         finish(request, folder, model, progress, description)
         draw(folder, accelerator, model, pictures, progress.step)
-        report(request, progress, wanted, started)
+        report(request, progress, settings, started)
     accelerator.end_training()
     return 0
 
 
-def _finished(request: Request, progress: "Progress", wanted: Settings, started: float) -> int:
+def _finished(request: Request, progress: "Progress", settings: Settings, started: float) -> int:
     if _is_first():
         print(f"{request.output} is finished: {progress.step} steps; more --steps go on", file=sys.stderr)
-        report(request, progress, wanted, started)
+        report(request, progress, settings, started)
     return 0
 
 
@@ -187,20 +187,20 @@ def check_device(device: str, precision: str) -> None:
         raise UsageError("--mixed-precision fp16 needs a GPU; allowed here are no, bf16")
 
 
-def choose_records(request: Request, wanted: Settings, found: "Records") -> "Chosen":
+def choose_records(request: Request, settings: Settings, candidates: "Records") -> "Chosen":
     """Raises UsageError for fewer than one step needs."""
     from vton_models.training import records
 
-    chosen = records.choose(found, request.config, hold_out(request.flags), request.flags.seed)
+    chosen = records.choose(candidates, request.config, hold_out(request.flags), request.flags.seed)
     told = [chosen.view.told] if chosen.view.told else []
     if chosen.incomplete:
-        lack = f"{len(chosen.incomplete)} of {found.count} records lack one of {', '.join(chosen.view.needed)}"
+        lack = f"{len(chosen.incomplete)} of {candidates.count} records lack one of {', '.join(chosen.view.needed)}"
         told.append(f"{lack}: left out, see config.json")
     for line in told if _is_first() else ():
         print(line, file=sys.stderr)
-    if wanted.global_batch_size > chosen.count:
+    if settings.global_batch_size > chosen.count:
         raise UsageError(
-            f"--global-batch-size {wanted.global_batch_size} of {chosen.count} usable paired records;"
+            f"--global-batch-size {settings.global_batch_size} of {chosen.count} usable paired records;"
             f" allowed is at most {chosen.count}"
         )
     return chosen
@@ -211,26 +211,26 @@ def counts(chosen: "Chosen") -> dict[str, Any]:
     return masks | {"records": chosen.count, "held_out": list(chosen.held_out), "incomplete": list(chosen.incomplete)}
 
 
-def describe(request: Request, wanted: Settings, begin: "Start", found: "Records") -> dict[str, Any]:
+def describe(request: Request, settings: Settings, begin: "Start", candidates: "Records") -> dict[str, Any]:
     """config.json, but for base, package and counts."""
     from vton_models.networks import weights
     from vton_models.training import lineage
 
-    given = request.flags
+    flags = request.flags
     return {
         "model": request.name,
         "config": weights.config_to_json(request.config),
-        "preset": given.preset,
-        "tiny": given.tiny,
+        "preset": flags.preset,
+        "tiny": flags.tiny,
         "start": begin.described(),
         "data": lineage.data(request.flags.shards),
         "records": {
-            "split": found.split,
-            "where": list(given.where),
-            "hold_out": hold_out(given),
-            "fingerprint": found.found.fingerprint,
+            "split": candidates.split,
+            "where": list(flags.where),
+            "hold_out": hold_out(flags),
+            "fingerprint": candidates.catalogue.fingerprint,
         },
-        "training": asdict(wanted),
+        "training": asdict(settings),
     }
 
 
@@ -248,21 +248,21 @@ def build_model(request: Request, begin: "Start", folder: Run | None, mixed_prec
     return model
 
 
-def make_accelerator(given: Flags, wanted: Settings, model: Model, folder: Run) -> "Accelerator":
+def make_accelerator(flags: Flags, settings: Settings, model: Model, folder: Run) -> "Accelerator":
     from accelerate import Accelerator
     from accelerate.utils import DistributedDataParallelKwargs
 
     return Accelerator(
-        cpu=given.device == "cpu",
-        mixed_precision=wanted.mixed_precision,
-        log_with=None if given.tracker == "none" else given.tracker,
+        cpu=flags.device == "cpu",
+        mixed_precision=settings.mixed_precision,
+        log_with=None if flags.tracker == "none" else flags.tracker,
         project_dir=str(folder.trackers),
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=bool(model.unused()))],
     )
 
 
 def make_dataset(
-    request: Request, chosen: "Chosen", model: Model, wanted: Settings, accelerator: "Accelerator"
+    request: Request, chosen: "Chosen", model: Model, settings: Settings, accelerator: "Accelerator"
 ) -> "ShardDataset":
     from vton_models.reading.dataset import ShardDataset
     from vton_models.reading.view import Viewed
@@ -272,30 +272,32 @@ def make_dataset(
         chosen.view.columns,
         request.flags.split,
         list(chosen.filters),
-        wanted.seed,
-        batch_size=wanted.batch_size,
+        settings.seed,
+        batch_size=settings.batch_size,
         rank=accelerator.process_index,
         world_size=accelerator.num_processes,
-        shares=wanted.shares,
-        window=wanted.window,
+        shares=settings.shares,
+        window=settings.window,
         prepare=Viewed(chosen.view, model.prepare(Purpose.TRAINING)),
         decode_size=model.config.decode_size,
     )
 
 
-def make_pictures(request: Request, found: "Records", chosen: "Chosen", model: Model, wanted: Settings) -> "Pictures":
+def make_pictures(
+    request: Request, candidates: "Records", chosen: "Chosen", model: Model, settings: Settings
+) -> "Pictures":
     """Of the records of validation, or without one of the first that are trained on."""
     from vton_models.training import records
     from vton_models.training.validation import Pictures
 
-    given = request.flags
-    if not given.validate_every:
-        batches = records.first_batches(found, chosen, model, given.validation_pictures, wanted.batch_size)
-    elif given.validation_shards:
-        batches = records.other_batches(given.validation_shards, model, given.validation_records, wanted.batch_size)
+    flags = request.flags
+    if not flags.validate_every:
+        batches = records.first_batches(candidates, chosen, model, flags.validation_pictures, settings.batch_size)
+    elif flags.validation_shards:
+        batches = records.other_batches(flags.validation_shards, model, flags.validation_records, settings.batch_size)
     else:
-        batches = records.held_out_batches(found, chosen, model, wanted.batch_size)
-    return Pictures(batches, wanted.seed, given.validation_pictures, given.validation_inference_steps)
+        batches = records.held_out_batches(candidates, chosen, model, settings.batch_size)
+    return Pictures(batches, settings.seed, flags.validation_pictures, flags.validation_inference_steps)
 
 
 def draw(folder: Run, accelerator: "Accelerator", model: Model, pictures: "Pictures", step: int) -> None:
@@ -322,20 +324,22 @@ def finish(request: Request, folder: Run, model: Model, progress: "Progress", de
     from vton_models.training import lineage
 
     card = lineage.card(description, request.module.ABOUT, progress.step, progress.loss).encode()
-    with atomic.new_folder(folder.model) as made:
-        model.save(made, extra={key: description[key] for key in ("package", "preset", "start", "data", "training")})
-        atomic.write(made / "README.md", card)
+    with atomic.new_folder(folder.model) as unfinished:
+        model.save(
+            unfinished, extra={key: description[key] for key in ("package", "preset", "start", "data", "training")}
+        )
+        atomic.write(unfinished / "README.md", card)
     atomic.write(folder.card, card)
 
 
-def report(request: Request, progress: "Progress", wanted: Settings, started: float) -> None:
+def report(request: Request, progress: "Progress", settings: Settings, started: float) -> None:
     seconds = round(time.perf_counter() - started, 3)
     result = {
         "output": request.output,
         "model": request.name,
         "steps": progress.step,
         "loss": progress.loss,
-        "records_seen": progress.step * wanted.global_batch_size,
+        "records_seen": progress.step * settings.global_batch_size,
         "skipped_steps": progress.skipped,
         "seconds": seconds,
     }

@@ -65,13 +65,13 @@ def catalogue(
     """Reads listings and footers, and the filters' columns of every shard. Raises UsageError."""
     folders = weighted_folders(path)
     shards = [shard_files.find(folder, split) for folder, _ in folders]
-    flat = [shard for found in shards for shard in found]
+    flat = [shard for of_folder in shards for shard in of_folder]
     contents = shard_files.contents(flat)
-    owner = np.repeat(np.arange(len(folders)), [len(found) for found in shards])
+    owner = np.repeat(np.arange(len(folders)), [len(of_folder) for of_folder in shards])
     schemas = [[c.schema for c, o in zip(contents, owner, strict=True) if o == i] for i in range(len(folders))]
     names = filtering.columns(filters) if filters is not None else []
     fields = _fields([folder for folder, _ in folders], schemas, columns, [name.split(".")[0] for name in names])
-    lacking = {name: _lacking(found, fields) for (name, _), found in zip(folders, schemas, strict=True)}
+    lacking = {name: _lacking(own, fields) for (name, _), own in zip(folders, schemas, strict=True)}
     groups = [len(c.rows) for c in contents]
     shard = np.repeat(np.arange(len(flat)), groups)
     number = np.concatenate([np.arange(n) for n in groups])
@@ -104,20 +104,22 @@ def weighted_folders(path: Locations) -> list[tuple[str, float | None]]:
     Raises UsageError for weights that only some folders have, that aren't numbers ≥ 0, or that are all 0.
     """
     if isinstance(path, Mapping):
-        found: list[tuple[str, float | None]] = [_weighed(os.fspath(folder), weight) for folder, weight in path.items()]
+        folders: list[tuple[str, float | None]] = [
+            _weighed(os.fspath(folder), weight) for folder, weight in path.items()
+        ]
     elif isinstance(path, str | os.PathLike):
-        found = [_one_folder(path)]
+        folders = [_one_folder(path)]
     else:
-        found = [_one_folder(item) for item in path]
-    weights = [weight for _, weight in found if weight is not None]
-    if not found:
+        folders = [_one_folder(item) for item in path]
+    weights = [weight for _, weight in folders if weight is not None]
+    if not folders:
         raise UsageError("no folder of shards was given")
-    if weights and len(weights) < len(found):
-        without = next(folder for folder, weight in found if weight is None)
+    if weights and len(weights) < len(folders):
+        without = next(folder for folder, weight in folders if weight is None)
         raise UsageError(f"{without} has no weight; allowed are weights for all folders (FOLDER:0.5) or for none")
     if weights and not sum(weights):
-        raise UsageError(f"the weights of {', '.join(folder for folder, _ in found)} are all 0")
-    return found
+        raise UsageError(f"the weights of {', '.join(folder for folder, _ in folders)} are all 0")
+    return folders
 
 
 def _one_folder(item: Location | tuple[Location, float]) -> tuple[str, float | None]:
@@ -143,7 +145,7 @@ def _fields(
     folders: list[str], schemas: list[list[pa.Schema]], columns: Sequence[str] | None, filtered: Sequence[str]
 ) -> dict[str, pa.Field]:
     """The columns to read. Raises UsageError for one that no shard has."""
-    known = {field.name: field for found in schemas for schema in found for field in schema}
+    known = {field.name: field for of_folder in schemas for schema in of_folder for field in schema}
     for name in [*(columns or ()), *filtered]:
         if name not in known:
             raise UsageError(f"unknown column {name!r}; {', '.join(folders)} has {', '.join(known)}")

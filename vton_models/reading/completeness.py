@@ -13,13 +13,13 @@ from vton_models.reading.catalogue import Catalogue
 _THREADS = 8
 
 
-def incomplete(found: Catalogue, columns: Sequence[str]) -> set[str]:
+def incomplete(catalogue: Catalogue, columns: Sequence[str]) -> set[str]:
     """Ids of the records in which one of the columns is null or absent; what the kind requires is in every record."""
-    wanted = [name for name in columns if not all(name in kind.required for kind in found.kinds)]
-    if not wanted:
+    nullable = [name for name in columns if not all(name in kind.required for kind in catalogue.kinds)]
+    if not nullable:
         return set()
     with ThreadPoolExecutor(_THREADS) as pool:
-        return {name for names in pool.map(lambda url: _of_shard(url, wanted), found.urls) for name in names}
+        return {name for names in pool.map(lambda url: _of_shard(url, nullable), catalogue.urls) for name in names}
 
 
 def _of_shard(url: str, columns: Sequence[str]) -> list[str]:

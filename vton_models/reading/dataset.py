@@ -163,8 +163,8 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
 
     def _items(self, epoch: int, start: int, workers: int) -> Iterator[dict[str, Any]]:
         order = self._order(epoch)
-        wanted = dict.fromkeys([*self._catalogue.fields, "record_id"])
-        reader = BlockReader(order, lambda group: self._catalogue.read(group, list(wanted)))
+        columns = dict.fromkeys([*self._catalogue.fields, "record_id"])
+        reader = BlockReader(order, lambda group: self._catalogue.read(group, list(columns)))
         decoders = {name: decoding.decoder(field, self.decode_size) for name, field in self._catalogue.fields.items()}
         for number in range(start, order.batches(self.world_size, self.rank), workers):
             batch = order.batch(number, self.world_size, self.rank)

@@ -22,10 +22,10 @@ _ROW = "__row__"
 def columns(filters: Filters) -> list[str]:
     """The columns that the filters name, members of a struct as "quality.person_area". Raises UsageError."""
     try:
-        found = [name for group in _groups(filters) for item in group for name in _named(item)]
+        names = [name for group in _groups(filters) for item in group for name in _named(item)]
     except (TypeError, ValueError):
         raise UsageError(f"filters {filters!r}; allowed are {_ALLOWED}") from None
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(names))
 
 
 _ALLOWED = "(column, operator, value) tuples, conditions as texts, or lists of such"

@@ -59,13 +59,13 @@ class Index:
 
 def index(folder: str, split: str | None) -> Index:
     """Reads the small columns of every shard. Raises UsageError for a folder without finished try-on shards."""
-    found = shard_files.find(folder, split)
-    contents = shard_files.contents(found)
+    shards = shard_files.find(folder, split)
+    contents = shard_files.contents(shards)
     for kind in (kinds.of(each.schema) for each in contents):
         if kind is not TRYON:
             raise UsageError(f"{folder} holds {kind.title}; allowed are {TRYON.title}")
-    rows = [row for shard in found for row in _rows(shard.url)]
-    return Index(tuple(rows), contents[0].schema, tuple(found))
+    rows = [row for shard in shards for row in _rows(shard.url)]
+    return Index(tuple(rows), contents[0].schema, tuple(shards))
 
 
 def choose(rows: Sequence[Row], pairs: str, seed: int) -> list[Pair]:
@@ -74,9 +74,9 @@ def choose(rows: Sequence[Row], pairs: str, seed: int) -> list[Pair]:
 
     Raises UsageError where nothing is left.
     """
-    wanted = [row for row in rows if row.paired == (pairs == "paired")]
-    if wanted:
-        return [Pair(row, row) for row in wanted]
+    matching = [row for row in rows if row.paired == (pairs == "paired")]
+    if matching:
+        return [Pair(row, row) for row in matching]
     if pairs == "paired" or not rows:
         raise UsageError(f"--pairs {pairs}: none of {len(rows)} records is; allowed is {_other(pairs)}")
     return exchange(rows, seed)
@@ -95,7 +95,7 @@ def exchange(rows: Sequence[Row], seed: int) -> list[Pair]:
 def at_random(rows: Sequence[Row], seed: int) -> list[Pair]:
     """Each record with a garment of its split and category that isn't its own, drawn by seed and record."""
     members = _garments(rows)
-    names = {kind: sorted(found) for kind, found in members.items()}
+    names = {kind: sorted(garments) for kind, garments in members.items()}
     return [Pair(row, _one_of(members[_kind(row)], names[_kind(row)], row, seed)) for row in rows]
 
 
@@ -124,10 +124,10 @@ def _kind(row: Row) -> tuple[str, str]:
 
 def _garments(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, Row]]:
     """Split and category → garment id → the first record that shows it."""
-    found: dict[tuple[str, str], dict[str, Row]] = {}
+    garments: dict[tuple[str, str], dict[str, Row]] = {}
     for row in rows:
-        found.setdefault(_kind(row), {}).setdefault(row.garment_id, row)
-    return found
+        garments.setdefault(_kind(row), {}).setdefault(row.garment_id, row)
+    return garments
 
 
 def _digest(*words: object) -> str:

@@ -73,8 +73,8 @@ def find(folder: str, split: str | None) -> list[Shard]:
     ]
     splits = sorted({shard.split for shard in shards})
     if not shards or (split is not None and split not in splits):
-        wanted = "shards" if split is None else f"split {split!r}"
-        raise UsageError(f"{folder} has no {wanted}; it has {', '.join(splits) or 'none'}")
+        asked = "shards" if split is None else f"split {split!r}"
+        raise UsageError(f"{folder} has no {asked}; it has {', '.join(splits) or 'none'}")
     return [shard for shard in shards if split in (None, shard.split)]
 
 

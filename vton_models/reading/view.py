@@ -56,32 +56,32 @@ class View:
         """What is needed and isn't among the columns of any shard."""
         return [name for name in self.needed if not any(one in columns for one in self._holders(name))]
 
-    def incomplete(self, found: Catalogue) -> set[str]:
+    def incomplete(self, catalogue: Catalogue) -> set[str]:
         """Ids of the records that lack something needed."""
         plain = [name for name in self.needed if name != MASK or len(self.masks) == 1]
-        absent = completeness.incomplete(found, [self._holders(name)[0] for name in plain])
+        absent = completeness.incomplete(catalogue, [self._holders(name)[0] for name in plain])
         if len(self.masks) > 1:
-            absent |= set.intersection(*(completeness.incomplete(found, [name]) for name in self.masks))
+            absent |= set.intersection(*(completeness.incomplete(catalogue, [name]) for name in self.masks))
         return absent
 
     def _holders(self, name: str) -> tuple[str, ...]:
         return self.masks if name == MASK else (name,)
 
 
-def view(reads: Reads, found: Catalogue, also: Sequence[str] = ()) -> View:
+def view(reads: Reads, catalogue: Catalogue, also: Sequence[str] = ()) -> View:
     """How the records of a catalogue of all columns are read; `also` are further columns that a record must have."""
     needed = tuple(dict.fromkeys([*reads.needed, *also]))
-    optional = tuple(name for name in reads.optional if name in found.fields)
-    masks = _masks(reads.mask_recipe, found) if MASK in needed else ()
+    optional = tuple(name for name in reads.optional if name in catalogue.fields)
+    masks = _masks(reads.mask_recipe, catalogue) if MASK in needed else ()
     return View(needed, optional, masks, dict(reads.view), reads.mask_recipe)
 
 
-def _masks(recipe: str, found: Catalogue) -> tuple[str, ...]:
+def _masks(recipe: str, catalogue: Catalogue) -> tuple[str, ...]:
     """The plain column beside the recipe's only where some records lack that one: both would have to be decoded."""
     own = f"{MASK}_{recipe}"
-    if not recipe or own not in found.fields:
+    if not recipe or own not in catalogue.fields:
         return (MASK,)
-    if MASK not in found.fields or not completeness.incomplete(found, [own]):
+    if MASK not in catalogue.fields or not completeness.incomplete(catalogue, [own]):
         return (own,)
     return own, MASK
 

@@ -78,7 +78,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Made:
+class Results:
     """What a run left: which tasks have a file, how many had one before, and the rest with the reasons."""
 
     done: tuple[Task, ...]
@@ -155,13 +155,13 @@ class Work:
         readable, rejects = self._read(missing)
         if not readable:
             return rejects
-        wanted = {task.file for task, _ in readable}
+        unwritten = {task.file for task, _ in readable}
         together = readable if len(missing) == len(batch) else self._read(batch)[0]
         results = self.sample([task for task, _ in together], [record for _, record in together])
         for (task, record), result in zip(together, results, strict=True):
-            if task.file in wanted and result is None:
+            if task.file in unwritten and result is None:
                 rejects.append(_reject(task, "sample", "not_finite", "the network gave NaN or infinity"))
-            elif task.file in wanted and result is not None:
+            elif task.file in unwritten and result is not None:
                 atomic.write(folder / task.file, self.encode(task, self.finish(task, record, result)))
         return rejects
 
@@ -181,7 +181,7 @@ class Work:
         return readable, rejects
 
 
-def run(tasks: Sequence[Task], folder: Path, batch_size: int, work: Work) -> Made:
+def run(tasks: Sequence[Task], folder: Path, batch_size: int, work: Work) -> Results:
     """Writes `folder/FILE` of every task that has none yet; a task that can't be read is set aside and stops nothing.
 
     Batches are cut from all tasks, not from those left over, since a batch's size may change the last bit of a result:
@@ -195,7 +195,7 @@ def run(tasks: Sequence[Task], folder: Path, batch_size: int, work: Work) -> Mad
             rejects += work.batch(batch, folder)
             bar.update(len(batch))
     done = tuple(task for task in tasks if (folder / task.file).is_file())
-    return Made(done, skipped, tuple(rejects))
+    return Results(done, skipped, tuple(rejects))
 
 
 def _reject(task: Task, stage: str, error: str, message: str) -> dict[str, str]:
@@ -203,10 +203,10 @@ def _reject(task: Task, stage: str, error: str, message: str) -> dict[str, str]:
 
 
 def rows(
-    made: Made, settings: Settings, digest: str, folder: Path, size: Callable[[Path], tuple[int, int]]
+    results: Results, settings: Settings, digest: str, folder: Path, size: Callable[[Path], tuple[int, int]]
 ) -> Iterator[dict[str, Any]]:
     """Of samples.parquet."""
-    for task in made.done:
+    for task in results.done:
         width, height = size(folder / task.file)
         of_the_file = {"weights_digest": digest, "file": task.file, "width": width, "height": height}
         yield {"record_id": task.record_id, **task.row, **settings.described(), **of_the_file}

@@ -56,14 +56,14 @@ class Records:
 def load(flags: "Flags", finished: "Finished", setting: "Setting") -> Records:
     """Lists the shards. Raises UsageError for a column that they lack, and when no record can be sampled."""
     index = pairing.index(flags.shards, flags.split)
-    found = catalogue([flags.shards], None, flags.split, None)
-    seen = view_of(found, setting.config, flags.how, bool(finished.name))
+    listed = catalogue([flags.shards], None, flags.split, None)
+    seen = view_of(listed, setting.config, flags.how, bool(finished.name))
     chosen = pairing.choose(index.rows, flags.how, setting.seed)
-    pairs, left_out = usable(chosen, seen.incomplete(found), seen.needed)
+    pairs, left_out = usable(chosen, seen.incomplete(listed), seen.needed)
     return Records(finished, flags, index, seen, tuple(pairs[: flags.limit]), tuple(left_out))
 
 
-def view_of(found: Catalogue, config: Config, pairs: str, masked: bool) -> View:
+def view_of(listed: Catalogue, config: Config, pairs: str, masked: bool) -> View:
     """What is read of records for a system; `masked` results need the mask whatever it reads.
 
     A system that reads the person in other clothes gets the person's photo for that, but to sample paired records,
@@ -73,9 +73,9 @@ def view_of(found: Catalogue, config: Config, pairs: str, masked: bool) -> View:
     needed = dict.fromkeys([*TRYON.photos, *reads.needed, *([MASK] if masked else [])])
     if pairs == "unpaired":
         needed.pop(SOURCE, None)
-    seen = view(replace(reads, needed=tuple(needed)), found)
-    for name in seen.lacking(found.fields):
-        raise UsageError(f"the shards lack column {name}, which is needed; they have {', '.join(found.fields)}")
+    seen = view(replace(reads, needed=tuple(needed)), listed)
+    for name in seen.lacking(listed.fields):
+        raise UsageError(f"the shards lack column {name}, which is needed; they have {', '.join(listed.fields)}")
     return seen
 
 
@@ -84,7 +84,7 @@ def usable(pairs: Sequence[Pair], lacking: set[str], needed: Sequence[str]) -> t
 
     Raises UsageError when nothing is left.
     """
-    found = [pair for pair in pairs if pair.garment is not None and pair.person.record_id not in lacking]
+    chosen = [pair for pair in pairs if pair.garment is not None and pair.person.record_id not in lacking]
     left_out = []
     for pair in pairs:
         if pair.person.record_id in lacking:
@@ -92,9 +92,9 @@ def usable(pairs: Sequence[Pair], lacking: set[str], needed: Sequence[str]) -> t
         elif pair.garment is None:
             message = f"no other garment of split {pair.person.split}, category {pair.person.category}"
             left_out.append(_left_out(pair, "no_garment", message))
-    if not found:
+    if not chosen:
         raise UsageError(f"none of {len(pairs)} records can be sampled; the first one: {left_out[0]['message']}")
-    return found, left_out
+    return chosen, left_out
 
 
 def _left_out(pair: Pair, error: str, message: str) -> dict[str, str]:

@@ -72,12 +72,12 @@ class Synthesis:
         shutil.rmtree(partial)
         return receipt, False
 
-    def _finish(self, task: Task, found: Record, result: np.ndarray) -> np.ndarray:
+    def _finish(self, task: Task, record: Record, result: np.ndarray) -> np.ndarray:
         """At the size of the person's photo, with which the column is aligned."""
         from vton_models.networks import pictures
 
-        finished = self.finish(task, found, result)
-        height, width = found["person_image"].shape[:2]
+        finished = self.finish(task, record, result)
+        height, width = record["person_image"].shape[:2]
         return pictures.stretch(finished, (height, width))
 
     def _row(self, row: Row, file: Path, pair: Pair) -> Row:

@@ -81,10 +81,10 @@ def restore(
     """Puts a checkpoint's values into parameters, optimiser and averages, in place."""
     load_weights(path / WEIGHTS, parameters)
     _load_optimizer(path / OPTIMIZER, parameters, optimizer)
-    found = progress(path)
+    counters = progress(path)
     if ema is not None:
-        ema.load(load_file(path / EMA), found.ema_updates)
-    return found
+        ema.load(load_file(path / EMA), counters.ema_updates)
+    return counters
 
 
 def progress(path: Path) -> Progress:

@@ -174,8 +174,8 @@ def mean_loss(accelerator: Accelerator, parts: list[Part]) -> float:
 def suspects(parts: list[Part]) -> list[str]:
     """Record ids, of all processes, whose micro-batch has no finite loss; all of them if each has one."""
     bad = [name for loss, names in parts if not math.isfinite(loss) for name in names]
-    found: list[str] = gather_object(bad)
-    return found or gather_object([name for _, names in parts for name in names])
+    ids: list[str] = gather_object(bad)
+    return ids or gather_object([name for _, names in parts for name in names])
 
 
 def finish_skipped(accelerator: Accelerator) -> None:

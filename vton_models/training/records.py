@@ -24,11 +24,11 @@ class Records:
     shards: tuple[str, ...]  # as given: FOLDER or FOLDER:WEIGHT
     split: str
     filters: tuple[Filter, ...]
-    found: Catalogue
+    catalogue: Catalogue
 
     @property
     def count(self) -> int:
-        return int(self.found.rows.sum())
+        return int(self.catalogue.rows.sum())
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def find(shards: Sequence[str], split: str, where: Sequence[str]) -> Records:
 
 def choose(records: Records, config: Config, hold_out: int, seed: int) -> Chosen:
     """Raises UsageError for a column that the system needs and no shard has, and when too many are to be held out."""
-    seen = view_of(records.shards, records.found, config)
-    incomplete = seen.incomplete(records.found)
-    names = [name for name in _names(records.found) if name not in incomplete]
+    seen = view_of(records.shards, records.catalogue, config)
+    incomplete = seen.incomplete(records.catalogue)
+    names = [name for name in _names(records.catalogue) if name not in incomplete]
     if hold_out >= max(1, len(names)):
         raise UsageError(
             f"{len(names)} of {records.count} paired records have {', '.join(seen.needed)};"
@@ -153,10 +153,10 @@ def _catalogue(shards: Sequence[str], split: str | None, filters: Sequence[Filte
     return catalogue(list(shards), None, split, list(filters) or None)
 
 
-def view_of(shards: Sequence[str], found: Catalogue, config: Config) -> View:
+def view_of(shards: Sequence[str], listed: Catalogue, config: Config) -> View:
     """How the system reads these records. Raises UsageError for a kind that it doesn't, and a column no folder has."""
-    seen = view(config.reads(_one(shards, found.kinds).name), found)
-    lacking = seen.lacking(found.fields)
+    seen = view(config.reads(_one(shards, listed.kinds).name), listed)
+    lacking = seen.lacking(listed.fields)
     if lacking:
         makes = (
             "vton_models synthesize` makes it" if "source_person_image" in lacking else "pipelines.annotate` may add it"
@@ -169,9 +169,9 @@ def _kind(shards: Sequence[str], split: str | None) -> Kind:
     return _one(shards, dict.fromkeys(shard_files.kind(folder, split) for folder in _folders(shards)))
 
 
-def _one(shards: Sequence[str], found: Iterable[Kind]) -> Kind:
+def _one(shards: Sequence[str], kinds: Iterable[Kind]) -> Kind:
     """Raises UsageError for records of several kinds."""
-    kind, *others = found
+    kind, *others = kinds
     if others:
         titles = " and ".join(each.title for each in (kind, *others))
         raise UsageError(f"{' '.join(shards)} hold {titles}; allowed is one kind of records")
@@ -188,8 +188,8 @@ def _folders(shards: Sequence[str]) -> list[str]:
     return [folder for folder, _ in weighted_folders(list(shards))]
 
 
-def _names(found: Catalogue) -> list[str]:
-    groups = (found.read(group, ["record_id"])["record_id"] for group in range(len(found.rows)) if found.rows[group])
+def _names(listed: Catalogue) -> list[str]:
+    groups = (listed.read(group, ["record_id"])["record_id"] for group in range(len(listed.rows)) if listed.rows[group])
     return [str(name) for column in groups for name in column.to_pylist()]
 
 

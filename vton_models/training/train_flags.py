@@ -79,53 +79,53 @@ class Flags:
 
 
 def resolve(
-    given: Flags, preset: Preset | None, held: dict[str, Any] | None, processes: int, launched_precision: str
+    flags: Flags, preset: Preset | None, held: dict[str, Any] | None, processes: int, launched_precision: str
 ) -> Settings:
     """Flags before tiny values before the preset before the defaults; `held` is the config.json of a run to go on with.
 
     Raises UsageError for batches that the processes can't share evenly.
     """
-    global_batch = _value(given, preset, "global_batch_size")
-    asked = given.batch_size
+    global_batch = _value(flags, preset, "global_batch_size")
+    asked = flags.batch_size
     if asked is None and held and held["training"]["global_batch_size"] == global_batch:
         asked = held["training"]["batch_size"]
     batch_size = micro_batch(global_batch, processes, asked)
     return Settings(
-        steps=_value(given, preset, "steps"),
+        steps=_value(flags, preset, "steps"),
         global_batch_size=global_batch,
         batch_size=batch_size,
         shares=global_batch // batch_size,
-        learning_rate=_value(given, preset, "learning_rate"),
-        lr_schedule=_value(given, preset, "lr_schedule"),
-        lr_warmup_steps=_value(given, preset, "lr_warmup_steps"),
-        weight_decay=_value(given, preset, "weight_decay"),
-        optimizer=_value(given, preset, "optimizer"),
-        max_grad_norm=given.max_grad_norm,
-        ema=given.ema,
-        seed=given.seed,
-        window=given.window,
-        mixed_precision=given.mixed_precision or launched_precision,
+        learning_rate=_value(flags, preset, "learning_rate"),
+        lr_schedule=_value(flags, preset, "lr_schedule"),
+        lr_warmup_steps=_value(flags, preset, "lr_warmup_steps"),
+        weight_decay=_value(flags, preset, "weight_decay"),
+        optimizer=_value(flags, preset, "optimizer"),
+        max_grad_norm=flags.max_grad_norm,
+        ema=flags.ema,
+        seed=flags.seed,
+        window=flags.window,
+        mixed_precision=flags.mixed_precision or launched_precision,
     )
 
 
-def check_tools(given: Flags, preset: Preset | None) -> None:
+def check_tools(flags: Flags, preset: Preset | None) -> None:
     """Raises UsageError for an optimizer or a tracker whose package isn't installed."""
-    optimisers.check(_value(given, preset, "optimizer"))
-    threads.check(given.threads)
-    if given.tracker != "none" and importlib.util.find_spec(given.tracker) is None:
-        raise UsageError(f"--tracker {given.tracker} needs the package {given.tracker}: `pip install {given.tracker}`")
+    optimisers.check(_value(flags, preset, "optimizer"))
+    threads.check(flags.threads)
+    if flags.tracker != "none" and importlib.util.find_spec(flags.tracker) is None:
+        raise UsageError(f"--tracker {flags.tracker} needs the package {flags.tracker}: `pip install {flags.tracker}`")
 
 
-def hold_out(given: Flags) -> int:
+def hold_out(flags: Flags) -> int:
     """How many training records are kept for validation."""
-    return given.validation_records if given.validate_every and not given.validation_shards else 0
+    return flags.validation_records if flags.validate_every and not flags.validation_shards else 0
 
 
-def _value(given: Flags, preset: Preset | None, name: str) -> Any:
-    flagged = getattr(given, name)
+def _value(flags: Flags, preset: Preset | None, name: str) -> Any:
+    flagged = getattr(flags, name)
     if flagged is not None:
         return flagged
-    if given.tiny and name in _TINY:
+    if flags.tiny and name in _TINY:
         return _TINY[name]
     published = getattr(preset, name) if preset else None
     return getattr(Settings, name) if published is None else published

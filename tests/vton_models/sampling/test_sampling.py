@@ -74,7 +74,7 @@ def task(number: int, error: Exception | None = None) -> Task:
     return Task(f"r/{number}", f"{number}.png", read, source="shard")
 
 
-def run(tasks: list[Task], folder: Path, batch_size: int = 2) -> tuple[loop.Made, StandIn]:
+def run(tasks: list[Task], folder: Path, batch_size: int = 2) -> tuple[loop.Results, StandIn]:
     folder.mkdir(exist_ok=True)
     model = StandIn()
     sampler = Sampler(model, Settings(5, Sampling()))
