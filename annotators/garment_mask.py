@@ -5,12 +5,13 @@ customization from a worn garment needs.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from annotators.common import weights
 from annotators.functional import garment_mask
 from schemas import fields
 from schemas.cli.options import option, runtime
@@ -23,9 +24,12 @@ MAY_READ = ("garment_view", "person_image", "parse", "category")
 Segment = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # photos uint8 [h w 3] RGB → masks uint8 [h w] 0/255
 
 
+BACKENDS = ("classical", "u2net", "transformers", "auto")
+
+
 @dataclass(frozen=True)
 class Config:
-    backend: str = option("classical", "what finds the garment", ("classical", "u2net", "transformers"))
+    backend: str = option("classical", "what finds the garment; auto: a model whose weights are there", BACKENDS)
     refine: bool = option(False, "for classical: refine the edge with GrabCut, about a second more per garment")
     model_id: str = option("mattmdjaga/segformer_b2_clothes", "for transformers: hub id or folder")
     garment_from_person: bool = option(False, "also write worn_garment_image and _mask, cut by parse onto white")
@@ -38,7 +42,18 @@ class Config:
         return (fields.mask("garment_mask"), *(worn if self.garment_from_person else ()))
 
     def weights(self) -> tuple[str, ...]:
-        return {"u2net": ("u2net_cloth",), "transformers": (self.model_id,)}.get(self.backend, ())
+        return _WEIGHTS.get(self.resolved().backend, lambda config: ())(self)
+
+    def resolved(self) -> "Config":
+        """With `auto` made the first backend whose weights are on this machine, classical where none has any."""
+        if self.backend != "auto":
+            return self
+        here = [
+            name
+            for name, needed in _WEIGHTS.items()
+            if all(weights.available(item, self.weights_dir) for item in needed(self))
+        ]
+        return replace(self, backend=here[0] if here else "classical")
 
     def build(self) -> "GarmentMask":
         """Raises weights.MissingWeights, and ValueError for a device, or weights, that can't be used."""
@@ -47,6 +62,7 @@ class Config:
 
 class GarmentMask:
     def __init__(self, config: Config) -> None:
+        config = config.resolved()
         self.from_person, self.any_view = config.garment_from_person, config.backend != "classical"
         self.segment: Segment = _BACKENDS[config.backend](config)
 
@@ -74,12 +90,18 @@ class GarmentMask:
         return columns
 
 
+# Backend → the weights that it needs, in the order in which `auto` looks.
+_WEIGHTS: dict[str, Callable[[Config], tuple[str, ...]]] = {
+    "u2net": lambda config: ("u2net_cloth",),
+    "transformers": lambda config: (config.model_id,),
+}
+
+
 def _classical(config: Config) -> Segment:
     return lambda photos: [garment_mask.find(photo, config.refine) for photo in photos]
 
 
 def _u2net(config: Config) -> Segment:
-    from annotators.common import weights
     from annotators.networks import u2net
 
     return u2net.load(weights.locate("u2net_cloth", config.weights_dir), config.device).masks

@@ -131,14 +131,18 @@ class Configuration:
 
 
 def configs_of(flags: AnnotatorFlags, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Annotator → its Config with its own `options`. Raises UsageError for a value that it refuses."""
+    """Annotator → its Config with its own `options`, and what depends on this machine resolved.
+
+    Raises UsageError for a value that it refuses.
+    """
     if flags.weights:
         places.existing("--weights", flags.weights)
     common = {"weights_dir": flags.weights, "device": flags.device, "person": flags.person, "nobody": flags.nobody}
     try:
-        return {name: annotators.config(name, **common, **options.get(name, {})) for name in annotators.names()}
+        configs = {name: annotators.config(name, **common, **options.get(name, {})) for name in annotators.names()}
     except ValueError as error:
         raise UsageError(str(error)) from None
+    return {name: made.resolved() if hasattr(made, "resolved") else made for name, made in configs.items()}
 
 
 def configure(flags: Flags, source: str, dataset: str, input_root: str, configs: Mapping[str, Any]) -> Configuration:

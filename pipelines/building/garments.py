@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,9 @@ def cut(photo: np.ndarray, record: Mapping[str, Any], configuration: Configurati
 def _flat(photo: np.ndarray, configuration: Configuration) -> Cut:
     made = configuration.configs().get("garment_mask") or registry.config("garment_mask")
     settings = "; ".join(f"{key}={value}" for key, value in options.settings(made).items())
+    if made.backend != "classical":
+        (columns,) = _segmenter(made)([{"garment_image": photo}])
+        return Cut(columns["garment_mask"], "garment_mask", columns.get("notes", {}).get("garment_mask", settings))
     try:
         mask = garment_mask(photo, made.refine)
     except ValueError as error:
@@ -66,6 +70,12 @@ def _flat(photo: np.ndarray, configuration: Configuration) -> Cut:
     if canvas.is_torn(mask):
         return Cut(None, "garment_mask", "the mask is torn")
     return _unless_doubtful(Cut(mask, "garment_mask", settings))
+
+
+@lru_cache(maxsize=1)
+def _segmenter(config: Any) -> Any:
+    """The annotator of a model, loaded once."""
+    return config.build()
 
 
 def _worn(photo: np.ndarray, record: Mapping[str, Any], parse: Parse) -> Cut:
