@@ -79,7 +79,9 @@ def test_few_pixels_in_the_file(file: tuple[int, int], scale: float, area: float
 
 
 def test_size_and_worn_garments() -> None:
-    assert kinds(SOUND, height=200) == ["too_small"]
+    assert kinds(SOUND, height=200) == kinds(SOUND, width=255) == ["too_small"] and kinds(SOUND, width=256) == []
+    assert kinds(SOUND | {"garment_background_tint": 2.0}) == []
+    assert kinds(SOUND | {"garment_background_tint": 2.5}) == ["tinted_background"]
     assert kinds(SOUND | {"garment_at_side": 0.3, "garment_area": 0.03}, garment_view="worn") == []
     assert kinds(SOUND | {"garment_area": 0.01}, garment_view="worn") == ["empty_mask"]
     both = [

@@ -60,6 +60,11 @@ def test_a_record_lacks_its_mask_only_without_both(tmp_path: Path) -> None:
     assert view(READS, shards).lacking([MASK]) == ["person_image"]
 
 
+def test_a_record_without_the_only_mask_there_is_lacks_it(tmp_path: Path) -> None:
+    shards = found(tmp_path / "shards", set(), without=(2, 3))
+    assert view(READS, shards).incomplete(shards) == {"small/train/00002", "small/train/00003"}
+
+
 def test_without_a_recipe_or_a_mask_nothing_is_told(tmp_path: Path) -> None:
     shards = found(tmp_path / "shards", {1})
     assert view(Reads((MASK,)), shards).masks == (MASK,) and view(Reads((MASK,)), shards).told == ""
