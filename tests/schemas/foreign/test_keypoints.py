@@ -168,6 +168,9 @@ def test_a_named_canvas_is_brought_to_the_photo(canvas: tuple[int, int]) -> None
 def test_a_canvas_of_another_shape_is_refused() -> None:
     with pytest.raises(codecs.CodecError, match="512x512 canvas; its photo has 1024x768"):
         read(encoded(document(BODY, canvas_height=512, canvas_width=512)), SIZE)
+    assert read(encoded(document(BODY, canvas_height=1000, canvas_width=768)), SIZE), "2.3 % is rounding"
+    with pytest.raises(codecs.CodecError, match="980x768 canvas"):
+        read(encoded(document(BODY, canvas_height=980, canvas_width=768)), SIZE)
 
 
 @pytest.mark.parametrize("canvas", [{"canvas_height": 1024, "canvas_width": 768}, {"canvas_height": True}, {}])

@@ -79,6 +79,11 @@ def test_one_other_level_beside_black_is_set_and_said_where_it_is_dark(level: in
     assert found.note == (f"values 0 and {level} read as unset and set" if note else "")
 
 
+def test_of_two_colours_without_black_the_first_channel_counts() -> None:
+    found = masks.read(png(np.where(SET[..., None], np.uint8([255, 0, 0]), np.uint8([0, 0, 255]))))
+    assert ((found.value > 0) == SET).all()
+
+
 @pytest.mark.parametrize("colours", [WHITE, BLACK])
 def test_a_speck_that_is_transparent_makes_no_mask_of_alpha(colours: np.ndarray) -> None:
     """Up to two thousandths of the picture; from there on alpha is the mask."""
