@@ -70,7 +70,7 @@ def _asked(line: Line[Flags], finished: Finished) -> Rewrite:
     flags = line.flags
     chosen = configuration.chosen(flags.annotators, line.configs)
     asked = Rewrite(
-        dataset=finished.manifest.content["dataset"],
+        dataset=finished.manifest.content["dataset"] or "",
         input=str(finished.folder),
         output=rewrite.output_of(flags.output, COMMAND, finished),
         format=finished.format,

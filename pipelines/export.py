@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,10 @@ from pipelines.building.progress import Bar, count
 from pipelines.building.rewrite import Finished
 from pipelines.exports import File, Item, Layout, _tar
 from pipelines.exports._writing import BESIDE, Shared, Writer, Written
-from schemas import codecs, shards
+from schemas import codecs, json_shape, shards
 from schemas.cli import options
-from schemas.cli.flags import Dataclass, Parsed, Section, UsageError, flag, parse_sections, positional, run
+from schemas.cli.flags import Dataclass, Parsed, Section, UsageError, flag, one_line, parse_sections, positional, run
+from schemas.finished import manifest as manifests
 from schemas.folders import Folder, open_folder
 from schemas.json_text import pretty
 
@@ -30,6 +32,7 @@ EXAMPLES = """\
   python -m pipelines.export shards --layout webdataset --output tars
   python -m pipelines.export shards --layout review --review-column garment_mask --output garments"""
 MARK = "_export.json"
+_BESIDE = {"problems": list[str], "left_out": dict[str, str]}
 SHOWN = 20
 SMALL = ("record_id", "split", "category", "person_id", "garment_id", "paired")
 # Columns that say what is in the files themselves, or where they came from.
@@ -140,6 +143,16 @@ def _summary(report: Report, layout: Layout, finished: Finished) -> dict[str, An
     }
 
 
+def _told(output: Folder, name: str) -> dict[str, Any] | None:
+    """What lies beside a tar file says of it; None where that is damaged, so that the tar is made again."""
+    try:
+        told = json_shape.parse(output.read(name))
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(told, dict) and told.keys() <= _BESIDE.keys() and not json_shape.misfit(told, _BESIDE)
+    return told if whole else None
+
+
 def _by_reason(left_out: dict[str, str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for record_id, reason in sorted(left_out.items()):
@@ -153,6 +166,7 @@ class _Run:
     def __init__(self, finished: Finished, layout: Layout, writer: Writer, required: tuple[str, ...]) -> None:
         self.finished, self.layout, self.writer, self.required = finished, layout, writer, required
         self.shared = Shared()
+        self.sha256s = {shard.name: shard.sha256 for shard in finished.manifest.shards}
 
     def all(self, items: list[Item]) -> Written:
         total = Written()
@@ -169,10 +183,15 @@ class _Run:
         return total
 
     def _shard(self, name: str) -> Written:
+        done = Written()
+        try:
+            manifests.check_digest(self.finished.folder, name, self.sha256s[name])
+        except (manifests.Damaged, OSError) as error:
+            done.problems.append(one_line(error))
+            return done
         archive = self.layout.archive(name)
         if archive is not None:
             return self._archive(name, archive)
-        done = Written()
         for row in self._rows(name, done):
             before, columns = len(done.problems), set()
             for file in self._files(row, done):
@@ -197,10 +216,11 @@ class _Run:
         done = Written()
         beside = path.removesuffix(".tar") + BESIDE
         if self.writer.has(path):
-            told = json.loads(self.writer.output.read(beside)) if self.writer.has(beside) else {}
-            done = Written(sum(table.num_rows for table in self.finished.tables[name]), **told)
-            done.count(False)
-            return done
+            told = _told(self.writer.output, beside) if self.writer.has(beside) else {}
+            if told is not None:
+                done = Written(sum(table.num_rows for table in self.finished.tables[name]), **told)
+                done.count(False)
+                return done
         with self.writer.output.create(path) as file:
             self._fill(file, name, done)
             if done.problems or done.left_out:
@@ -212,10 +232,8 @@ class _Run:
         with _tar.create(file) as tar:
             for row in self._rows(name, done):
                 for member in self._files(row, done):
-                    try:
+                    with _blamed(f"{row['record_id']}: {member.column}", done):
                         _tar.add(tar, member.path, member.make())
-                    except codecs.CodecError as error:
-                        done.problems.append(f"{row['record_id']}: {member.column}: {error}")
 
     def _rows(self, name: str, done: Written) -> Iterator[dict[str, Any]]:
         """The shard's records, counted in `done`, less those without a required column."""
@@ -231,27 +249,32 @@ class _Run:
                 count(1)
 
     def _files(self, row: dict[str, Any], done: Written) -> Iterator[File]:
-        try:
+        with _blamed(str(row["record_id"]), done):
             for file in self.layout.files(row):
                 done.note(file)
                 yield file
-        except codecs.CodecError as error:
-            done.problems.append(f"{row['record_id']}: {error}")
 
     def _write(self, file: File, row: dict[str, Any], done: Written) -> None:
-        try:
+        with _blamed(f"{row['record_id']}: {file.column}", done):
             done.count(self.writer.write(file.path, file.make))
-        except codecs.CodecError as error:
-            done.problems.append(f"{row['record_id']}: {file.column}: {error}")
 
     def _entry(self, row: dict[str, Any], done: Written) -> None:
         """A record whose files are not whole isn't listed: readers would stop at it."""
-        try:
+        with _blamed(str(row["record_id"]), done):
             entry = self.layout.entry(row)
-        except codecs.CodecError as error:
-            done.problems.append(f"{row['record_id']}: {error}")
-        else:
             done.entries += [] if entry is None else [entry]
+
+
+@contextmanager
+def _blamed(shown: str, done: Written) -> Iterator[None]:
+    """A record's failure, whatever raises it, is a problem of that record; an output that can't be written is not."""
+    try:
+        yield
+    except (OSError, UsageError):
+        raise
+    except Exception as error:  # of libraries, on cells that no build wrote
+        kind = "" if isinstance(error, codecs.CodecError) else f"{type(error).__name__}: "
+        done.problems.append(f"{shown}: {kind}{one_line(error)[:200]}")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -62,7 +62,7 @@ def render(folder: Folder, records: int) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     names = shard_names(folder)
-    manifest = manifests.read(folder, ("columns", "configuration", "counts", "shards")).content
+    manifest = manifests.read(folder, ("columns", "command", "configuration", "counts", "dataset", "package")).content
     pages = Environment(
         loader=PackageLoader("pipelines"),
         autoescape=True,
@@ -115,15 +115,18 @@ def _chosen(folder: Folder, names: list[str], records: int) -> Iterator[tuple[di
     step = max(1, len(names) // records)
     left = records
     for name in names[::step]:
-        with folder.open(name) as file:
-            reader = shards.ShardReader(file, name)
-            for _, row in zip(range(min(per_shard, left)), reader.rows(), strict=False):
-                left -= 1
-                yield row, reader.schema
+        try:
+            with folder.open(name) as file:
+                reader = shards.ShardReader(file, name)
+                for _, row in zip(range(min(per_shard, left)), reader.rows(), strict=False):
+                    left -= 1
+                    yield row, reader.schema
+        except (OSError, ValueError, OverflowError, pa.ArrowException) as error:
+            raise UsageError(f"{folder}: {name} is unreadable ({type(error).__name__})") from None
 
 
 def _record(row: dict[str, Any], schema: pa.Schema) -> Record:
-    origins = {entry["column"]: entry["origin"] for entry in row.get("provenance") or ()}
+    origins = {entry["column"]: entry["origin"] for entry in row.get("provenance") or () if entry}
     figures = (
         _figure(field, row[field.name], origins.get(field.name, ""))
         for field in schema
@@ -133,14 +136,15 @@ def _record(row: dict[str, Any], schema: pa.Schema) -> Record:
     facts = [f"{row['height']}×{row['width']}"] if row.get("height") else []
     if "paired" in row:
         facts.append("paired" if row["paired"] else "unpaired")
-    return Record(str(row["record_id"]), " · ".join([*facts, words]), tuple(figures))
+    return Record(str(row.get("record_id")), " · ".join([*facts, words]), tuple(figures))
 
 
 def _figure(field: pa.Field, cell: dict[str, Any], origin: str) -> Figure:
     try:
         data = base64.b64encode(_thumbnail(field, cell["bytes"])).decode()
-    except codecs.CodecError as error:
-        return Figure(field.name, origin, error=str(error))
+    except Exception as error:  # also of libraries, on cells that no build wrote
+        reason = str(error) if isinstance(error, codecs.CodecError) else type(error).__name__
+        return Figure(field.name, origin, error=reason)
     return Figure(field.name, origin, source=f"data:image/jpeg;base64,{data}")
 
 

@@ -54,7 +54,7 @@ def select(line: Line[Flags]) -> int:
         raise UsageError("nothing to do; allowed are --where EXPR and --drop-findings KIND,…")
     finished = rewrite.open_finished(flags.shards, COLUMNS)
     asked = Rewrite(
-        dataset=finished.manifest.content["dataset"],
+        dataset=finished.manifest.content["dataset"] or "",
         input=str(finished.folder),
         output=rewrite.output_of(flags.output, COMMAND, finished),
         format=finished.format,
@@ -90,7 +90,7 @@ def _found(finished: Finished, kinds: Sequence[str]) -> set[str]:
             raise UsageError(f"--drop-findings {kind!r}; allowed are {', '.join(findings.KINDS)}{near}")
     if not kinds:
         return set()
-    table = tables.read(finished.folder, tables.FINDINGS_FILE)
+    table = tables.read(finished.folder, tables.FINDINGS_FILE, ("record_id", "kind", "severity"))
     if table is None:
         raise UsageError(f"{finished.folder} has no readable findings.parquet; `python -m pipelines.finish` makes it")
     return {row["record_id"] for row in table.to_pylist() if row["kind"] in kinds and row["severity"] != "info"}

@@ -5,10 +5,10 @@ The cells of a record go over as they are stored; only what an annotator reads i
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -138,8 +138,10 @@ class Finished:
     @property
     def shard_size(self) -> int:
         """Records per shard as the build was told; of the largest shard where the manifest doesn't say."""
-        rows = max(sum(table.num_rows for table in tables) for tables in self.tables.values())
-        return int(self.manifest.configuration.get("shard_size") or max(rows, 1))
+        told = self.manifest.configuration.get("shard_size")
+        if type(told) is int and 0 < told < 2**31:
+            return told
+        return max(1, *(sum(table.num_rows for table in tables) for tables in self.tables.values()))
 
     def listed(self) -> Iterator[Listed]:
         """Every record in order."""
@@ -162,7 +164,7 @@ def open_finished(location: str, columns: tuple[str, ...]) -> Finished:
     except (ValueError, ImportError) as error:
         raise UsageError(f"{location!r}: {error}") from None
     names = shard_names(folder)
-    manifest = manifests.read(folder, ("shards", "configuration", "dataset", "fingerprint"))
+    manifest = manifests.read(folder, ("configuration", "dataset", "fingerprint"))
     present = folder.files()
     manifests.check_sizes(folder, manifest.shards, present, names)
     with ThreadPoolExecutor(8) as pool:
@@ -178,10 +180,25 @@ def _small(folder: Folder, columns: tuple[str, ...], name: str) -> tuple[pa.Sche
     try:
         with folder.open(name) as file:
             reader = shards.ShardReader(file, name)
+            _check_types(f"{folder}: {name}", reader.schema)
             wanted = [column for column in columns if column in reader.schema.names]
-            return reader.schema, [reader.group(index, wanted) for index in range(reader.groups)]
+            tables = [reader.group(index, wanted) for index in range(reader.groups)]
     except (OSError, pa.ArrowException) as error:
         raise UsageError(f"{folder}: {name} is unreadable ({type(error).__name__})") from None
+    if any(table["record_id"].null_count for table in tables):
+        raise UsageError(f"{folder}: {name} has a record without record_id; allowed are the shards of a build")
+    return reader.schema, tables
+
+
+def _check_types(shown: str, schema: pa.Schema) -> None:
+    """Raises UsageError for a shard without a column that every shard has, and for a known column of another type."""
+    kind = kinds.of(schema)
+    for name in (*kind.base, *schema.names):
+        own = kind.fields.get(name)
+        if name not in schema.names:
+            raise UsageError(f"{shown} has no column {name}; allowed are the shards of a build")
+        if own is not None and schema.field(name).type != own.type:
+            raise UsageError(f"{shown}: column {name} is {schema.field(name).type}; allowed is {own.type}")
 
 
 def new_schema(source: pa.Schema, rewrite: Rewrite) -> pa.Schema:
@@ -230,6 +247,7 @@ class ShardRows:
         self.folder = open_folder(rewrite.input)
         self.kept_group: tuple[tuple[str, int], pa.Table] | None = None
         self.digests: dict[str, str] = {}
+        self._check({item.source for item in planned})
         self.source = self._source(planned[0].source)
         self.schema = new_schema(self.source, rewrite)
         self.needed = self._needed()
@@ -245,7 +263,7 @@ class ShardRows:
                 reading.provenance[entry["column"]] = entry
         self._doubt_category(reading)
         shard = item.references[SHARDS][0]
-        reading.digests[shard] = self._digest(shard)
+        reading.digests[shard] = self.digests[shard]
         for column in self.needed:
             if column in kept:
                 reading.columns[column] = self._decode(column, row, reading)
@@ -254,6 +272,13 @@ class ShardRows:
             if column in item.references:
                 self._import(column, row, reading)
         yield reading
+
+    def _check(self, names: Iterable[str]) -> None:
+        """Raises Damaged for a shard whose bytes aren't those that its manifest tells of."""
+        listed = _sha256s(self.rewrite.input, self.folder.entry(manifests.NAME).token)
+        for name in sorted(names):
+            manifests.check_digest(self.folder, name, listed[name])
+            self.digests[f"{SHARDS}/{name}"] = listed[name]
 
     def _cut_out(self, row: dict[str, Any], reading: Reading) -> None:
         """A garment's mask that is to be computed, and that its picture has in alpha: shards of other makers may."""
@@ -360,10 +385,11 @@ class ShardRows:
         row: dict[str, Any] = self.kept_group[1].slice(item.values["row"], 1).to_pylist()[0]
         return row
 
-    def _digest(self, path: str) -> str:
-        if path not in self.digests:
-            self.digests[path] = self.root.sha256(path)
-        return self.digests[path]
+
+@lru_cache(maxsize=2)
+def _sha256s(location: str, token: str) -> dict[str, str]:
+    """Shard → digest by the manifest, cached by the manifest's token."""
+    return {shard.name: shard.sha256 for shard in manifests.read(open_folder(location)).shards}
 
 
 def _corrected(field: pa.Field, data: bytes) -> Annotation:

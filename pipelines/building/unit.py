@@ -29,6 +29,7 @@ from pipelines.runners._totals import Totals
 from pipelines.sources.outcomes import Declined, Outcome, Planned, Reading, Rejection
 from schemas import kinds, record, shards
 from schemas.cli import options
+from schemas.finished.manifest import Damaged
 from schemas.folders import Folder, InputFolder, open_folder, open_input
 from schemas.messages import clean
 
@@ -115,7 +116,7 @@ def attempt(number: int, configuration: Configured, inputs: Callable[[list[Plann
     try:
         planned, fingerprint = plan.of(unit)
         receipt = build_unit(unit, planned, fingerprint, output, inputs(planned), configuration)
-    except (OSError, Unusable) as error:
+    except (OSError, Unusable, Damaged) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Totals(failed=1, failures=(f"unit {unit.stem}: {reason}",))
     return Totals(1, receipt.rows, len(receipt.rejects), tuple(sorted(receipt.seconds.items())))

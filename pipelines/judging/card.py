@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas import kinds
-from schemas.finished.card import header
+from schemas.finished.card import header, words
 
 
 def render(manifest: dict[str, Any]) -> str:
@@ -16,7 +16,7 @@ def render(manifest: dict[str, Any]) -> str:
 
 def _body(manifest: dict[str, Any]) -> Iterator[str]:
     counts, package = manifest["counts"], manifest["package"]
-    yield f"# {manifest['dataset']}"
+    yield f"# {words(manifest['dataset'])}"
     yield ""
     yield (
         f"{counts['records']} {kinds.named(manifest['kind']).title} in {len(manifest['shards'])} shards, made by"
@@ -39,7 +39,7 @@ def _body(manifest: dict[str, Any]) -> Iterator[str]:
         origins = column["origins"]
         if origins:
             counted = (origins.get(origin, 0) for origin in ("dataset", "annotator", "manual"))
-            yield f"| `{name}` | {' | '.join(map(str, counted))} |"
+            yield f"| `{words(name)}` | {' | '.join(map(str, counted))} |"
     yield ""
     if counts["findings_by_kind"]:
         found = ", ".join(f"{count} {kind}" for kind, count in counts["findings_by_kind"].items())

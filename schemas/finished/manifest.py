@@ -1,19 +1,63 @@
 """manifest.json: what a finished build says of itself."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
-from schemas import json_text, package, record
+from schemas import json_shape, json_text, package, record
 from schemas.cli.flags import UsageError
 from schemas.finished import shard_list
-from schemas.folders import Entry, Folder
+from schemas.folders import Entry, Folder, InputFolder
+from schemas.messages import printable
 
 NAME = "manifest.json"
+CHANGED = f"sha256 differs from {NAME}"  # of a shard
 _DESCRIBED = ("command", "dataset", "package", "configuration", "annotators", "fingerprint", "source_build")
+
+
+class _Listed(TypedDict):
+    name: str
+    split: NotRequired[str | None]
+    rows: NotRequired[int]
+    bytes: int
+    sha256: str
+
+
+class _Package(TypedDict):
+    name: str
+    version: str
+
+
+class _Column(TypedDict):
+    type: NotRequired[str]
+    origins: dict[str, int]
+    empty: NotRequired[int]
+
+
+class _Counts(TypedDict):
+    records: int
+    records_by_split: dict[str, int]
+    rejects: int
+    findings_by_kind: dict[str, int]
+
+
+# What builds write; keys that others add may hold anything.
+_SHAPE = {
+    "kind": str,
+    "package": _Package,
+    "dataset": str | None,
+    "command": str,
+    "configuration": dict[str, Any],
+    "columns": dict[str, _Column],
+    "shards": list[_Listed],
+    "counts": _Counts,
+    "annotators": dict[str, Any],
+    "libraries": dict[str, Any],
+    "fingerprint": str,
+    "source_build": dict[str, Any],
+}
 
 
 @dataclass(frozen=True)
@@ -36,13 +80,8 @@ class Manifest:
 
     @property
     def shards(self) -> tuple[Shard, ...]:
-        """In order. Raises UsageError for a list that no build writes, and for names that are no shards'."""
-        try:
-            return tuple(map(_listed, self.content["shards"]))
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, UsageError):
-                raise
-            raise UsageError(f"{NAME} is damaged; allowed is a finished build") from None
+        """In order."""
+        return tuple(map(_listed, self.content["shards"]))
 
     @property
     def configuration(self) -> Mapping[str, Any]:
@@ -54,32 +93,47 @@ class Manifest:
 
 
 def _listed(shard: Mapping[str, Any]) -> Shard:
-    name = str(shard["name"])
-    if not shard_list.is_shard(name):
-        raise UsageError(f"{NAME} names {name!r}, which is no shard's name")
+    name = shard["name"]
     split = shard.get("split") or shard_list.split_of(name)
-    return Shard(name, str(split), int(shard.get("rows", 0)), int(shard["bytes"]), str(shard["sha256"]))
+    return Shard(name, split, shard.get("rows", 0), shard["bytes"], shard["sha256"])
 
 
 def look(folder: Folder) -> tuple[Manifest | None, str]:
-    """The manifest, or what is wrong with it: "is missing …", "is damaged …", "holds no object"."""
+    """The manifest, or what is wrong with it: "is missing …", "is damaged …", "names …"."""
     try:
         data = folder.read(NAME)
-        content = json.loads(data)
+        content = json_shape.parse(data)
     except FileNotFoundError:
         return None, "is missing: the build was not finished"
     except (OSError, ValueError) as error:
         return None, f"is damaged ({type(error).__name__})"
+    fault = _fault(content)
+    return (None, fault) if fault else (Manifest(content, hashlib.sha256(data).hexdigest()), "")
+
+
+def _fault(content: Any) -> str:
+    """What no build writes; "" for a manifest that can be relied on."""
     if not isinstance(content, dict):
-        return None, "holds no object"
-    return Manifest(content, hashlib.sha256(data).hexdigest()), ""
+        return "holds no object"
+    misfit = json_shape.misfit(content, _SHAPE)
+    if misfit or "shards" not in content:
+        return f"is damaged: {misfit or 'it lists no shards'}"
+    for shard in content["shards"]:
+        name, split = shard["name"], shard.get("split")
+        if not shard_list.is_shard(name):
+            return f"names {printable(name)!r}, which is no shard's name"
+        if split and split != shard_list.split_of(name):
+            return f"says split {printable(split)!r} of {name}; allowed is the one in its name"
+    return ""
 
 
 def read(folder: Folder, needed: Sequence[str] = ()) -> Manifest:
     """Raises UsageError for a folder without a readable manifest, and for one that lacks a `needed` key."""
-    manifest, _ = look(folder)
-    if manifest is None or not set(needed) <= set(manifest.content):
-        raise UsageError(f"{folder} has no readable {NAME}; allowed is a finished build")
+    manifest, fault = look(folder)
+    lacking = sorted(set(needed) - set(manifest.content)) if manifest else []
+    if manifest is None or lacking:
+        fault = fault or f"lacks {lacking[0]}"
+        raise UsageError(f"{folder} has no readable {NAME}, it {fault}; allowed is a finished build")
     return manifest
 
 
@@ -91,6 +145,16 @@ def check_sizes(
     for name in sorted({*sizes, *names}):
         if name not in present or sizes.get(name) != present[name].size:
             raise UsageError(f"{folder}: {name} isn't as {NAME} says; `python -m pipelines.validate` tells more")
+
+
+class Damaged(UsageError):
+    """A shard whose bytes have changed since it was made: nothing may be made of it."""
+
+
+def check_digest(folder: InputFolder, name: str, sha256: str) -> None:
+    """Raises Damaged, naming the shard, where its bytes aren't those that the manifest tells of."""
+    if folder.sha256(name) != sha256:
+        raise Damaged(f"{name}: {CHANGED}; `python -m pipelines.validate` tells more")
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
-from schemas import json_text, kinds, shards
+from schemas import json_shape, json_text, kinds, shards
 from schemas.finished import manifest as manifests
 from schemas.finished import tables
 from schemas.finished.manifest import Account, Manifest, Shard
@@ -64,6 +65,10 @@ class Rewriting:
     output: Folder
     added: tuple[pa.Field, ...]
 
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        return {shard.name: shard.sha256 for shard in manifests.read(self.source).shards}
+
     def begin(self) -> None:
         """Makes the folder of receipts, and removes what a killed process left unfinished."""
         self.output.make(RECEIPTS)
@@ -73,13 +78,18 @@ class Rewriting:
     def receipt(self, name: str) -> ShardReceipt | None:
         """What an earlier run noted of a shard that it finished; None where the shard is to be written."""
         try:
-            receipt = ShardReceipt(**json.loads(self.output.read(_receipt_name(name))))
-            return receipt if self.output.entry(name).size == receipt.bytes else None
-        except (FileNotFoundError, ValueError, TypeError):
+            receipt = json_shape.record(ShardReceipt, json_shape.parse(self.output.read(_receipt_name(name))))
+            is_whole = receipt.name == name and self.output.entry(name).size == receipt.bytes
+            return receipt if is_whole else None
+        except (FileNotFoundError, ValueError):
             return None
 
     def write(self, name: str, split: str, change: Change) -> ShardReceipt:
-        """Writes one shard of the rows that `change` gives for the old ones; it may leave rows out, with a reject."""
+        """Writes one shard of the rows that `change` gives for the old ones; it may leave rows out, with a reject.
+
+        Raises manifests.Damaged where the old one's bytes have changed since it was made.
+        """
+        manifests.check_digest(self.source, name, self._digests.get(name, ""))
         origins: defaultdict[str, Counter[str]] = defaultdict(Counter)
         rejects: Rejects = []
         with self.source.open(name) as old, self.output.create(name) as new:
@@ -115,7 +125,7 @@ class Rewriting:
 
     def _findings(self, gone: set[str]) -> pa.Table | None:
         """What the source's findings say of the records that stayed; None where it has none."""
-        table = tables.read(self.source, tables.FINDINGS_FILE)
+        table = tables.read(self.source, tables.FINDINGS_FILE, tables.FINDINGS.names)
         if table is None:
             return None
         return table.filter(pa.array([name not in gone for name in table["record_id"].to_pylist()], pa.bool_()))

@@ -28,9 +28,10 @@ def ordered(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> list[Mappin
 
 
 def read(folder: Folder, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:
-    """A table, or some of its columns; None where it is missing or damaged or lacks one of them."""
+    """A table, or some of its columns; None where it is missing or damaged, lacks one of them or holds other types."""
     try:
         table = shards.read_small(folder.read(name))
-        return table if columns is None else table.select(list(columns))
+        chosen = table if columns is None else table.select(list(columns))
     except (OSError, KeyError, pa.ArrowException):
         return None
+    return chosen if all(field.type == pa.string() for field in chosen.schema) else None

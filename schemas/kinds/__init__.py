@@ -18,7 +18,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (TRYON, OBJECT_PAIR)}
 
 def of(schema: pa.Schema) -> Kind:
     """The kind of the records of a shard with this schema. Raises UsageError for one that this version doesn't know."""
-    return named((schema.metadata or {}).get(METADATA, TRYON.name.encode()).decode())
+    return named((schema.metadata or {}).get(METADATA, TRYON.name.encode()).decode(errors="replace"))
 
 
 def named(name: str) -> Kind:

@@ -31,7 +31,7 @@ def _card(manifest: Mapping[str, Any], about: About) -> Iterator[str]:
     name = f"{manifest['dataset']}, synthesised"
     splits = list(counts["records_by_split"])
     yield from card.header(name, ["virtual-try-on", "synthetic"], splits, config["format"])
-    yield from (f"# {name}", "")
+    yield from (f"# {card.words(name)}", "")
     sha256 = manifest["source_build"]["manifest_sha256"]
     steps = f"{config['num_inference_steps']} steps, guidance {config['guidance_scale']:g}"
     yield (

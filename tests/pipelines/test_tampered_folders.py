@@ -1,0 +1,223 @@
+"""Finished folders that somebody changed: a line that names it, nothing outside, nothing passed as good."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from support import finished
+from support.commands import call
+from support.helpers import Result
+
+FIRST = "test-00000-of-00002.parquet"
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "validate": (),
+    "finish": (),
+    "stats": (),
+    "select": ("--where", "height > 0"),
+    "annotate": ("--annotators", "quality"),
+    "export": ("--layout", "vitonhd"),
+    "report": (),
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three records in two shards, with plan, receipts and a whole manifest."""
+    folder = tmp_path_factory.mktemp("built")
+    source = finished.write(folder / "source", [finished.row(f"p{n}", f"g{n}", seed=n) for n in range(3)])
+    done = call(folder, "pipelines.select", source, "--where", "height > 0", "--output", "out")
+    assert done.code == 0, done.stderr
+    return folder / "out"
+
+
+@pytest.fixture
+def shards(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built, tmp_path / "root/shards"))
+
+
+def run(shards: Path, command: str) -> Result:
+    """The command's result: at most one line and its exit code, since what escapes it is raised here."""
+    output = () if command in ("validate", "finish", "stats") else ("--output", shards.parent / f"of_{command}")
+    return call(shards.parents[1], f"pipelines.{command}", shards, *COMMANDS[command], *output)
+
+
+def change_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def rewrite_first(folder: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    """The first shard changed, and the manifest with it."""
+    path = folder / FIRST
+    table = change(pq.ParquetFile(path).read())
+    pq.write_table(table, path)
+
+    def told(content: dict[str, Any]) -> None:
+        content["shards"][0] |= {
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+
+    change_manifest(folder, told)
+
+
+def flip(folder: Path) -> None:
+    """One bit of a stored photo: size and footer stay."""
+    path = folder / FIRST
+    stored = pq.ParquetFile(path).read()["person_image"][0].as_py()["bytes"]
+    data = bytearray(path.read_bytes())
+    data[data.find(stored) + len(stored) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# --- names --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("split", ["../victim/test", "/tmp/victim/test", "sub/test", "..", "train", "te\0st", "te\nst"])
+@pytest.mark.parametrize("command", ["select", "annotate", "export", "report"])
+def test_a_split_that_is_not_the_shards_own_is_refused(shards: Path, command: str, split: str) -> None:
+    change_manifest(shards, lambda content: content["shards"][0].update(split=split))
+    before = files(shards.parent)
+    done = run(shards, command)
+    assert done.code == 2 and "says split" in done.stderr and FIRST in done.stderr and done.stderr.count("\n") == 1
+    assert files(shards.parent) == before
+
+
+@pytest.mark.parametrize("name", ["../test-00000-of-00001.parquet", "test.parquet", ".", "a/b-00000-of-00001.parquet"])
+def test_a_name_that_is_no_shards_is_refused(shards: Path, name: str) -> None:
+    change_manifest(shards, lambda content: content["shards"][0].update(name=name))
+    assert run(shards, "validate").code == 1
+    done = run(shards, "select")
+    assert done.code == 2 and "no shard's name" in done.stderr
+
+
+# --- damage -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["select", "annotate", "export", "validate"])
+def test_a_shard_with_other_bytes_is_named_and_nothing_is_made_of_it(shards: Path, command: str) -> None:
+    flip(shards)
+    done = run(shards, command)
+    assert done.code == 1 and f"{FIRST}: sha256 differs from manifest.json" in done.stderr + done.stdout
+    out = shards.parent / f"of_{command}"
+    assert not (out / "manifest.json").exists() and not list(out.glob(FIRST))
+    if command == "export":
+        assert [path.name for path in out.rglob("image/*")] == ["p2.jpg"], "the whole shard's record is exported"
+
+
+# --- other types --------------------------------------------------------------------------------------------------
+
+
+def _changes() -> Iterator[tuple[str, Callable[[dict[str, Any]], object]]]:
+    for value in (5, None, "x", [5], {"a": 1}, True):
+        for key in ("shards", "counts", "columns", "configuration", "package", "dataset", "kind", "fingerprint"):
+            yield f"{key} {value!r}", lambda content, key=key, value=value: content.update({key: value})
+    for key in ("name", "bytes", "sha256", "rows"):
+        for value in (None, [], {}, -(10**30)):
+            yield f"shard's {key} {value!r}", lambda c, key=key, value=value: c["shards"][0].update({key: value})
+        yield f"shard without {key}", lambda content, key=key: content["shards"][0].pop(key)
+    for size in (0, -1, True, "2", 10**12, [2]):
+        yield f"shard size {size!r}", lambda content, size=size: content["configuration"].update(shard_size=size)
+
+
+CHANGES = dict(_changes())
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("command", ["validate", "report", "select"])
+def test_another_type_in_the_manifest_is_one_line(
+    shards: Path, command: str, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.building.build.execute", lambda *given: 0)  # planned, which is where it was read
+    change_manifest(shards, CHANGES[change])
+    done = run(shards, command)
+    assert done.code in (0, 1, 2) and (done.code == 0 or done.stderr.strip())
+    if command != "validate":
+        assert done.stderr.count("\n") <= 1
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"null", b"[]", b"5", b"\xff\xfe", b"[" * 100_000, b'{"shards": [], "x": 1e999}', b"\0" * 50]
+)
+@pytest.mark.parametrize("command", ["validate", "report", "select", "annotate", "export"])
+def test_a_manifest_that_is_none_is_one_line(shards: Path, command: str, data: bytes) -> None:
+    (shards / "manifest.json").write_bytes(data)
+    done = run(shards, command)
+    assert done.code == (1 if command == "validate" else 2) and "manifest.json" in done.stderr + done.stdout
+
+
+# --- cells --------------------------------------------------------------------------------------------------------
+
+
+def _with(column: str, cells: pa.Array) -> Callable[[pa.Table], pa.Table]:
+    def change(table: pa.Table) -> pa.Table:
+        field = table.schema.field(column)
+        metadata = table.schema.metadata
+        changed = table.set_column(table.schema.names.index(column), pa.field(column, cells.type, True), cells)
+        return changed.replace_schema_metadata(metadata) if field else changed
+
+    return change
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        _with("record_id", pa.array([None, "b"])),
+        _with("record_id", pa.array([1, 2])),
+        _with("person_image", pa.array([None, None], pa.string())),
+        _with("provenance", pa.array([None, None], pa.int64())),
+        _with("height", pa.array([2**62, 1])),
+        lambda table: table.drop_columns(["record_id"]),
+        lambda table: table.drop_columns(["provenance"]),
+        lambda table: table.replace_schema_metadata({b"kind": b"\xff"}),
+    ],
+)
+def test_rows_that_no_build_writes_are_named(
+    shards: Path, command: str, change: Callable[[pa.Table], pa.Table]
+) -> None:
+    rewrite_first(shards, change)
+    done = run(shards, command)
+    assert done.code in (0, 1, 2, 3) and (done.code == 0 or (done.stderr + done.stdout).strip())
+    if command in ("select", "annotate", "export"):
+        assert (done.code and FIRST in done.stderr) or "kind" in done.stderr
+
+
+# --- what goes into pages -----------------------------------------------------------------------------------------
+
+NAMES = ["x\nlicense: mit\nconfigs:\n- a", "- a: b # c", '"', "a: &b *c", "\u2028x", "null", "é\ud800", "{{ 5 }}", "#"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_datasets_name_stays_a_name_in_card_and_page(shards: Path, name: str) -> None:
+    change_manifest(shards, lambda content: content.update(dataset=name))
+    done = run(shards, "select")
+    if "\ud800" in name:
+        assert done.code == 2 and "manifest.json" in done.stderr
+        return
+    assert done.code == 0, done.stderr
+    card = (shards.parent / "of_select/README.md").read_text()
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert set(header) == {"pretty_name", "task_categories", "tags", "configs"}
+    assert header["pretty_name"] == "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+    assert header["configs"][0]["data_files"] == [{"split": "test", "path": "test-*-of-*.parquet"}]
+
+
+def test_markup_in_a_name_is_text_in_the_page(shards: Path) -> None:
+    change_manifest(shards, lambda content: content.update(dataset="<script>alert(1)</script>"))
+    assert run(shards, "report").code == 0
+    page = (shards.parent / "of_report").read_text()
+    assert "<script>" not in page and "&lt;script&gt;" in page
