@@ -77,7 +77,9 @@ def _asked(line: Line[Flags], finished: Finished) -> Rewrite:
         kind=kinds.of(finished.schema).name,
         shard_size=finished.shard_size,
         annotators=chosen,
-        skip=configuration.columns_of("skip", flags.skip, kinds.of(finished.schema)),
+        skip=configuration.skipped(
+            flags.skip, flags.annotators, [name for name, _ in chosen], kinds.of(finished.schema)
+        ),
         imports=_folders(flags.from_folder),
     )
     _check(asked, finished.schema.names)
@@ -112,7 +114,8 @@ def _check(asked: Rewrite, present: Sequence[str]) -> None:
         reason = registry.unready(name, made)
         if reason:
             raise UsageError(
-                f"annotator {name}: {reason}; way on: `python -m annotators fetch {name}`, or --weights DIR"
+                f"annotator {name}: {reason}; ways on: `python -m annotators fetch {name}`,"
+                f" or --weights DIR ({preflight.sought(made)})"
             )
         lacking = [column for column in registry.inputs(name, made) if column not in have]
         if lacking:

@@ -148,7 +148,9 @@ def configs_of(flags: AnnotatorFlags, options: Mapping[str, Mapping[str, Any]]) 
 def configure(flags: Flags, source: str, dataset: str, input_root: str, configs: Mapping[str, Any]) -> Configuration:
     """Flags and the annotators' Configs → Configuration. Raises UsageError naming a bad value."""
     _check_numbers(flags)
-    skip, recompute = columns_of("skip", flags.skip), columns_of("recompute", flags.recompute)
+    running = chosen(flags.annotators, configs)
+    skip = skipped(flags.skip, flags.annotators, [name for name, _ in running])
+    recompute = columns_of("recompute", flags.recompute)
     both = sorted(set(skip) & set(recompute))
     if both:
         raise UsageError(f"{both[0]!r} is in both --skip and --recompute; allowed is one of them")
@@ -165,7 +167,7 @@ def configure(flags: Flags, source: str, dataset: str, input_root: str, configs:
         size=parse_size(flags.size),
         fit=flags.fit,
         seed=flags.seed,
-        annotators=chosen(flags.annotators, configs),
+        annotators=running,
         skip=skip,
         recompute=recompute,
         complete=flags.annotators is None,
@@ -202,6 +204,25 @@ def columns_of(name: str, words: Sequence[str], kind: Kind = kinds.TRYON) -> tup
             raise UsageError(f"--{name} {word!r}; allowed are {', '.join(allowed)}{suggestion(word, allowed)}")
         found += groups.get(word, (word,))
     return tuple(sorted(set(found)))
+
+
+def skipped(
+    words: Sequence[str], named: Sequence[str] | None, running: Sequence[str], kind: Kind = kinds.TRYON
+) -> tuple[str, ...]:
+    """Columns that `--skip` means: a column's name that column, an annotator's what no other running one writes.
+
+    Raises UsageError for an annotator that `--annotators` names too.
+    """
+    columns_of("skip", words, kind)
+    groups = {**record.ANNOTATOR_COLUMNS, **_written()}
+    clash = sorted(set(words) & set(groups) & set(named or ()))
+    if clash:
+        raise UsageError(f"{clash[0]!r} is in both --annotators and --skip; allowed is one of them")
+    others = {column for name in running if name not in words for column in groups[name]}
+    found: set[str] = set()
+    for word in words:
+        found.update(column for column in groups.get(word, (word,)) if word not in groups or column not in others)
+    return tuple(sorted(found))
 
 
 def _written() -> dict[str, tuple[str, ...]]:

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from annotators.common import registry
+from annotators.common import registry, weights
 from pipelines import sources
 from pipelines.building.columns import DERIVED, HALVES, columns_of, promised
 from pipelines.building.configuration import AWAITED, NEVER_A_REASON, Configuration
@@ -66,10 +67,16 @@ def check(signatures: Mapping[Signature, int], configuration: Configuration) -> 
     names, total = list(lacking), sum(signatures.values())
     parts = [f"{name} ({lacking[name]} of {total} records lack it; {reasons[name]})" for name in names]
     raise UsageError(
-        f"no annotator can make {'; '.join(parts)}. Ways on: `python -m annotators fetch {_fetch(names)}`;"
+        f"no annotator can make {'; '.join(parts)}. Ways on: `python -m annotators fetch {_fetch(names)}`,"
+        f" or --weights DIR with the folder that has them{_places(configuration)};"
         f" or leave them null with `--skip {','.join(_skip_words(configuration, names))}`;"
         f" or name other annotators with --annotators (there are {', '.join(registry.names())})"
     )
+
+
+def sought(annotator: Any) -> str:
+    """Where an annotator's weights are looked for."""
+    return f"looked in {', '.join(map(str, weights.search_path(getattr(annotator, 'weights_dir', None) or '')))}"
 
 
 def _unmakeable(have: frozenset[str], configuration: Configuration) -> dict[str, str]:
@@ -118,6 +125,11 @@ class _Makeable:
         for needed in registry.inputs(name, self.configs[name]):
             found |= self.missing(needed, (*above, column))
         return found
+
+
+def _places(configuration: Configuration) -> str:
+    lacking = [made for name, made in configuration.annotators if registry.unready(name, made)]
+    return f" ({sought(lacking[0])})" if lacking else ""
 
 
 def _who(column: str) -> str:

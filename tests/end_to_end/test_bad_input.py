@@ -258,6 +258,12 @@ USAGE = [
     (("--input", "{good}", "--shard_siez", "1"), "did you mean '--shard-size'?"),
     (("--input", "{good}", "--annotators", "parsnig"), "did you mean 'parsing'?"),
     (("--input", "{good}", "--skip", "desepose"), "did you mean 'densepose'?"),
+    (
+        ("--input", "{good}", "--annotators", "quality,caption", "--skip", "caption"),
+        "'caption' is in both --annotators",
+    ),
+    (("--input", "{good}", "--annotators", "caption_tags", "--weights", "nope"), "nope doesn't exist"),
+    (("--input", "{good}", "--annotators", "caption"), "or --weights DIR with the folder that has them (looked in "),
     (("--input", "{good}", "--agnostic-recipe", "vitonh"), "did you mean 'vitonhd'?"),
     (("--input", "{good}", "hats"), "'hats'"),
     (("--input", "{good}", "--size", "12"), "'12'; allowed is HEIGHTxWIDTH"),
