@@ -56,7 +56,7 @@ def measure(count: int, files: int) -> None:
     print(
         f"{count:,} records of {files} files: {above:.0f} MiB above the list (bound {MOST_MEMORY} for a million), "
         f"{1e6 * seconds / count:.1f} µs CPU a record (bound {MOST_TIME}; listing itself "
-        f"{1e6 * listing / count:.1f}), {milliseconds:.1f} ms CPU to open the plan and read a unit (bound {MOST_READING})"
+        f"{1e6 * listing / count:.1f}), {milliseconds:.1f} ms CPU to open and read a unit (bound {MOST_READING})"
     )
 
 
