@@ -80,7 +80,8 @@ class GarmentMask:
 
     def _columns(self, record: dict[str, Any], mask: np.ndarray | None) -> dict[str, Any]:
         columns: dict[str, Any] = {"garment_mask": mask}
-        if mask is not None and (doubt := garment_mask.doubt(mask)):
+        by_model = mask is not None and self.any_view and mask.any()  # rifts and fullness are faults of colours' masks
+        if mask is not None and not by_model and (doubt := garment_mask.doubt(mask)):
             columns = {"garment_mask": None, "notes": {"garment_mask": f"{TORN}: {doubt}"}}
         if self.from_person and record.get("parse") is not None:
             worn = garment_mask.worn(record["parse"], record.get("category"))
