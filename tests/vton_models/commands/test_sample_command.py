@@ -240,6 +240,8 @@ def test_drawn_masks(capsys: pytest.CaptureFixture[str], files: Path, monkeypatc
 
     monkeypatch.setattr(annotators, "annotate", annotate)
     monkeypatch.setattr(photo_masks.weights, "available", lambda name, folder: True)
+    monkeypatch.chdir(files)
+    (files / "w").mkdir()
     shared = (*RANDOM, "--person", files / "me.jpg", "--annotator-weights", "w", "--paste-back")
     outfit = ("--upper", files / "shirt.png", "--lower", files / "skirt.png")
     assert run(capsys, *shared, *outfit, "--output", files / "out")[0] == 0
