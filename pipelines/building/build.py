@@ -20,7 +20,7 @@ from pipelines.building.receipts import Expected
 from pipelines.building.unit import Configured, Job
 from pipelines.runners import Chosen
 from pipelines.runners._totals import Totals
-from schemas import package
+from schemas import json_shape, package
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import Folder, InputFolder, open_folder, open_input
 from schemas.json_text import canonical, pretty
@@ -114,14 +114,21 @@ def _execute(prepared: Prepared, flags: RunFlags, engine: Chosen, output: Folder
     _say(f"{planned.records} records in {len(planned.units)} shards, {len(resume.done)} already done; {output}")
     if resume.todo:
         _engine(prepared, engine, resume.todo)
-    summary = finishing.finish(output)
+    done = list(resume.done)
+    try:
+        summary = finishing.finish(output)
+    except finishing.Unreadable as damaged:
+        _say(str(damaged).replace("; run the build again", ": they are built again"))
+        _engine(prepared, engine, damaged.units)
+        done = [unit for unit in done if unit not in damaged.units]
+        summary = finishing.finish(output)
     seconds = round(time.perf_counter() - started, 3)
-    output.write(RUN, pretty(run | {"complete": True, "seconds": seconds, "skipped_shards": len(resume.done)}).encode())
+    output.write(RUN, pretty(run | {"complete": True, "seconds": seconds, "skipped_shards": len(done)}).encode())
     _report_seconds(summary.seconds)
     for told in summary.told:
         _say(told)
     line = {"output": str(output), "records": summary.records, "rejects": summary.rejects, "shards": summary.shards}
-    print(json.dumps(line | {"seconds": seconds, "skipped_shards": len(resume.done)}), flush=True)
+    print(json.dumps(line | {"seconds": seconds, "skipped_shards": len(done)}), flush=True)
     return _exit_code(summary, flags.max_reject_rate)
 
 
@@ -197,11 +204,12 @@ def _check_same_build(output: Folder, run: dict[str, Any], overwrite: bool) -> N
 
 
 def _earlier(output: Folder) -> dict[str, Any]:
+    """Raises UsageError for a file that no build wrote: what lies beside it may be anybody's."""
     try:
-        run = json.loads(output.read(RUN))
+        run = json_shape.parse(output.read(RUN))
         return {**run["identity"], "input": run["configuration"]["input"], "command": run["command"]}
     except (ValueError, KeyError, TypeError):
-        return {}
+        raise UsageError(f"--output {output}: {RUN} is damaged, or no build's; allowed is another folder") from None
 
 
 def _plan_and_reconcile(prepared: Prepared, flags: RunFlags, output: Folder) -> receipts.Resume:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_type_hints
 
 import annotators
 from annotators.common import registry
 from annotators.functional.keypoints import PERSON_CHOICES
 from pipelines import runners
-from schemas import kinds, record, shards
+from schemas import json_shape, kinds, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError, flag
 from schemas.cli.suggestions import suggestion
@@ -262,6 +262,10 @@ def run_of(configuration: Configuration) -> dict[str, Any]:
 def from_json(plain: dict[str, Any]) -> Configuration:
     """Raises UsageError where this version no longer knows an annotator or a setting of it."""
     try:
+        hints = get_type_hints(Configuration) | {"annotators": list[tuple[str, dict[str, Any]]]}
+        misfit = json_shape.misfit(plain, hints)
+        if misfit or plain["format"] not in shards.FORMATS or plain["kind"] not in kinds.KINDS:
+            raise ValueError(misfit or "format or kind is unknown")
         made = tuple((name, annotators.load(name).Config(**values)) for name, values in plain["annotators"])
         rest: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
         for pairs in ("digests", "source_options"):

@@ -3,7 +3,6 @@
 `python -m pipelines.finish OUT` runs it alone.
 """
 
-import json
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from pipelines.building.plan_file import PlanReader
 from pipelines.building.receipts import Name, UnitReceipt
 from pipelines.building.unit import Configured
 from pipelines.judging import card, findings
+from schemas import json_shape
 from schemas.cli import flags
 from schemas.finished import manifest as manifests
 from schemas.finished import tables
@@ -31,11 +31,23 @@ _OURS = re.compile(
     r"(manifest\.json|rejects\.parquet|findings\.parquet|README\.md|_run\.json|_plan(-\d{5})?\.parquet"
     r"|(train|test|all|val)-\d{5}-of-\d{5}\.(parquet|arrow))"
 )
+_RUN: dict[str, Any] = {"build": str, "command": str, "configuration": dict[str, Any], "source_build": dict[str, Any]}
+_RUN |= {"repeated_lines": int}
 _SHARD = re.compile(r".+-\d{5}-of-\d{5}\.(parquet|arrow)")
 
 
 class Incomplete(Exception):
     """Planned units without a shard: the engine lost them, or the build is still to be run again. Exit code 1."""
+
+
+class Unreadable(Incomplete):
+    """Units whose receipts are damaged: they count as not done."""
+
+    def __init__(self, units: list[Unit]) -> None:
+        more = f" and {len(units) - 5} more" if len(units) > 5 else ""
+        named = ", ".join(unit.stem for unit in units[:5])
+        super().__init__(f"the receipts of {named}{more} are damaged; run the build again")
+        self.units = units
 
 
 @dataclass(frozen=True)
@@ -97,12 +109,13 @@ def _summary(done: list[Done], rejects: list[dict[str, str]], found: list[dict[s
 
 def _read_run(output: Folder) -> dict[str, Any]:
     try:
-        run = json.loads(output.read("_run.json"))
+        run = json_shape.parse(output.read("_run.json"))
     except (OSError, ValueError):
         run = None
-    if not isinstance(run, dict) or not isinstance(run.get("configuration"), dict):
+    whole = isinstance(run, dict) and {"command", "configuration"} <= run.keys() and not json_shape.misfit(run, _RUN)
+    if not whole:
         raise flags.UsageError(f"{output} holds no build: _run.json is missing or damaged")
-    return run
+    return dict(run)
 
 
 def _collect(output: Folder, plan: PlanReader, extension: str) -> list[Done]:
@@ -112,7 +125,7 @@ def _collect(output: Folder, plan: PlanReader, extension: str) -> list[Done]:
     by_unit = {(name.stem, name.fingerprint): name for name in receipts.names(output)}
     found, missing = [], []
     for unit in plan.units:
-        name = by_unit.get((unit.stem, prints[unit.number]))
+        name = by_unit.get((unit.stem, prints.get(unit.number, "")))
         shard = files.get(f"{unit.stem}.{extension}")
         if name is None or shard is None or shard.size != name.size:
             missing.append(unit.stem)
@@ -122,8 +135,11 @@ def _collect(output: Folder, plan: PlanReader, extension: str) -> list[Done]:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise Incomplete(f"{len(missing)} of {len(plan.units)} units have no shard: {', '.join(missing[:5])}{more}")
     with ThreadPoolExecutor(8) as pool:
-        loaded = pool.map(lambda pair: receipts.load(output, pair[1]), found)
-        return [Done(unit, name, receipt) for (unit, name), receipt in zip(found, loaded, strict=True)]
+        loaded = list(pool.map(lambda pair: receipts.load(output, pair[1]), found))
+    damaged = [unit for (unit, _), receipt in zip(found, loaded, strict=True) if receipt is None]
+    if damaged:
+        raise Unreadable(damaged)
+    return [Done(unit, name, receipt) for (unit, name), receipt in zip(found, loaded, strict=True) if receipt]
 
 
 def _remove_stale(output: Folder, done: list[Done], extension: str) -> None:

@@ -1,12 +1,13 @@
 """The plan on disk: `_plan.parquet` (`_plan-00001.parquet` …), written row group by row group, read unit by unit."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice, pairwise
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,8 @@ import pyarrow.parquet as pq
 from pipelines.building.plan import Plan, Planning, Unit, Units, fingerprint
 from pipelines.sources import Refused
 from pipelines.sources.outcomes import Planned
+from schemas import json_shape
+from schemas.cli.flags import UsageError
 from schemas.folders import Folder
 from schemas.json_text import canonical
 
@@ -23,6 +26,7 @@ ROW_GROUP_ROWS = 2_048
 GROUPS_KEPT = 4
 FILE_ROWS = 128 * ROW_GROUP_ROWS  # a footer over everything would cost every unit its reading
 FIRST = "_plan.parquet"
+_NAME = re.compile(r"_plan(-\d{5})?\.parquet")
 
 _TEXT = pa.string()
 _SCHEMA = pa.schema(
@@ -42,6 +46,13 @@ _SCHEMA = pa.schema(
     ]
 )
 _Line = tuple[Any, ...]  # one row of the file, in the schema's order
+
+
+class _Summary(TypedDict):
+    splits: dict[str, int]
+    shard_size: int
+    rows: int
+    sizes: NotRequired[dict[str, list[int]]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ def write(folder: Folder, plan: Plan, words: Sequence[str], planning: Planning) 
     _write_files(folder, canonical(summary), rows, _lines(plan, words, planning, marks))
     names = [file_name(index) for index in range(_files(rows))]
     for name in folder.files():
-        if name.startswith("_plan") and name not in names:
+        if _NAME.fullmatch(name) and name not in names:
             folder.remove(name)
     return marks
 
@@ -118,10 +129,31 @@ class PlanReader:
         self._lock = threading.Lock()
         self._footers: dict[int, pq.FileMetaData] = {}
         self._groups: dict[tuple[int, int], pa.Table] = {}
-        summary = json.loads(self._footer(0).metadata[b"plan"])
+        summary = self._summary()
         self.rows: int = summary["rows"]
         self.units = Units(summary["splits"], summary["shard_size"], summary.get("sizes"))
         self.records = sum(self.units.counts.values())
+
+    def _summary(self) -> _Summary:
+        """Raises UsageError for a file that no build wrote."""
+        footer = self._footer(0)
+        try:
+            summary = json_shape.parse((footer.metadata or {})[b"plan"])
+        except (KeyError, ValueError):
+            summary = None
+        if not json_shape.fits(summary, _Summary) or not footer.schema.to_arrow_schema().equals(_SCHEMA):
+            raise self._damaged(0, "no plan of a build")
+        counts = summary["splits"].values()
+        first = footer.num_rows == min(summary["rows"], FILE_ROWS)
+        sizes = summary.get("sizes") or {split: [count] for split, count in summary["splits"].items()}
+        cut = all(sum(sizes.get(split, ())) == count for split, count in summary["splits"].items())
+        positive = summary["shard_size"] > 0 and min(counts, default=0) >= 0
+        if not (first and cut and positive and sum(counts) <= summary["rows"]):
+            raise self._damaged(0, "its numbers don't fit together")
+        return cast(_Summary, summary)
+
+    def _damaged(self, index: int, reason: str) -> UsageError:
+        return UsageError(f"{self.folder}: {file_name(index)} is damaged ({reason}); run the build again")
 
     def of(self, unit: Unit) -> tuple[list[Planned], str]:
         """The unit's records and its fingerprint."""
@@ -147,7 +179,9 @@ class PlanReader:
 
     def refused(self) -> list[Refused]:
         names = ["record_id", "split", "error", "message", "source", "stage"]
-        tables = self._read(self.records, self.rows)
+        tables = list(self._read(self.records, self.rows))
+        if any(table[name].null_count for table in tables for name in names):
+            raise self._damaged(0, "an entry says nothing")
         return [Refused(**row) for table in tables for row in table.select(names).to_pylist()]
 
     def _read(self, start: int, stop: int) -> Iterator[pa.Table]:
@@ -158,15 +192,22 @@ class PlanReader:
             group_start = index * FILE_ROWS + group * ROW_GROUP_ROWS
             table = self._group(index, group)
             end = min(stop, group_start + table.num_rows)
+            if end <= start:
+                raise self._damaged(index, "rows are missing")
             yield table.slice(start - group_start, end - start)
             start = end
 
     @contextmanager
     def _open(self, index: int) -> Iterator[pq.ParquetFile]:
-        with self.folder.open(file_name(index)) as file:
-            if index not in self._footers:
-                self._footers[index] = pq.read_metadata(file)
-            yield pq.ParquetFile(file, metadata=self._footers[index])
+        try:
+            with self.folder.open(file_name(index)) as file:
+                if index not in self._footers:
+                    self._footers[index] = pq.read_metadata(file)
+                yield pq.ParquetFile(file, metadata=self._footers[index])
+        except (OSError, pa.ArrowException) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the file system's; Arrow's own have no number
+            raise self._damaged(index, type(error).__name__) from None
 
     def _footer(self, index: int) -> pq.FileMetaData:
         with self._open(index):

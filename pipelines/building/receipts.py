@@ -1,10 +1,14 @@
 """Receipts: what each unit did, in files whose names alone tell whether the unit must be built again."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pipelines.building.plan import Unit
+from schemas import json_shape
+from schemas.finished import tables
+from schemas.finished.shard_list import is_shard
 from schemas.folders import Entry, Folder, InputFolder
 from schemas.folders.names import is_temporary, temporary
 
@@ -27,8 +31,10 @@ class Name:
 
 def parse_name(text: str) -> Name | None:
     """None for a file that is no receipt."""
-    parts = text.removeprefix(f"{FOLDER}/").split(".")
-    if len(parts) != 5 or parts[4] != "json" or not parts[3].isdigit() or is_temporary(text):
+    parts = text.removeprefix(f"{FOLDER}/").rsplit(".", 4)
+    if len(parts) != 5 or parts[4] != "json" or not re.fullmatch("[0-9]{1,18}", parts[3]) or is_temporary(text):
+        return None
+    if not is_shard(f"{parts[0]}.parquet"):
         return None
     return Name(parts[0], parts[1], parts[2], int(parts[3]))
 
@@ -58,7 +64,11 @@ class UnitReceipt:
 
 
 def from_json(data: bytes) -> UnitReceipt:
-    return UnitReceipt(**json.loads(data))
+    """Raises ValueError for what no unit wrote."""
+    receipt = json_shape.record(UnitReceipt, json_shape.parse(data))
+    if receipt.rows < 0 or not all(set(tables.REJECTS.names) <= set(row) for row in receipt.rejects):
+        raise ValueError("no receipt of a unit")
+    return receipt
 
 
 def names(output: Folder) -> list[Name]:
@@ -67,8 +77,13 @@ def names(output: Folder) -> list[Name]:
     return [name for name in parsed if name is not None]
 
 
-def load(output: Folder, name: Name) -> UnitReceipt:
-    return from_json(output.read(str(name)))
+def load(output: Folder, name: Name) -> UnitReceipt | None:
+    """None for a damaged one: its unit counts as not done."""
+    try:
+        receipt = from_json(output.read(str(name)))
+    except ValueError:
+        return None
+    return receipt if receipt.size == name.size else None
 
 
 @dataclass(frozen=True)
@@ -138,7 +153,7 @@ def _usable(
     if name.tokens == want.tokens and not verify and not retry_rejects:
         return True
     receipt = load(output, name)
-    if retry_rejects and receipt.rejects:
+    if receipt is None or (retry_rejects and receipt.rejects):
         return False
     if verify and output.sha256(shard) != receipt.sha256:
         return False

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ from pipelines.building.unit import attempt
 from pipelines.runners._totals import Totals
 from pipelines.sources.outcomes import Planned, Reading
 from pipelines.sources.records import Listed
-from schemas import codecs, fields, kinds, package, record, shards
+from schemas import codecs, fields, json_shape, kinds, package, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError
 from schemas.finished import manifest as manifests
@@ -101,6 +101,10 @@ def run_of(rewrite: Rewrite, source: Manifest) -> dict[str, Any]:
 def from_json(plain: dict[str, Any]) -> Rewrite:
     """Raises UsageError where this version no longer knows an annotator or a setting of it."""
     try:
+        hints = get_type_hints(Rewrite) | {"annotators": list[tuple[str, dict[str, Any]]]}
+        misfit = json_shape.misfit(plain, hints)
+        if misfit or plain["format"] not in shards.FORMATS or plain["kind"] not in kinds.KINDS:
+            raise ValueError(misfit or "format or kind is unknown")
         made = tuple((name, annotators.load(name).Config(**values)) for name, values in plain["annotators"])
         rest: dict[str, Any] = {k: _tuples(v) if isinstance(v, list) else v for k, v in plain.items()}
         return Rewrite(**{**rest, "annotators": made})

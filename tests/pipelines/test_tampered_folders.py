@@ -221,3 +221,87 @@ def test_markup_in_a_name_is_text_in_the_page(shards: Path) -> None:
     assert run(shards, "report").code == 0
     page = (shards.parent / "of_report").read_text()
     assert "<script>" not in page and "&lt;script&gt;" in page
+
+
+# --- what a build left for the next run ---------------------------------------------------------------------------
+
+GARBLED = [b"", b"{", b"null", b"[]", b"5", b'"x"', b"{}", b"\xff\xfe\x00", b"[" * 100_000, b'{"rows": "many"}']
+
+
+@pytest.mark.parametrize("data", [*GARBLED, None])
+def test_a_damaged_receipt_counts_as_not_done(shards: Path, data: bytes | None) -> None:
+    """None: one whose number no column holds."""
+    receipt = sorted((shards / "_receipts").glob("*.json"))[0]
+    whole, good = files(shards), receipt.read_bytes()
+    receipt.write_bytes(json.dumps(json.loads(good) | {"rows": 10**400}).encode() if data is None else data)
+    done = run(shards, "finish")
+    assert done.code == 1 and done.stderr.count("\n") == 1 and receipt.name.split(".")[0] in done.stderr
+    source = json.loads(whole["_run.json"])["configuration"]["input"]
+    again = call(shards.parents[1], "pipelines.select", source, "--where", "height > 0", "--output", shards)
+    assert again.code == 0 and again.json["skipped_shards"] == 1
+    changed = {name for name, content in files(shards).items() if whole.get(name) != content}
+    assert all(name.startswith(("_run", "_receipts/")) for name in changed)
+
+
+@pytest.mark.parametrize("name", ["_run.json", "_plan.parquet"])
+@pytest.mark.parametrize("data", [*GARBLED, b"PAR1" + b"\xff" * 200 + b"PAR1"])
+def test_what_finish_reads_is_named_where_it_is_damaged(shards: Path, name: str, data: bytes) -> None:
+    (shards / name).write_bytes(data)
+    done = run(shards, "finish")
+    assert done.code == 2 and name in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        *({"splits": {"test": 3}, "shard_size": size, "rows": 3} for size in (0, -1, "2", None)),
+        *({"splits": {"test": count}, "shard_size": 2, "rows": 3} for count in (10**15, -1, "3", None)),
+        *({"splits": {"test": 3}, "shard_size": 2, "rows": rows} for rows in (10**15, -1, 0, "3")),
+        {"splits": {"test": 3}, "shard_size": 2, "rows": 3, "sizes": {"test": [10**15]}},
+        {"splits": ["test"], "shard_size": 2, "rows": 3},
+    ],
+)
+def test_a_plan_whose_numbers_do_not_fit_is_named(shards: Path, summary: dict[str, Any]) -> None:
+    path = shards / "_plan.parquet"
+    table = pq.ParquetFile(path).read()
+    pq.write_table(table.replace_schema_metadata({"plan": json.dumps(summary)}), path)
+    done = run(shards, "finish")
+    assert done.code == 2 and "_plan.parquet is damaged" in done.stderr
+
+
+@pytest.mark.parametrize("key", ["format", "kind", "shard_size", "annotators", "columns", "output", "digests"])
+@pytest.mark.parametrize("value", [None, 5, "x", [5], [["a"]], {"a": []}])
+def test_another_type_in_the_run_is_one_line(shards: Path, key: str, value: Any) -> None:
+    path = shards / "_run.json"
+    content = json.loads(path.read_text())
+    content["configuration"][key] = value
+    path.write_text(json.dumps(content))
+    done = run(shards, "finish")
+    assert done.code in (0, 2) and (done.code == 0 or "_run.json" in done.stderr)
+
+
+@pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"command": "npm start"}'])
+def test_a_folder_whose_run_no_build_wrote_keeps_its_files(
+    built: Path, tmp_path: Path, data: bytes, overwrite: tuple[str, ...]
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("README.md", "manifest.json", "train-00000-of-00001.parquet"):
+        (mine / name).write_text("mine")
+    (mine / "_run.json").write_bytes(data)
+    before = files(mine)
+    done = call(tmp_path, "pipelines.select", built, "--where", "height > 0", "--output", mine, *overwrite)
+    assert done.code == 2 and "_run.json is damaged, or no build's" in done.stderr
+    assert files(mine) == before
+
+
+def test_overwriting_deletes_only_names_that_a_build_writes(built: Path, shards: Path) -> None:
+    mine = ["_plans.txt", "_plan-1.parquet", "_receipts/a.b.c.1.json", "notes.json", ".tmp-notes", "_receipts/.tmp-me"]
+    for name in mine:
+        (shards / name).write_text("mine")
+    words = ("--where", "width > 0", "--output", shards)
+    refused = call(shards.parent, "pipelines.select", built, *words)
+    assert refused.code == 2 and "--overwrite" in refused.stderr
+    assert call(shards.parent, "pipelines.select", built, *words, "--overwrite").code == 0
+    assert [name for name in mine if (shards / name).read_text() != "mine"] == []

@@ -6,6 +6,7 @@ from pathlib import Path
 from pipelines.building import receipts
 from pipelines.building.plan import Unit
 from pipelines.building.receipts import Expected, Name, UnitReceipt
+from schemas.finished import tables
 from schemas.folders import LocalFolder
 
 
@@ -21,7 +22,9 @@ def lay(
     output.write(f"{stem}.parquet", content)
     digest = hashlib.sha256(content).hexdigest()
     inputs = {f"in{index}": hashlib.sha256(b"input%d" % index).hexdigest()}
-    receipt = UnitReceipt(1, len(content), digest, inputs, [{"record_id": "x"}] if rejects else [], {})
+    receipt = UnitReceipt(
+        1, len(content), digest, inputs, [dict.fromkeys(tables.REJECTS.names, "x")] if rejects else [], {}
+    )
     output.write(str(Name(stem, f"f{index}", tokens, len(content))), receipt.to_json())
 
 
