@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
+from schemas.cli.flags import UsageError
 from schemas.folders import atomic, names
 from schemas.folders.inputs import Entry
 
@@ -23,7 +24,7 @@ class LocalFolder:
         return str(self.root)
 
     def make(self, name: str = "") -> None:
-        self._path(name).mkdir(parents=True, exist_ok=True)
+        self._own(name).mkdir(parents=True, exist_ok=True)
 
     def is_folder(self, name: str = "") -> bool:
         return self._path(name).is_dir()
@@ -64,21 +65,33 @@ class LocalFolder:
         return self._path(name).open("rb")
 
     def write(self, name: str, data: bytes) -> None:
-        atomic.write(self._path(name), data)
+        atomic.write(self._within(name), data)
 
     def create(self, name: str) -> AbstractContextManager[BinaryIO]:
         """A file to write; its name appears only when the block ends without an exception."""
-        return atomic.new_file(self._path(name))
+        return atomic.new_file(self._within(name))
 
     def rename(self, old: str, new: str) -> None:
-        self._path(old).replace(self._path(new))
+        self._within(old).replace(self._within(new))
 
     def remove(self, name: str) -> None:
-        self._path(name).unlink(missing_ok=True)
+        self._within(name).unlink(missing_ok=True)
 
     def sweep(self, name: str = "") -> None:
         """Removes what killed processes left unfinished directly in a folder."""
-        atomic.sweep(self._path(name))
+        atomic.sweep(self._own(name))
+
+    def _within(self, name: str) -> Path:
+        """The path of a file to write or delete, in a folder of this one; a file that is a link is one itself."""
+        folder, _, base = name.rpartition("/")
+        return self._own(folder) / base if folder else self._path(name)
+
+    def _own(self, name: str) -> Path:
+        """The path of a folder to change something in. Raises UsageError where a link leads out of this one."""
+        path = self._path(name)
+        if name and self.escapes(name):
+            raise UsageError(f"{self.root}: {name} is a link that leads out; nothing is written or deleted there")
+        return path
 
     def _path(self, name: str) -> Path:
         return self.root / names.inside(name)

@@ -4,16 +4,18 @@ import os
 import re
 import threading
 
+from schemas.cli.flags import UsageError
+
 TEMPORARY = ".tmp-"  # how the names of unfinished files and folders begin
 
 
 def inside(name: str) -> str:
     """The name as it is. Every operation of a folder asks here first.
 
-    Raises ValueError for a name that leads out by itself; where links may lead, `escapes` of the folder tells.
+    Raises UsageError for a name that leads out by itself; where links may lead, `escapes` of the folder tells.
     """
-    if name.startswith("/") or ".." in name.split("/"):
-        raise ValueError(f"{name!r} leads out of its folder; allowed are relative names without '..'")
+    if name.startswith("/") or ".." in name.split("/") or "\0" in name:
+        raise UsageError(f"{name!r} leads out of its folder; allowed are relative names without '..'")
     return name
 
 

@@ -305,3 +305,19 @@ def test_overwriting_deletes_only_names_that_a_build_writes(built: Path, shards:
     assert refused.code == 2 and "--overwrite" in refused.stderr
     assert call(shards.parent, "pipelines.select", built, *words, "--overwrite").code == 0
     assert [name for name in mine if (shards / name).read_text() != "mine"] == []
+
+
+@pytest.mark.parametrize("command", ["select", "annotate", "export"])
+@pytest.mark.parametrize("inner", ["_receipts", "test", "test/image"])
+def test_a_linked_folder_in_the_output_keeps_its_files(shards: Path, command: str, inner: str) -> None:
+    out, mine = shards.parent / f"of_{command}", shards.parent / "mine"
+    assert run(shards, command).code == 0
+    mine.mkdir()
+    for name in ("p0.jpg", "receipts.parquet", f"{FIRST}.json", ".tmp-p0.jpg-17-4"):
+        (mine / name).write_text("mine")
+    shutil.rmtree(out / inner, ignore_errors=True)
+    (out / inner).parent.mkdir(exist_ok=True)
+    (out / inner).symlink_to(mine)
+    before = files(mine)
+    assert run(shards, command).code in (0, 2)
+    assert files(mine) == before

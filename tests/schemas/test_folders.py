@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.cli.flags import UsageError
 from schemas.folders import Folder, atomic, open_folder
 from schemas.folders.names import TEMPORARY
 
@@ -56,7 +57,7 @@ def test_names_that_lead_out(tmp_path: Path) -> None:
     assert remote.escapes("../x") and remote.escapes("/x") and not remote.escapes("x")
 
 
-@pytest.mark.parametrize("name", ["../out.txt", "/etc/passwd", "sub/../../out.txt", ".."])
+@pytest.mark.parametrize("name", ["../out.txt", "/etc/passwd", "sub/../../out.txt", "..", "a\0b"])
 def test_no_operation_takes_a_name_that_leads_out(folder: Folder, name: str) -> None:
     operations: list[Callable[[], object]] = [
         lambda: folder.write(name, b"x"),
@@ -69,6 +70,38 @@ def test_no_operation_takes_a_name_that_leads_out(folder: Folder, name: str) -> 
     for operation in operations:
         with pytest.raises(ValueError, match="leads out of its folder; allowed are relative names"):
             operation()
+
+
+def test_nothing_is_written_or_deleted_through_a_link_that_leads_out(tmp_path: Path) -> None:
+    """A link inside the folder, and a file that is a link itself, are its own."""
+    root, mine = tmp_path / "root", tmp_path / "mine"
+    (root / "sub").mkdir(parents=True)
+    mine.mkdir()
+    for name in ("a.txt", f"{TEMPORARY}a.txt-17-4"):
+        (mine / name).write_text("mine")
+    (root / "link").symlink_to(mine)
+    (root / "inner").symlink_to("sub")
+    (root / "b.txt").symlink_to(mine / "a.txt")
+    folder = open_folder(str(root))
+    operations: list[Callable[[], object]] = [
+        lambda: folder.make("link/new"),
+        lambda: folder.make("link"),
+        lambda: folder.write("link/a.txt", b"x"),
+        lambda: folder.create("link/a.txt").__enter__(),
+        lambda: folder.rename("link/a.txt", "a.txt"),
+        lambda: folder.rename("b.txt", "link/b.txt"),
+        lambda: folder.remove("link/a.txt"),
+        lambda: folder.sweep("link"),
+    ]
+    for operation in operations:
+        with pytest.raises(UsageError, match="is a link that leads out"):
+            operation()
+    folder.write("inner/c.txt", b"x")
+    folder.write("b.txt", b"ours")
+    assert {path.name: path.read_text() for path in mine.iterdir()} == dict.fromkeys(
+        ("a.txt", f"{TEMPORARY}a.txt-17-4"), "mine"
+    )
+    assert (root / "b.txt").read_text() == "ours" and (root / "sub/c.txt").exists()
 
 
 def test_sweeping_takes_what_a_killed_process_left(folder: Folder) -> None:
