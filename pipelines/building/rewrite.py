@@ -257,11 +257,18 @@ class ShardRows:
         self.needed = self._needed()
 
     def read(self, item: Planned) -> Iterator[Reading]:
-        """One record. Raises Rejection for a cell that can't be decoded, or an imported file that can't be used."""
+        """One record.
+
+        Raises Rejection for one that lacks what every record has, for a cell that can't be decoded, and for an imported
+        file that can't be used.
+        """
         row = self._row(item)
         made = self.rewrite.replaced | {"provenance"}
         kept = {name: row[name] for name in self.source.names if name not in made and row[name] is not None}
         reading = Reading(item, {}, kept=kept)
+        lacking = [name for name in kinds.of(self.source).required if row[name] in (None, "")]
+        if lacking:
+            raise reading.reject("read", "incomplete", f"{lacking[0]} is empty", item.source)
         for entry in row["provenance"] or ():
             if entry["column"] not in made:
                 reading.provenance[entry["column"]] = entry

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from pipelines.judging import consistency, health
 from schemas import kinds, shards
+from schemas.cli.flags import UsageError
 from schemas.folders import Folder
 from schemas.kinds import TRYON, Kind
 
@@ -77,11 +79,16 @@ def _judged(row: dict[str, Any], kind: Kind) -> Iterator[dict[str, Any]]:
 
 def _small_columns(output: Folder, name: str) -> tuple[Kind, Iterator[dict[str, Any]]]:
     """The kind of a shard's records, and their small columns; of `tags`, only whether they are set."""
-    with output.open(name) as file:
-        reader = shards.ShardReader(file, name)
-        kind = kinds.of(reader.schema)
-        judged = ("tags", *health.COLUMNS, *consistency.COLUMNS)
-        table = reader.table(list(dict.fromkeys(["record_id", "split", *kind.identities.values(), *judged])))
+    try:
+        with output.open(name) as file:
+            reader = shards.ShardReader(file, name)
+            kind = kinds.of(reader.schema)
+            judged = ("tags", *health.COLUMNS, *consistency.COLUMNS)
+            table = reader.table(list(dict.fromkeys(["record_id", "split", *kind.identities.values(), *judged])))
+    except (OSError, pa.ArrowException) as error:
+        raise UsageError(
+            f"{output}: {name} is unreadable ({type(error).__name__}); remove it, and build again"
+        ) from None
     if "tags" in table.column_names:
         table = table.append_column("has_tags", table["tags"].is_valid()).drop_columns(["tags"])
     return kind, (row for batch in table.to_batches(_BLOCK) for row in batch.to_pylist())
@@ -98,7 +105,9 @@ def _note(
         digest = digests.get(column)
         if digest is None:
             continue
-        uses[column][digest].append(Use(row["record_id"], row["split"], row[owner], bool(row.get("paired"))))
+        uses[column][digest].append(
+            Use(row["record_id"], row["split"] or "", row[owner] or "", bool(row.get("paired")))
+        )
         hashes[column][digest] = (row.get("quality") or {}).get(HASHES.get(column)) or ""
 
 

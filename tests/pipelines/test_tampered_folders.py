@@ -321,3 +321,19 @@ def test_a_linked_folder_in_the_output_keeps_its_files(shards: Path, command: st
     before = files(mine)
     assert run(shards, command).code in (0, 2)
     assert files(mine) == before
+
+
+@pytest.mark.parametrize("command", ["select", "annotate", "export", "report", "stats"])
+@pytest.mark.parametrize("column", ["person_id", "garment_image", "split", "dataset", "provenance", "category"])
+def test_a_null_in_a_row_costs_that_row_at_most(shards: Path, command: str, column: str) -> None:
+    def change(table: pa.Table) -> pa.Table:
+        field = table.schema.field(column)
+        cells = pa.array([None, *table[column].to_pylist()[1:]], field.type)
+        return table.set_column(table.schema.names.index(column), field, cells)
+
+    rewrite_first(shards, change)
+    done = run(shards, command)
+    assert done.code in (0, 1, 3), done.stderr
+    if command == "select":
+        rejected = column in ("person_id", "garment_image")
+        assert done.json["records"] == 3 - rejected and done.json["rejects"] == rejected
