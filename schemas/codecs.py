@@ -94,13 +94,10 @@ def _photo(image: Image.Image) -> Photo:
 
 
 def _several_frames(image: Image.Image) -> bool:
-    """Also where the second one is damaged, which Pillow notices when it counts them."""
-    try:
-        return getattr(image, "n_frames", 1) > 1
-    except Exception:
-        return True
-    finally:
-        image.seek(0)
+    """Raises what Pillow meets in further frames: a file that breaks off in them isn't whole."""
+    several = getattr(image, "n_frames", 1) > 1
+    image.seek(0)
+    return bool(several)
 
 
 _SAME = 1  # of 255: profiles that differ from sRGB by no more are sRGB

@@ -316,4 +316,6 @@ def _png(path: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return clean(str(error)) if isinstance(error, codecs.CodecError) else type(error).__name__
+    if isinstance(error, codecs.CodecError):
+        return clean(str(error))
+    return clean(": ".join(filter(None, (type(error).__name__, getattr(error, "strerror", None)))))

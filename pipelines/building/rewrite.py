@@ -29,7 +29,7 @@ from schemas.finished import manifest as manifests
 from schemas.finished.manifest import Manifest
 from schemas.finished.rewriting import with_fields
 from schemas.finished.shard_list import shard_names
-from schemas.folders import Entry, Folder, InputFolder, JoinedFolder, open_folder
+from schemas.folders import Entry, Folder, InputFolder, JoinedFolder, open_folder, open_input
 from schemas.foreign import Annotation, label_maps, masks
 from schemas.json_text import canonical
 from schemas.kinds import TRYON
@@ -228,7 +228,7 @@ def output_of(given: str | None, command: str, finished: Finished) -> str:
 
 def root_of(rewrite: Rewrite) -> InputFolder:
     """The finished folder and the folders of imports as one."""
-    imports = {column: open_folder(folder) for column, folder in rewrite.imports}
+    imports = {column: open_input(folder) for column, folder in rewrite.imports}
     return JoinedFolder({SHARDS: open_folder(rewrite.input), **imports})
 
 

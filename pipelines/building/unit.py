@@ -198,8 +198,10 @@ class _Work:
             while readings:
                 reading = readings.pop(0)
                 _leave_null(reading)
-                yield self._encode(reading)
+                row = self._encoded(reading)
                 del reading
+                if row is not None:
+                    yield row
         self.rejects.sort(key=lambda row: tuple(row.values()))
 
     def _read(self, planned: list[Planned]) -> Iterator[Reading]:
@@ -229,6 +231,11 @@ class _Work:
                     outcome = next(outcomes, None)
                 except Rejection as rejection:
                     outcome = rejection
+                except Unusable:
+                    raise
+                except Exception as error:  # libraries raise many types on hostile files
+                    reason = clean(str(error)) or "no reason is given"
+                    outcome = Rejection(item.record_id, "read", type(error).__name__, reason, item.source)
             if outcome is None:
                 return
             yield outcome
@@ -281,6 +288,15 @@ class _Work:
             listed = reading.provenance.get(column, {}).get("note")  # by the source: what it could not read
             notes = [_unreadable(*bad) if bad else listed, said.get(column), settings]
             reading.came_from(column, "annotator", name, digest, "; ".join(filter(None, notes)))
+
+    def _encoded(self, reading: Reading) -> dict[str, Any] | None:
+        """The row; None where the record can't be stored, which rejects it."""
+        try:
+            return self._encode(reading)
+        except Exception as error:  # whatever a value of this record is that no column holds
+            reason = clean(str(error)) or "no reason is given"
+            self._reject(reading.reject("encode", type(error).__name__, reason, reading.planned.source))
+            return None
 
     def _encode(self, reading: Reading) -> dict[str, Any]:
         with self._timed("encode"):

@@ -26,10 +26,13 @@ __all__ = [
 Folder = LocalFolder | RemoteFolder
 
 
-def open_folder(location: str) -> Folder:
-    """A local path, or a URL that fsspec knows. Raises UsageError for another URL, and where its driver is absent."""
+def open_folder(location: str, closed: bool = False) -> Folder:
+    """A local path, or a URL that fsspec knows; `closed` as LocalFolder is.
+
+    Raises UsageError for another URL, and where its driver is absent.
+    """
     if "://" not in location:
-        return LocalFolder(location)
+        return LocalFolder(location, closed)
     if location.startswith("://"):
         raise UsageError(f"{location!r} has no scheme; allowed are folders and URLs that fsspec knows")
     try:
@@ -51,8 +54,8 @@ def open_parent(location: str) -> tuple[Folder, str]:
 
 
 def open_input(location: str) -> InputFolder:
-    """As `open_folder`; also what `str()` of a JoinedFolder gave. Raises UsageError."""
+    """As `open_folder`, closed against links; also what `str()` of a JoinedFolder gave. Raises UsageError."""
     if not location.startswith(JOINED):
-        return open_folder(location)
+        return open_folder(location, closed=True)
     mounts = json.loads(location.removeprefix(JOINED))
-    return JoinedFolder({name: open_folder(place) for name, place in mounts.items()})
+    return JoinedFolder({name: open_input(place) for name, place in mounts.items()})

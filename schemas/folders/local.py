@@ -1,6 +1,7 @@
 """A folder of this machine."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -9,16 +10,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 from schemas.cli.flags import UsageError
-from schemas.folders import atomic, names
+from schemas.folders import atomic, names, regular
 from schemas.folders.inputs import Entry
 
 
 class LocalFolder:
-    """A folder of this machine; names are relative, with forward slashes."""
+    """A folder of this machine; names are relative, with forward slashes.
 
-    def __init__(self, root: str) -> None:
+    A `closed` one reads nothing through links that lead out of it: what a data set brings along isn't trusted.
+    """
+
+    def __init__(self, root: str, closed: bool = False) -> None:
         # Not by pathlib, which raises RuntimeError for links in a circle and for the home of nobody.
         self.root = Path(os.path.realpath(os.path.expanduser(root)))
+        self.closed = closed
 
     def __str__(self) -> str:
         return str(self.root)
@@ -34,16 +39,18 @@ class LocalFolder:
         found = {}
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._path(name)) as entries:
             for entry in entries:
-                with contextlib.suppress(FileNotFoundError):  # a dangling link, or gone since
-                    status = entry.stat()
-                    if stat.S_ISREG(status.st_mode):
-                        found[entry.name] = Entry(status.st_size, str(status.st_mtime_ns), entry.is_symlink())
+                status = _status(entry)
+                if status is None and entry.is_symlink():
+                    found[entry.name] = Entry(0, "", link=True)  # leads nowhere: whoever reads it is told
+                elif status is not None and stat.S_ISREG(status.st_mode):
+                    found[entry.name] = Entry(status.st_size, str(status.st_mtime_ns), entry.is_symlink())
         return dict(sorted(found.items()))
 
     def folders(self, name: str = "") -> list[str]:
         """Names of the folders directly in a folder, sorted."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._path(name)) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir())
+            found = ((entry.name, _status(entry)) for entry in entries)
+            return sorted(name for name, status in found if status and stat.S_ISDIR(status.st_mode))
         return []
 
     def escapes(self, name: str) -> bool:
@@ -51,18 +58,18 @@ class LocalFolder:
         return not Path(os.path.realpath(self.root / name)).is_relative_to(self.root)
 
     def entry(self, name: str) -> Entry:
-        status = os.stat(self._path(name))
+        status = os.stat(self._readable(name))
         return Entry(status.st_size, str(status.st_mtime_ns))
 
     def read(self, name: str) -> bytes:
-        return self._path(name).read_bytes()
+        return regular.read(self._readable(name))
 
     def sha256(self, name: str) -> str:
-        with self._path(name).open("rb") as file:
+        with self.open(name) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def open(self, name: str) -> BinaryIO:
-        return self._path(name).open("rb")
+        return regular.opened(self._readable(name))
 
     def write(self, name: str, data: bytes) -> None:
         atomic.write(self._within(name), data)
@@ -93,5 +100,20 @@ class LocalFolder:
             raise UsageError(f"{self.root}: {name} is a link that leads out; nothing is written or deleted there")
         return path
 
+    def _readable(self, name: str) -> Path:
+        """Raises PermissionError for what a closed folder doesn't read."""
+        path = self._path(name)
+        if self.closed and self.escapes(name):
+            raise PermissionError(errno.EACCES, f"{name} leads out of the folder")
+        return path
+
     def _path(self, name: str) -> Path:
         return self.root / names.inside(name)
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Of what a name leads to; None where it leads nowhere: a dangling link, a loop of links, or it is gone since."""
+    try:
+        return entry.stat()
+    except OSError:
+        return None

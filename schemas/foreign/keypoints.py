@@ -4,14 +4,13 @@ Joints end in pixels of the photo. What a file says of its canvas, or its number
 joints lie on the person is for those to judge who know more than the file.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from schemas import labels
+from schemas import json_text, labels
 from schemas.codecs import CodecError
 
 Size = tuple[int, int]  # height, width
@@ -152,8 +151,8 @@ def _area(points: np.ndarray) -> float:
 
 def _json(data: bytes) -> Any:
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
+        return json_text.parse(data)
+    except ValueError as error:
         raise CodecError(f"not OpenPose JSON ({type(error).__name__})") from None
 
 

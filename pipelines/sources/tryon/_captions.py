@@ -3,10 +3,10 @@
 {"data": [{"person": "a.jpg", "garment": "b.jpg", "caption": …, "garment_caption": …, "captions": [{"text", "model"}]}]}
 """
 
-import json
 from typing import Any
 
 from pipelines.sources.tryon._names import is_unicode
+from schemas import json_text
 from schemas.folders import InputFolder
 from schemas.messages import normal
 
@@ -19,8 +19,8 @@ def read(root: InputFolder, split: str) -> tuple[dict[tuple[str, str], dict[str,
     for folder in (f"{split}/", ""):
         if name in root.files(folder.rstrip("/")) and not root.escapes(f"{folder}{name}"):
             try:
-                return _entries(json.loads(root.read(f"{folder}{name}"))), ""
-            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                return _entries(json_text.parse(root.read(f"{folder}{name}"))), ""
+            except (OSError, ValueError, TypeError, AttributeError) as error:
                 return {}, f"{name} is unreadable ({type(error).__name__})"
     return {}, ""
 

@@ -1,10 +1,10 @@
 """Cells of a table → a record's own values: text, yes or no, captions, tags. Wrong types raise `Malformed`."""
 
-import json
 from typing import Any
 
 from annotators.common.garment_words import category_of
 from pipelines.sources.tryon._names import is_unicode
+from schemas import json_text
 from schemas.messages import printable
 
 VIEWS = ("flat", "worn")
@@ -84,8 +84,8 @@ def _parsed(name: str, value: str, *openings: str) -> Any:
     if not value.lstrip().startswith(openings):
         return value
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
+        return json_text.parse(value)
+    except ValueError as error:
         raise Malformed(f"{name} is no JSON ({type(error).__name__})") from None
 
 

@@ -61,7 +61,11 @@ def list_names(split: str, pairing: str, suffix: str = "") -> tuple[str, ...]:
 
 
 def text_of(root: InputFolder, name: str) -> str:
-    return decode(root.read(name), errors="replace")
+    """The text of a list. Raises UsageError for one that can't be read, or that a link leads out of the root."""
+    try:
+        return decode(root.read(name), errors="replace")
+    except OSError as error:
+        raise UsageError(f"--input {root}: {name}: {error.strerror or type(error).__name__}") from None
 
 
 def no_list(root: InputFolder, suffix: str, folders: Iterable[str] = ()) -> UsageError:

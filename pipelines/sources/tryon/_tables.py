@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.sources.tryon import _text
+from schemas import json_text
 from schemas.cli.flags import UsageError
 from schemas.messages import printable
 
@@ -93,8 +93,8 @@ def _jsonl(name: str, data: bytes, ignored: frozenset[str]) -> Iterator[Row]:
     for number, line in enumerate(_lines_of(data), start=1):
         if line.strip():
             try:
-                yield _object(number, json.loads(line), ignored)
-            except (ValueError, RecursionError) as error:
+                yield _object(number, json_text.parse(line), ignored)
+            except ValueError as error:
                 yield Row(number, {}, f"no JSON ({type(error).__name__})")
 
 
@@ -107,7 +107,7 @@ def _lines_of(data: bytes) -> list[bytes]:
 
 
 def _json(name: str, data: bytes, ignored: frozenset[str]) -> Iterator[Row]:
-    document = json.loads(_decoded(name, data))
+    document = json_text.parse(_decoded(name, data))
     if not isinstance(document, list):
         raise UsageError(f"--input {name!r} is a JSON {type(document).__name__}; allowed is a list of objects")
     for number, item in enumerate(document, start=1):
@@ -136,9 +136,21 @@ def _parquet(name: str, data: bytes, ignored: frozenset[str]) -> Iterator[Row]:
             )
     number = 0
     for batch in file.iter_batches(columns=[field.name for field in wanted]):
-        for cells in batch.to_pylist():
+        for cells in _python(batch):
             number += 1
-            yield Row(number, _filled(cells, ignored))
+            yield Row(number, {}, cells) if isinstance(cells, str) else Row(number, _filled(cells, ignored))
+
+
+def _python(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | str]:
+    """The rows as Python values; for one with a value that Python can't hold (a day of the year 2,900,000), why."""
+    try:
+        yield from batch.to_pylist()
+    except (ValueError, OverflowError, ArithmeticError) as error:
+        if len(batch) == 1:
+            yield f"a value out of range ({type(error).__name__})"
+            return
+        for row in range(len(batch)):
+            yield from _python(batch.slice(row, 1))
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:

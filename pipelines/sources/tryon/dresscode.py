@@ -136,7 +136,7 @@ class _Folder:
             return {}, ""
         try:
             text = self.root.read(f"{self.category}/{CAPTIONS}").decode("utf-8-sig")
-        except UnicodeDecodeError as error:
+        except (OSError, UnicodeDecodeError) as error:
             return {}, f"{SHIPPED_UNREADABLE}: {CAPTIONS} ({type(error).__name__})"
         lines = [split_pair(line) for line in text.splitlines() if line.strip()]
         captions = {normal(name): printable(words, LONGEST_CAPTION) for name, words in lines if words}

@@ -4,7 +4,6 @@ All pairs are training pairs: the dataset has no split, and IGPair_Test/ holds g
 records. Annotation files are found by the person image's name. `cloth_type` is partly wrong (muzishen/IMAGDressing#46).
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,6 +12,7 @@ from annotators.common.garment_words import category_of
 from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.tryon._names import PICTURES, contents, is_unicode, stem_of
 from pipelines.sources.tryon._paths import BadPath, Lookup, inside
+from schemas import json_text
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
 from schemas.messages import printable
@@ -52,7 +52,7 @@ def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET)
 
 def _entries(root: InputFolder) -> Iterator[Any]:
     try:
-        document = json.loads(root.read(LIST))
+        document = json_text.parse(root.read(LIST))
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{LIST} in {root} is no JSON ({type(error).__name__}); allowed is a list of objects"

@@ -4,7 +4,6 @@ ROOT/{train,test}/image, cloth and any subset of annotation folders; ROOT/{train
 Files are found through folder listings only, so a name in a list can't reach outside the dataset.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from pipelines.sources.tryon._names import (
     stem_of,
 )
 from pipelines.sources.tryon._paths import BadPath
+from schemas import json_text
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
 from schemas.labels import Category
@@ -244,13 +244,13 @@ class _Split:
             "garment_view": "flat",
             "category": str(Category.UPPER_BODY),
         }
-        item = self.tags.get(normal(pair.garment))
+        item, unreadable = self.tags.get(normal(pair.garment)), ""
         if item:
             values["category"] = str(CATEGORIES.get(str(item.get("category_name")), Category.UPPER_BODY))
-            tags = _tags(item)
+            tags, unreadable = _tags(item)
             values |= {"tags": tags} if tags else {}
         values |= self.captions.get((normal(pair.person), normal(pair.garment)), {})
-        notes = {"tags": self.tags_error, "caption": self.captions_error}
+        notes = {"tags": self.tags_error or unreadable, "caption": self.captions_error}
         if any(notes.values()):
             values["notes"] = {column: note for column, note in notes.items() if note}
         return values
@@ -262,8 +262,8 @@ def _read_tags(root: InputFolder, split: str) -> tuple[dict[str, dict[str, Any]]
     for folder in (f"{split}/", ""):
         if name in root.files(folder.rstrip("/")):
             try:
-                return _entries(json.loads(root.read(f"{folder}{name}"))), ""
-            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                return _entries(json_text.whole(json_text.parse(root.read(f"{folder}{name}")))), ""
+            except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
                 return {}, f"{SHIPPED_UNREADABLE}: {name} ({type(error).__name__})"
     return {}, ""
 
@@ -274,10 +274,13 @@ def _entries(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {normal(item["file_name"]): item for item in items if isinstance(item.get("file_name"), str)}
 
 
-def _tags(item: dict[str, Any]) -> list[dict[str, str | None]]:
-    """[{"name", "value"}] in the file's order; values that are no text become null."""
-    rows = [row for row in item.get("tag_info") or [] if isinstance(row, dict) and isinstance(row.get("tag_name"), str)]
-    return [{"name": row["tag_name"], "value": _text(row.get("tag_category"))} for row in rows]
+def _tags(item: dict[str, Any]) -> tuple[list[dict[str, str | None]], str]:
+    """[{"name", "value"}] in the file's order, values that are no text null; and why there are none, if so."""
+    listed = item.get("tag_info") or []
+    if not isinstance(listed, list):
+        return [], f"{SHIPPED_UNREADABLE}: tag_info is a {type(listed).__name__}; allowed is a list"
+    rows = [row for row in listed if isinstance(row, dict) and isinstance(row.get("tag_name"), str)]
+    return [{"name": row["tag_name"], "value": _text(row.get("tag_category"))} for row in rows], ""
 
 
 def _text(value: Any) -> str | None:
