@@ -65,7 +65,7 @@ class LocalFolder:
         return regular.read(self._readable(name))
 
     def sha256(self, name: str) -> str:
-        with self.open(name) as file:
+        with regular.opened(self._readable(name)) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def open(self, name: str) -> BinaryIO:

@@ -1,15 +1,15 @@
 """Files that come from outside: opened only where they are files, read whole only where they are of bearable size."""
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 LARGEST = 600_000_000  # bytes: above the largest picture that is decoded, at 16 bits a channel
 
 
-def opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> io.BufferedReader:
     """The file to read. Raises OSError for what is no file: opening a pipe would wait for somebody to write."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
