@@ -194,15 +194,11 @@ def _file(url: str) -> Any:
 
 def _in_manifest(folder: str, location: Folder, present: Mapping[str, Entry]) -> dict[str, str]:
     """Name → sha256 of the shards that the manifest names."""
-    manifest, _ = manifests.look(location)
+    manifest, fault = manifests.look(location)
     if manifest is None:
-        raise UsageError(f"{folder}/{manifests.NAME} is damaged; allowed is a finished build")
-    try:
-        listed = manifest.shards
-    except UsageError as error:
-        raise UsageError(f"{folder}/{error}") from None
-    manifests.check_sizes(folder, listed, present)
-    return {shard.name: shard.sha256 for shard in listed}
+        raise UsageError(f"{folder}/{manifests.NAME} is damaged, it {fault}; allowed is a finished build")
+    manifests.check_sizes(folder, manifest.shards, present)
+    return {shard.name: shard.sha256 for shard in manifest.shards}
 
 
 def indices(numbers: np.ndarray) -> pa.Array:
