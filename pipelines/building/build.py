@@ -222,11 +222,10 @@ def _plan_and_reconcile(prepared: Prepared, flags: RunFlags, output: Folder) -> 
 
 def fingerprint_words(configured: Configuration) -> list[str]:
     """Everything but the records that a shard's bytes depend on."""
-    identity = {
-        key: value
-        for key, value in configured.identity().items()
-        if key not in ("limit", "shard_size", "split", "source_options")
-    }
+    cutting_alone = {"limit", "shard_size", "split"}
+    if not sources.gives(configured.source):
+        cutting_alone.add("source_options")  # they decide what is listed, and the records say what that was
+    identity = {key: value for key, value in configured.identity().items() if key not in cutting_alone}
     cutting = ["garment_mask"] if configured.garment_canvas != "none" else []
     return [
         SCHEMA_VERSION,

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 import annotators
 from annotators.common import registry
 from annotators.functional.keypoints import PERSON_CHOICES
-from pipelines import runners
+from pipelines import runners, sources
 from schemas import json_shape, kinds, record, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError, flag
@@ -105,6 +105,8 @@ class Configuration:
     columns: tuple[str, ...] = ()  # of the shards, in order
     source_options: tuple[tuple[str, str], ...] = ()  # what the source was told beside split and pairing
     kind: str = kinds.TRYON.name  # of the records
+    device: str = "cpu"  # for sources that run models
+    weights_dir: str = ""
     garment_canvas: str = "none"  # "vitonhd": garments are placed as in VITON-HD, see annotators.functional.canvas
 
     def configs(self) -> dict[str, Any]:
@@ -148,9 +150,10 @@ def configs_of(flags: AnnotatorFlags, options: Mapping[str, Mapping[str, Any]]) 
 def configure(flags: Flags, source: str, dataset: str, input_root: str, configs: Mapping[str, Any]) -> Configuration:
     """Flags and the annotators' Configs → Configuration. Raises UsageError naming a bad value."""
     _check_numbers(flags)
-    running = chosen(flags.annotators, configs)
-    skip = skipped(flags.skip, flags.annotators, [name for name, _ in running])
-    recompute = columns_of("recompute", flags.recompute)
+    kind = sources.kind(source)
+    running = chosen(flags.annotators, configs, kind)
+    skip = skipped(flags.skip, flags.annotators, [name for name, _ in running], kind)
+    recompute = columns_of("recompute", flags.recompute, kind)
     both = sorted(set(skip) & set(recompute))
     if both:
         raise UsageError(f"{both[0]!r} is in both --skip and --recompute; allowed is one of them")
@@ -170,7 +173,10 @@ def configure(flags: Flags, source: str, dataset: str, input_root: str, configs:
         annotators=running,
         skip=skip,
         recompute=recompute,
-        complete=flags.annotators is None,
+        complete=flags.annotators is None and kind is kinds.TRYON,
+        kind=kind.name,
+        device=flags.device,
+        weights_dir=flags.weights or "",
     )
 
 
@@ -234,9 +240,15 @@ def _written() -> dict[str, tuple[str, ...]]:
     return found
 
 
-def chosen(names: Sequence[str] | None, configs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """(name, Config) of the named annotators, or of the default ones, in the order they run. Raises UsageError."""
-    wanted = names if names is not None else DEFAULT_ANNOTATORS
+def chosen(
+    names: Sequence[str] | None, configs: Mapping[str, Any], kind: Kind = kinds.TRYON
+) -> tuple[tuple[str, Any], ...]:
+    """(name, Config) of the named annotators, or of the kind's default ones, in the order they run.
+
+    Raises UsageError.
+    """
+    defaults = DEFAULT_ANNOTATORS if kind is kinds.TRYON else ()
+    wanted = names if names is not None else defaults
     known = set(annotators.names()) | set(record.ANNOTATOR_COLUMNS)
     for name in wanted:
         if name not in known:

@@ -26,13 +26,14 @@ def shipped(signature: Signature, configuration: Configuration) -> frozenset[str
 
 def columns(signatures: Iterable[Signature], configuration: Configuration) -> tuple[str, ...]:
     """Columns of the shards: the base, what any record ships, and what the default and chosen annotators write."""
-    found = set(kinds.TRYON.base) | sources.gives(configuration.source)
+    kind = kinds.named(configuration.kind)
+    found = set(kind.base) | sources.gives(configuration.source)
     for names in {(*signature.references, *signature.values) for signature in signatures}:
-        found |= {column for name in names for column in columns_of(name)} & set(kinds.TRYON.fields)
-    found |= {"parse", "keypoints", "densepose_image", "caption", "garment_caption"}
+        found |= {column for name in names for column in columns_of(name)} & set(kind.fields)
+    found |= {*AWAITED, "caption", "garment_caption"} if kind is kinds.TRYON else set()
     for name, made in configuration.annotators:
         found |= {field.name for field in registry.written(name, made)}
-    known = list(kinds.TRYON.fields)
+    known = list(kind.fields)
     return tuple(sorted(found, key=lambda name: (known.index(name) if name in known else len(known), name)))
 
 

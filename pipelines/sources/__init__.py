@@ -4,7 +4,7 @@ A source module has `DATASET` (its name in record ids), `EXPECTED` (its layout i
 `listing(root, split, pairing, dataset=…, **options)`, which returns a `Listing` or raises `UsageError`; the options
 are the layout's own. An entry of the list becomes a record of photos, unless the module has a way of its own to read it
 (of a clip, say): `read(planned, root, settings)`, which yields `outcomes.Outcome`s, and `GIVES`, the columns that every
-record of its gets from there.
+record of its gets from there. Records that are no try-on records are of the kind that `KIND` names.
 """
 
 import importlib
@@ -15,8 +15,10 @@ from types import ModuleType
 
 from pipelines.sources.records import Listed as Listed
 from pipelines.sources.records import Records
+from schemas import kinds
 from schemas.cli.modules import modules_of, packages_of
 from schemas.folders import Entry
+from schemas.kinds import Kind
 from schemas.messages import printable
 
 FOLDERS_SHOWN = 20  # on the screen, of those with files that nothing uses
@@ -75,6 +77,16 @@ def load(name: str) -> ModuleType:
     if name not in rooms:
         raise ValueError(f"unknown source {name!r}; there are {', '.join(sorted(rooms))}")
     return importlib.import_module(f"pipelines.sources.{rooms[name]}.{name}")
+
+
+def kind(name: str) -> Kind:
+    """Of the records that the source's entries become: its `KIND`, else try-on records."""
+    return kinds.named(getattr(load(name), "KIND", kinds.TRYON.name))
+
+
+def of_kind(kind_name: str) -> tuple[str, ...]:
+    """The sources whose entries become records of this kind."""
+    return tuple(name for name in names() if kind(name).name == kind_name)
 
 
 def gives(name: str) -> frozenset[str]:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support import toy_clips
+from support import toy_clips, toy_pairs
 from support.helpers import digests, rows
 
-from pipelines import sources
+from pipelines import sources, validate
 from pipelines.building import command, receipts
 from pipelines.building.build import Request
 from pipelines.building.configuration import Flags
+from schemas import kinds
+from schemas.cli.flags import UsageError
 from schemas.folders import open_folder
 
 
@@ -20,8 +22,9 @@ from schemas.folders import open_folder
 def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three clips of four frames, of the second of which two are dark, and one that is damaged."""
     rooms = sources._rooms()
-    monkeypatch.setattr(sources, "_rooms", lambda: {**rooms, "toy": "clips"})
+    monkeypatch.setattr(sources, "_rooms", lambda: {**rooms, "toy": "clips", "pairs": "clips"})
     monkeypatch.setitem(sys.modules, "pipelines.sources.clips.toy", toy_clips)
+    monkeypatch.setitem(sys.modules, "pipelines.sources.clips.pairs", toy_pairs)
     for name, dark in (("a", ()), ("b", (1, 3)), ("c", ())):
         toy_clips.write(tmp_path / "clips", name, 4, dark)
     (tmp_path / "clips/d.png").write_bytes(b"no picture")
@@ -82,3 +85,37 @@ def test_workers_and_the_cut_into_chunks_change_nothing(
     monkeypatch.setattr(unit, "PIXELS_AHEAD", 1)
     assert build(clips, tmp_path / "single", shard_size=1) == 0
     assert digests(tmp_path / "one") == digests(tmp_path / "four") == digests(tmp_path / "single")
+
+
+def pairs(clips: Path, output: Path, step: int, *words: str) -> int:
+    flags = ["--output", str(output), "--max-reject-rate", "0.5", *words]
+    line = command.parse("build_pairs", "", "", Flags, flags)
+    return command.run(Request(line, "pairs", "toy", str(clips), {"step": step}))
+
+
+def test_records_are_of_the_kind_that_the_source_names(clips: Path, tmp_path: Path) -> None:
+    """Without --annotators none runs, since the default ones are a try-on record's; columns are the kind's base."""
+    assert pairs(clips, tmp_path / "out", 1) == 0
+    records = rows(tmp_path / "out")
+    assert [row["record_id"] for row in records[:3]] == [f"toy/a/object/{n}+{n + 1}" for n in range(3)]
+    assert tuple(records[0]) == kinds.OBJECT_PAIR.base
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["kind"] == "object_pair" and manifest["configuration"]["annotators"] == {}
+    assert validate.main([str(tmp_path / "out")]) == 0
+
+
+def test_columns_of_another_kind_are_none_to_skip(clips: Path, tmp_path: Path) -> None:
+    assert pairs(clips, tmp_path / "out", 1, "--skip", "high_frequency_map") == 0
+    with pytest.raises(UsageError, match="--skip 'garment_back_image'; allowed are"):
+        pairs(clips, tmp_path / "other", 1, "--skip", "garment_back_image")
+
+
+def test_what_the_source_was_told_makes_other_shards(clips: Path, tmp_path: Path) -> None:
+    """A source that reads its entries itself makes other records of the same entries, so nothing of before is kept."""
+    assert pairs(clips, tmp_path / "out", 1) == 0
+    with pytest.raises(UsageError, match="holds another build .source_options was"):
+        pairs(clips, tmp_path / "out", 2)
+    assert pairs(clips, tmp_path / "out", 2, "--overwrite") == 0
+    assert json.loads((tmp_path / "out/_run.json").read_text())["skipped_shards"] == 0
+    assert pairs(clips, tmp_path / "fresh", 2) == 0
+    assert digests(tmp_path / "out") == digests(tmp_path / "fresh")
