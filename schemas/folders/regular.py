@@ -16,7 +16,7 @@ def opened(path: Path) -> io.BufferedReader:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
-            raise OSError(number, "it is a folder" if number == errno.EISDIR else "it is no file", str(path))
+            raise OSError(number, os.strerror(number) if number == errno.EISDIR else "Not a file", str(path))
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)

@@ -144,8 +144,9 @@ def test_missing_and_damaged_weights(
     command: Command, process: Command, photos: Dataset, weights: Path, tmp_path: Path
 ) -> None:
     arguments = ("--input", photos.root, "--output", tmp_path / "out")
+    (tmp_path / "none").mkdir()
     missing = command(BUILD, *arguments, "--weights", tmp_path / "none")
-    assert missing.code == 2 and "weights densepose_r50_fpn_s1x not found" in missing.error
+    assert missing.code == 2 and "weights densepose_r50_fpn_s1x not found" in missing.error, missing.error
     assert "python -m annotators fetch" in missing.error and not (tmp_path / "out").exists()
     broken = tmp_path / "broken"
     broken.mkdir()

@@ -151,7 +151,7 @@ def _with_base(system: System, config: Config, base: Base, use: Use) -> Model:
     memory.choose_dtypes(model, use)
     model.load_base(base.bases)
     if base.random:
-        model.base = model.base | {"path": RANDOM}
+        model.note_base(RANDOM, model.digests)
     return model
 
 
