@@ -151,7 +151,8 @@ def _with_base(system: System, config: Config, base: Base, use: Use) -> Model:
     memory.choose_dtypes(model, use)
     model.load_base(base.bases)
     if base.random:
-        model.note_base(RANDOM, model.digests)
+        networks = {name: noted | {"path": RANDOM} for name, noted in model.base["networks"].items()}
+        model.base = model.base | {"path": RANDOM, "networks": networks}
     return model
 
 
