@@ -18,11 +18,16 @@ def high_frequency_map(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     input is computed so, and this map of a whole photo is for looking and statistics. Raises ValueError when the sizes
     differ.
     """
-    if mask.shape != image.shape[:2]:
-        raise ValueError(f"mask of {mask.shape} for a picture of {image.shape[:2]}")
-    height, width = mask.shape
+    return of_coverage(image, (mask > 0).astype(np.float32))
+
+
+def of_coverage(image: np.ndarray, coverage: np.ndarray) -> np.ndarray:
+    """As `high_frequency_map`, of a mask with a soft rim: float [h w], 0 to 1, set above a half once it is resized."""
+    if coverage.shape != image.shape[:2]:
+        raise ValueError(f"mask of {coverage.shape} for a picture of {image.shape[:2]}")
+    height, width = coverage.shape
     small = cv2.resize(np.ascontiguousarray(image), (SIDE, SIDE))
-    inside = cv2.resize((mask > 0).astype(np.float32), (SIDE, SIDE)) > 0.5
+    inside = cv2.resize(coverage, (SIDE, SIDE)) > 0.5
     inside = masks.erode(inside.astype(np.uint8), 5, iterations=2)
     edges = _edges(small) * inside
     edges[edges < THRESHOLD] = 0
