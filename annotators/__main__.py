@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from annotators.common import fetching, registry, weights
+from annotators.tracking import choosing
 from schemas.cli import tables
 from schemas.cli.flags import UsageError, flag, parse, positional, run
 from schemas.cli.subcommands import chosen, overview
@@ -18,7 +19,8 @@ EXAMPLES = """\
   python -m annotators fetch blip_base --weights /data/weights
   HF_ENDPOINT=https://mirror.example python -m annotators fetch some-org/some-segformer
 
-A name of `fetch` is one of the second table of `list`, an annotator (all that its defaults need) or any hub id."""
+A name of `fetch` is one of the second table of `list`, an annotator (all that its defaults need), `tracking` (SAM 2 for
+object pairs from video) or any hub id."""
 COMMANDS = {
     "list": "Annotators, their weights, licences, whether they are here.",
     "fetch": "Downloads weights.",
@@ -102,6 +104,8 @@ def _fetch(names: Sequence[str], folder: str) -> int:
 
 def _entries(name: str) -> tuple[str, ...]:
     """The weights that a name of the command line means."""
+    if name == "tracking":
+        return (choosing.WEIGHTS,)
     if name in weights.TABLE or name not in registry.names():
         return (name,)
     return registry.needs_weights(registry.config(name))

@@ -161,6 +161,7 @@ _ENTRIES = (
     _repo("blip2_opt_2.7b", "Salesforce/blip2-opt-2.7b", "MIT (OPT's own licence: non-commercial)", "captions"),
     _repo("blip2_opt_6.7b", "Salesforce/blip2-opt-6.7b", "MIT (OPT's own licence: non-commercial)", "captions"),
     _repo("blip2_flan_t5_xl", "Salesforce/blip2-flan-t5-xl", "MIT", "captions"),
+    _repo("sam2_hiera_tiny", "facebook/sam2.1-hiera-tiny", "Apache-2.0", "tracking through video"),
     _repo("clip_vit_l14", "openai/clip-vit-large-patch14", "MIT (code; none stated for the weights)", "tags"),
 )  # fmt: skip
 TABLE: dict[str, Weights] = {entry.name: entry for entry in _ENTRIES}
