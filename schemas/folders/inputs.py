@@ -1,6 +1,8 @@
 """What may be asked of a folder that is only read, wherever it lies."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 
@@ -23,3 +25,13 @@ class InputFolder(Protocol):
     def entry(self, name: str) -> Entry: ...
     def read(self, name: str) -> bytes: ...
     def sha256(self, name: str) -> str: ...
+
+    def local(self, name: str) -> AbstractContextManager[Path]:
+        """The file on this machine, for libraries that open paths: itself, or a copy that goes with the block."""
+        ...
+
+
+def contents(root: InputFolder) -> str:
+    """The first names in a folder, to tell what was found instead of what was expected."""
+    names = [f"{name}/" for name in root.folders()] + list(root.files())
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "nothing"

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 from schemas.folders.inputs import Entry, InputFolder
 
@@ -48,6 +50,10 @@ class JoinedFolder:
     def sha256(self, name: str) -> str:
         folder, rest = self._mounted(name)
         return folder.sha256(rest)
+
+    def local(self, name: str) -> AbstractContextManager[Path]:
+        folder, rest = self._mounted(name)
+        return folder.local(rest)
 
     def _mounted(self, name: str) -> tuple[InputFolder, str]:
         mount, rest = _split(name)

@@ -68,6 +68,11 @@ class LocalFolder:
         with regular.opened(self._readable(name)) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def local(self, name: str) -> AbstractContextManager[Path]:
+        path = self._readable(name)
+        regular.opened(path).close()
+        return contextlib.nullcontext(path)
+
     def open(self, name: str) -> BinaryIO:
         return regular.opened(self._readable(name))
 

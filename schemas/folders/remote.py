@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from schemas.folders import names
@@ -49,6 +49,15 @@ class RemoteFolder:
     def sha256(self, name: str) -> str:
         with self.store.open(self._path(name), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @contextlib.contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="vton-") as folder:
+            copy = Path(folder) / PurePosixPath(name).name
+            self.store.get_file(self._path(name), str(copy))
+            yield copy
 
     def open(self, name: str) -> BinaryIO:
         return self.store.open(self._path(name), "rb")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from pipelines.sources.tryon._text import delimiter
-from schemas.folders import InputFolder
 from schemas.messages import normal
 
 PICTURES = (
@@ -89,12 +88,6 @@ def stem_of(name: str) -> str:
 def leads_elsewhere(name: str) -> bool:
     """True for anything but a plain file name."""
     return "/" in name or "\\" in name or "\0" in name or name in (".", "..")
-
-
-def contents(root: InputFolder) -> str:
-    """The first names in a folder, to tell what was found instead of what was expected."""
-    names = [f"{name}/" for name in root.folders()] + list(root.files())
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "nothing"
 
 
 def is_unicode(name: str) -> bool:

@@ -17,10 +17,11 @@ from pathlib import PurePosixPath
 
 from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.records import Records
-from pipelines.sources.tryon._names import PICTURES, contents, is_unicode
+from pipelines.sources.tryon._names import PICTURES, is_unicode
 from pipelines.sources.tryon._paths import BadPath, Lookup, inside
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
+from schemas.folders.inputs import contents
 from schemas.labels import Category
 from schemas.messages import printable
 

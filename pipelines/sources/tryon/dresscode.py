@@ -15,7 +15,6 @@ from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.tryon._files import Files, is_list, list_names, no_list, text_of
 from pipelines.sources.tryon._names import (
     RELEASED_PICTURES,
-    contents,
     in_folder,
     is_comment,
     is_unicode,
@@ -27,6 +26,7 @@ from pipelines.sources.tryon._names import (
 from pipelines.sources.tryon._paths import BadPath
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
+from schemas.folders.inputs import contents
 from schemas.labels import Category
 from schemas.messages import normal, printable
 from schemas.record import SHIPPED_UNREADABLE

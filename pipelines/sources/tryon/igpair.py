@@ -10,11 +10,12 @@ from typing import Any
 
 from annotators.common.garment_words import category_of
 from pipelines.sources import Listed, Listing, Refused
-from pipelines.sources.tryon._names import PICTURES, contents, is_unicode, stem_of
+from pipelines.sources.tryon._names import PICTURES, is_unicode, stem_of
 from pipelines.sources.tryon._paths import BadPath, Lookup, inside
 from schemas import json_text
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
+from schemas.folders.inputs import contents
 from schemas.messages import printable
 
 DATASET = "igpair"

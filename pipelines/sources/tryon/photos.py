@@ -14,7 +14,6 @@ from typing import Any
 from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.tryon._names import (
     PICTURES,
-    contents,
     digest,
     in_folder,
     is_comment,
@@ -25,6 +24,7 @@ from pipelines.sources.tryon._names import (
 )
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
+from schemas.folders.inputs import contents
 from schemas.messages import normal, printable
 
 DATASET = "photos"

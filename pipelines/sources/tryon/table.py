@@ -14,11 +14,12 @@ from typing import Any
 from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.tryon import _cells, _tables
 from pipelines.sources.tryon._cells import Malformed
-from pipelines.sources.tryon._names import contents, digest, stem_of
+from pipelines.sources.tryon._names import digest, stem_of
 from pipelines.sources.tryon._paths import BadPath, Lookup, inside
 from schemas import fields, kinds
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
+from schemas.folders.inputs import contents
 from schemas.json_text import canonical
 from schemas.messages import normal, printable
 
