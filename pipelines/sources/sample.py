@@ -6,9 +6,6 @@ that the ordinary `vitonhd` source reads; `truth` returns what that layout canno
 
 import io
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +17,7 @@ from PIL import Image
 from pipelines.drawing.flat import draw_garment
 from pipelines.drawing.garments import CATEGORY_NAMES, GARMENTS
 from pipelines.drawing.people import PEOPLE, draw_person
+from pipelines.sources.cached import cached_folder
 from schemas import codecs, labels
 from schemas.labels import Category
 
@@ -75,23 +73,8 @@ def truth() -> dict[str, Truth]:
 
 
 def cached_root() -> Path:
-    """The rendered sample under $XDG_CACHE_HOME, drawn on first use; processes may race. Raises OSError."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vton-pipelines"
-    root = base / f"sample-{VERSION}"
-    if root.is_dir():
-        return root
-    base.mkdir(parents=True, exist_ok=True)
-    own = Path(tempfile.mkdtemp(prefix=f".sample-{VERSION}-", dir=base))
-    try:
-        own.chmod(0o755)
-        render(own)
-        own.rename(root)
-    except OSError:
-        if not root.is_dir():  # otherwise another process was first
-            raise
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
-    return root
+    """The rendered sample, drawn on first use. Raises OSError."""
+    return cached_folder(f"sample-{VERSION}", render)
 
 
 def _drawn() -> Iterator[tuple[str, Truth]]:

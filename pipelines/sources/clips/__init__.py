@@ -1,0 +1,1 @@
+"""Layouts of clips and stills, whose entries yield object pairs."""

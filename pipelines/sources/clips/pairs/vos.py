@@ -1,0 +1,109 @@
+"""Clips in the layout of DAVIS: a folder of frames and one of index masks for each, named alike."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePosixPath
+
+from annotators.functional.placement import acceptance
+from annotators.tracking import choosing
+from pipelines.sources import Listing, Refused
+from pipelines.sources.clips.pairs import entries, tracks
+from pipelines.sources.clips.pairs.frames import Clip, Unreadable
+from pipelines.sources.clips.pairs.objects import IndexMasks, ObjectMasks
+from pipelines.sources.clips.pairs.options import ClipOptions
+from pipelines.sources.clips.pairs.pairing import Pairing
+from pipelines.sources.outcomes import Outcome, Planned, ReadSettings, Rejection
+from schemas.folders import InputFolder
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """How a data set is paired: see `pairing.Terms`."""
+
+    rule: acceptance.Rule
+    dynamics: str
+    parts: int = 10
+    pairs_per_object: int = 4
+
+
+def listing(
+    root: InputFolder, dataset: str, images: str, masks: str, splits: Mapping[str, Sequence[str]], split: str
+) -> Listing:
+    """The clips of `images` that have masks in `masks`; `splits`: split → its clips in their order."""
+    found = Listing()
+    for name, clips in splits.items():
+        for video in clips if split in ("all", name) else ():
+            _add(root, dataset, name, video, f"{images}/{video}", f"{masks}/{video}", found)
+    return found
+
+
+def _add(root: InputFolder, dataset: str, split: str, video: str, images: str, masks: str, found: Listing) -> None:
+    frames = _pictures(root, images)
+    annotated = _pictures(root, masks)
+    record_id = f"{dataset}/{split}/{video}"
+    missing = images if not frames else masks if not annotated else ""
+    if missing:
+        found.refused.append(Refused(record_id, split, "missing_file", f"no picture in {missing}", missing))
+        return
+    leading_out = [path for path in (*frames.values(), *annotated.values()) if root.escapes(path)]
+    if leading_out:
+        path = leading_out[0]
+        found.refused.append(Refused(record_id, split, "outside_root", f"{path} leads out of the input folder", path))
+        return
+    positions = {stem: position for position, stem in enumerate(frames)}
+    unused = [PurePosixPath(path).name for stem, path in annotated.items() if stem not in positions]
+    if unused:
+        found.unused[masks] = unused
+    by_position = {positions[stem]: path for stem, path in annotated.items() if stem in positions}
+    found.records.append(entries.listed(dataset, split, video, list(frames.values()), by_position, images))
+    for folder in (images, masks):
+        found.files |= {f"{folder}/{name}": entry for name, entry in root.files(folder).items()}
+
+
+def _pictures(root: InputFolder, folder: str) -> dict[str, str]:
+    """Stem → path of the pictures of a folder, in natural order; none where the folder isn't there."""
+    if not root.is_folder(folder):
+        return {}
+    names = [name for name in root.files(folder) if PurePosixPath(name).suffix.lower() in entries.PICTURES]
+    names = [name for name in names if not name.startswith(".")]
+    return {PurePosixPath(name).stem: f"{folder}/{name}" for name in sorted(names, key=entries.natural)}
+
+
+def read(item: Planned, root: InputFolder, settings: ReadSettings, dataset: Dataset) -> Iterator[Outcome]:
+    """The pairs of a clip: of an object with several masks, from these; with one, the tracker carries it on."""
+    options = ClipOptions.of(settings)
+    clip = entries.clip_of(item, root)
+    masks = IndexMasks(root, entries.files_of(item, entries.MASK))
+    seen: dict[int, list[int]] = {}
+    for position in masks.files:
+        try:
+            for object_id in masks.ids(position):
+                seen.setdefault(object_id, []).append(position)
+        except Unreadable as error:
+            yield Rejection(item.record_id, "read", "unreadable", str(error), error.path)
+    terms = options.terms(dataset.rule, dataset.dynamics, dataset.parts, dataset.pairs_per_object)
+    pairing = Pairing(item, clip, terms, settings)
+    try:
+        for tracked in _objects(clip, masks, seen, options, settings):
+            yield from pairing.of(tracked)
+    except Unreadable as error:
+        yield Rejection(item.record_id, "read", "unreadable", str(error), error.path)
+
+
+def _objects(
+    clip: Clip, masks: IndexMasks, seen: Mapping[int, Sequence[int]], options: ClipOptions, settings: ReadSettings
+) -> Iterator[ObjectMasks]:
+    alone: dict[int, list[int]] = {}
+    for object_id, positions in sorted(seen.items()):
+        if len(positions) > 1:
+            yield ObjectMasks(str(object_id), tuple(positions), partial(masks.mask, object_id=object_id))
+        else:
+            alone.setdefault(positions[0], []).append(object_id)
+    if not alone:
+        return
+    tracker = choosing.shared(options.chosen_tracker(settings.weights_dir), settings.device)
+    for position, ids in sorted(alone.items()):
+        seeds = {str(object_id): masks.mask(position, object_id) for object_id in ids}
+        positions = sorted({*tracks.spread(len(clip), options.frames), position})
+        yield from tracks.carry(clip, positions, seeds, position, tracker)
