@@ -96,9 +96,8 @@ def _lines(plan: Plan, words: Sequence[str], planning: Planning, marks: list[Mar
         own = list(islice(rows, unit.rows))
         mark = Marks(unit, fingerprint(words, own), planning.tokens(own))
         marks.append(mark)
-        for row in own:
-            head = row.record_id, row.split, unit.number, mark.fingerprint
-            yield *head, row.values, row.columns, row.paths, row.sizes, None, None, None, row.source
+        for name, split, values, columns, paths, sizes, source in own:
+            yield name, split, unit.number, mark.fingerprint, values, columns, paths, sizes, None, None, None, source
     for entry in plan.refused:
         reason = entry.stage, entry.error, entry.message
         yield entry.record_id, entry.split, None, None, None, None, None, None, *reason, entry.source

@@ -87,6 +87,15 @@ def test_a_fingerprint_is_the_digest_of_its_length_prefixed_words() -> None:
     assert fingerprint(["one"], item) == hashlib.sha256(data).hexdigest()[:20]
 
 
+def test_a_fingerprint_covers_every_row_of_a_long_unit() -> None:
+    items = [entry(f"{number:04d}") for number in range(150)]
+    words = ["one"]
+    for name in (item.record_id for item in items):
+        words += [name, "{}", "person_image", f"{name}.jpg", "3"]
+    data = b"".join(len(word).to_bytes(8, "big") + word.encode() for word in words)
+    assert fingerprint(["one"], *items) == hashlib.sha256(data).hexdigest()[:20]
+
+
 @given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=6), st.randoms())
 def test_token_digest_ignores_order(pairs: list[tuple[str, str]], shuffler: random.Random) -> None:
     mixed = list(pairs)
