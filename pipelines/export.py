@@ -22,7 +22,7 @@ from schemas import codecs, json_shape, shards
 from schemas.cli import options
 from schemas.cli.flags import Dataclass, Parsed, Section, UsageError, flag, one_line, parse_sections, positional, run
 from schemas.finished import manifest as manifests
-from schemas.folders import Folder, open_folder
+from schemas.folders import Folder, open_folder, sameness
 from schemas.json_text import pretty
 
 PROG = "python -m pipelines.export"
@@ -105,9 +105,7 @@ def _prepare(output: Folder, mark: dict[str, Any]) -> None:
     present = [*output.files(), *output.folders()]
     if MARK in present:
         earlier = _earlier(output)
-        differing = [key for key in mark if earlier.get(key) != mark[key]]
-        if differing:
-            raise UsageError(f"--output {output} holds an export of another {differing[0]}; allowed is another folder")
+        sameness.check(output, "export", {key: earlier.get(key) for key in mark}, mark, sameness.ANOTHER_FOLDER)
     elif present:
         raise UsageError(f"--output {output} holds {present[0]}, which no export made; allowed is an empty folder")
     try:

@@ -22,7 +22,7 @@ from pipelines.runners import Chosen
 from pipelines.runners._totals import Totals
 from schemas import json_shape, package
 from schemas.cli.flags import UsageError, one_line
-from schemas.folders import Folder, InputFolder, open_folder, open_input
+from schemas.folders import Folder, InputFolder, open_folder, open_input, sameness
 from schemas.json_text import canonical, pretty
 from schemas.record import SCHEMA_VERSION
 
@@ -189,15 +189,11 @@ def _check_same_build(output: Folder, run: dict[str, Any], overwrite: bool) -> N
         return
     earlier = _earlier(output)
     now = {**run["identity"], "input": run["configuration"]["input"], "command": run["command"]}
-    differing = [key for key in now if json.loads(json.dumps(now[key])) != earlier.get(key)]
-    if not differing:
-        return
+    earlier = {key: earlier.get(key) for key in now}
     if not overwrite:
-        key = differing[0]
-        raise UsageError(
-            f"--output {output} holds another build ({key} was {earlier.get(key)!r}, is {now[key]!r});"
-            " allowed is another folder, or --overwrite"
-        )
+        sameness.check(output, "build", earlier, now, sameness.OR_REPLACED)
+    if sameness.differing(earlier, now) is None:
+        return
     noted = [f"{receipts.FOLDER}/{name}" for name in output.files(receipts.FOLDER) if receipts.parse_name(name)]
     for name in (*ours, *noted):
         output.remove(name)

@@ -19,9 +19,8 @@ import pyarrow as pa
 from PIL import Image, PngImagePlugin
 
 from schemas import package
-from schemas.cli.flags import UsageError
 from schemas.finished import tables
-from schemas.folders import atomic
+from schemas.folders import atomic, sameness
 from schemas.folders.owned import CONFIG, Owned
 from vton_models.system import Sampling
 
@@ -106,12 +105,7 @@ def begin(folder: Owned, config: Mapping[str, Any], overwrite: bool) -> None:
     if held is not None and overwrite:
         folder.clear()
     elif held is not None:
-        for key in sorted({*held, *config}):
-            if held.get(key) != config.get(key):
-                raise UsageError(
-                    f"{folder.path} holds results with {key} {held.get(key)!r}, these would have {config.get(key)!r};"
-                    " allowed are the same flags, another --output, or --overwrite"
-                )
+        sameness.check(folder.path, folder.title, held, config, sameness.OR_REPLACED)
     folder.path.mkdir(parents=True, exist_ok=True)
     atomic.sweep(folder.path)
     atomic.write_json(folder.path / CONFIG, config)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.cli.flags import UsageError
-from schemas.folders import atomic, locks, owned
+from schemas.folders import atomic, locks, owned, sameness
 from schemas.folders.owned import Owned
 
 # Of config.json: what may not differ between the parts of one run. Folders may move, so data counts by its digest.
@@ -63,13 +63,9 @@ class Run:
 
     def check_same(self, held: dict[str, Any], asked: dict[str, Any]) -> None:
         """Raises UsageError naming the first setting in which the folder's run differs from the one asked for."""
-        old, new = _flat({key: held.get(key) for key in _SAME}), _flat({key: asked.get(key) for key in _SAME})
-        for key in sorted(set(old) | set(new)):
-            if key not in _FREE and old.get(key) != new.get(key):
-                raise UsageError(
-                    f"{self.path} holds a run with {key} {old.get(key)!r}, this one has {new.get(key)!r};"
-                    " allowed are the same flags, another --output, or --overwrite"
-                )
+        old, new = (_flat({key: config.get(key) for key in _SAME}) for config in (held, asked))
+        old, new = ({key: value for key, value in flat.items() if key not in _FREE} for flat in (old, new))
+        sameness.check(self.path, self.owned.title, old, new, sameness.OR_REPLACED)
 
     def held(self) -> dict[str, Any] | None:
         """config.json of the run that the folder holds; None where there is none yet.

@@ -100,7 +100,7 @@ def test_shards_unpaired(capsys: pytest.CaptureFixture[str], shards: Path, tmp_p
     assert str(tmp_path) not in config and str(shards) not in config
     again = run(capsys, *RANDOM, "--shards", shards, "--output", out, "--batch-size", 4)[1]
     assert (again["skipped"], again["samples"]) == (5, 5)
-    with pytest.raises(UsageError, match="seed 0, these would have 1"):
+    with pytest.raises(UsageError, match="seed was 0, is 1"):
         run(capsys, *RANDOM, "--shards", shards, "--output", out, "--seed", 1)
 
 

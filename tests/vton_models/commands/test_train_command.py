@@ -122,10 +122,10 @@ def test_going_on_finished_and_another_configuration(
     assert (tmp_path / "run/model/w.safetensors").read_bytes() == (tmp_path / "whole/model/w.safetensors").read_bytes()
     assert log(tmp_path / "run") == log(tmp_path / "whole")
     with pytest.raises(
-        UsageError, match=r"holds a run with training.learning_rate 0.01, this one has 0.5; .*--overwrite"
+        UsageError, match=r"another training run \(training.learning_rate was 0.01, is 0.5\); .*--overwrite"
     ):
         train("--learning-rate", "0.5")
-    with pytest.raises(UsageError, match=r"config.gain 1.0, this one has 3.0"):
+    with pytest.raises(UsageError, match=r"config.gain was 1.0, is 3.0"):
         train("--gain", "3")
     assert train("--learning-rate", "0.5", "--overwrite")["steps"] == 6
     assert json.loads((tmp_path / "run/config.json").read_text())["training"]["learning_rate"] == 0.5

@@ -290,7 +290,7 @@ def test_an_output_folder_holds_results_of_one_kind(tmp_path: Path) -> None:
         (out / name).write_bytes(result if name == "mine.png" else b"kept")
     outputs.begin(folder, {"seed": 1}, False)
     assert all((out / name).exists() for name in ours), "the same settings go on"
-    with pytest.raises(UsageError, match="seed 1, these would have 2"):
+    with pytest.raises(UsageError, match="seed was 1, is 2"):
         outputs.begin(folder, {"seed": 2}, False)
     outputs.begin(folder, {"seed": 2}, True)
     assert sorted(path.name for path in out.iterdir()) == sorted((*theirs, "config.json"))

@@ -117,7 +117,7 @@ def test_the_models_own_outside_too(capsys: pytest.CaptureFixture[str], shards: 
     source = codecs.decode_image(row["source_person_image"]["bytes"])
     assert source.shape == (row["height"], row["width"], 3)
     assert (source != draw(0)["person"]).mean() > 0.5
-    with pytest.raises(UsageError, match="paste_back False, these would have True"):
+    with pytest.raises(UsageError, match="paste_back was False, is True"):
         run(capsys, *RANDOM, "--shards", shards, "--output", out)
     assert run(capsys, *RANDOM, "--shards", shards, "--output", out, "--overwrite")[1]["skipped_shards"] == 0
 
