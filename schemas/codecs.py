@@ -280,6 +280,17 @@ def image_size(data: bytes) -> tuple[int, int]:
     return height, width
 
 
+def upright_size(data: bytes) -> tuple[int, int]:
+    """(height, width) that `decode_photo` gives, without decoding what need not be. Raises CodecError."""
+    image = _open(data)
+    width, height = image.size
+    try:
+        turned = image.getexif().get(_EXIF_ORIENTATION, 1) in range(5, 9)
+    except Exception as error:  # as in `decode_photo`
+        raise CodecError(f"damaged picture ({type(error).__name__})") from None
+    return (width, height) if turned else (height, width)
+
+
 def open_picture(data: bytes) -> Image.Image:
     """A picture whose pixels are decoded, not converted. Raises CodecError as `decode_photo` does."""
     return _load(_open(data))

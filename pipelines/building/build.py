@@ -12,7 +12,7 @@ from typing import Any
 from annotators.common import registry, weights
 from pipelines import sources
 from pipelines.building import configuration as configurations
-from pipelines.building import finishing, plan, plan_file, preflight, receipts
+from pipelines.building import finishing, orientation, plan, plan_file, preflight, receipts
 from pipelines.building.configuration import Configuration, Flags, Line, RunFlags
 from pipelines.building.plan import Plan, Planning, Unit
 from pipelines.building.progress import Bar, Finished, clock
@@ -60,6 +60,8 @@ def build(request: Request) -> int:
         _say(remark)
     planned = plan.make(listing.records, listing.refused, configured.shard_size, configured.limit)
     preflight.check(planned.signatures, configured)
+    if configured.size and flags.fit is None and flags.size != type(flags).size:
+        orientation.check(configured.size, planned.rows(), listing.files, root)
     if not line.engine.engine.REMOTE:
         preflight.check_device(flags.device)
     output = open_folder(flags.output or f"output/{line.command}")

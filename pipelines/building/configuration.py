@@ -24,6 +24,7 @@ AWAITED = ("parse", "keypoints", "densepose_image")
 # Written along with others, but never the reason for a run.
 NEVER_A_REASON = frozenset({"densepose", "captions", "person_box"})
 FITS = ("crop", "pad", "stretch")
+DEFAULT_FIT = "pad"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Flags(AnnotatorFlags):
     skip: tuple[str, ...] = flag((), help="never compute these columns or annotators", metavar="A,B")
     recompute: tuple[str, ...] = flag((), help="compute these even where the dataset ships them", metavar="A,B")
     size: str | None = flag(None, help="store pictures at this height x width", metavar="HxW")
-    fit: str = flag("pad", help="how a picture of another shape meets --size", choices=FITS)
+    fit: str | None = flag(None, help="how a picture of another shape meets --size (default pad)", choices=FITS)
     seed: int = flag(0, help="seed of everything drawn at random")
     limit: int | None = flag(None, help="only the first so many list entries")
 
@@ -168,7 +169,7 @@ def configure(flags: Flags, source: str, dataset: str, input_root: str, configs:
         shard_size=flags.shard_size,
         format=flags.format,
         size=parse_size(flags.size),
-        fit=flags.fit,
+        fit=flags.fit or DEFAULT_FIT,
         seed=flags.seed,
         annotators=running,
         skip=skip,
