@@ -11,23 +11,6 @@ from schemas.kinds import Kind
 
 SCHEMA_VERSION = "4"
 
-# What each annotator may write, so that `--skip` and `--recompute` know the names before an annotator is there.
-ANNOTATOR_COLUMNS: dict[str, tuple[str, ...]] = {
-    "caption": ("caption", "garment_caption", "captions"),
-    "caption_tags": ("caption", "garment_caption"),
-    "tags": ("tags",),
-    "parsing": ("parse", "parse_lip", "parse_atr"),
-    "densepose": ("densepose", "densepose_image"),
-    "pose": ("keypoints", "person_box", "keypoints_face", "keypoints_hands", "pose_image"),
-    "person_mask": ("person_mask",),
-    "garment_mask": ("garment_mask",),
-    "agnostic": ("agnostic_image", "agnostic_mask", "parse_agnostic"),
-    "high_frequency": ("high_frequency_map",),
-    "quality": ("quality",),
-    "category": ("category",),
-}
-
-
 # How notes in `provenance` begin that the findings look for.
 WRONG_SIZE = "stored at another size"
 SHIPPED_UNREADABLE = "the shipped file was unreadable"

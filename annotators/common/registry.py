@@ -46,6 +46,17 @@ def written(name: str, made: Any | None = None) -> tuple[pa.Field, ...]:
     return tuple(made.fields() if hasattr(made, "fields") else module.FIELDS)
 
 
+def columns(name: str) -> tuple[str, ...]:
+    """What an annotator writes by default, and what else when it is asked (its `ASKED_BY`)."""
+    asked_for = getattr(load(name), "ASKED_BY", {})
+    return tuple(dict.fromkeys([*(field.name for field in written(name)), *asked_for]))
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """Annotator → its `columns`."""
+    return {name: columns(name) for name in names()}
+
+
 def owners(configs: dict[str, Any]) -> dict[str, list[str]]:
     """Column → the annotators of `configs` (name → Config) that write it, by name."""
     found: dict[str, list[str]] = {}

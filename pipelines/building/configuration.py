@@ -8,7 +8,7 @@ import annotators
 from annotators.common import registry
 from annotators.functional.keypoints import PERSON_CHOICES
 from pipelines import runners, sources
-from schemas import json_shape, kinds, record, shards
+from schemas import json_shape, kinds, shards
 from schemas.cli import options
 from schemas.cli.flags import UsageError, flag
 from schemas.cli.suggestions import suggestion
@@ -21,6 +21,17 @@ DEFAULT_ANNOTATORS = (
 )
 # Promised by a build without `--annotators`, also where the annotator isn't built.
 AWAITED = ("parse", "keypoints", "densepose_image")
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What shards of a kind get without being asked: by which annotators, and columns that stand in them all."""
+
+    annotators: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+DEFAULTS = {kinds.TRYON.name: Defaults(DEFAULT_ANNOTATORS, (*AWAITED, "caption", "garment_caption"))}
 # Written along with others, but never the reason for a run.
 NEVER_A_REASON = frozenset({"densepose", "captions", "person_box"})
 FITS = ("crop", "pad", "stretch")
@@ -202,7 +213,7 @@ def _check_numbers(flags: Flags) -> None:
 
 def columns_of(name: str, words: Sequence[str], kind: Kind = kinds.TRYON) -> tuple[str, ...]:
     """Columns that a list of columns and annotators means; an annotator's name means all that it writes."""
-    groups = {**record.ANNOTATOR_COLUMNS, **_written()}
+    groups = registry.groups()
     known = set(kind.fields) - set(kind.base) | {column for columns in groups.values() for column in columns}
     found: list[str] = []
     for word in words:
@@ -221,7 +232,7 @@ def skipped(
     Raises UsageError for an annotator that `--annotators` names too.
     """
     columns_of("skip", words, kind)
-    groups = {**record.ANNOTATOR_COLUMNS, **_written()}
+    groups = registry.groups()
     clash = sorted(set(words) & set(groups) & set(named or ()))
     if clash:
         raise UsageError(f"{clash[0]!r} is in both --annotators and --skip; allowed is one of them")
@@ -232,15 +243,6 @@ def skipped(
     return tuple(sorted(found))
 
 
-def _written() -> dict[str, tuple[str, ...]]:
-    """What each built annotator writes, joined with what design.md says it may write."""
-    found = {}
-    for name in annotators.names():
-        declared = record.ANNOTATOR_COLUMNS.get(name, ())
-        found[name] = tuple(dict.fromkeys([*declared, *(field.name for field in registry.written(name))]))
-    return found
-
-
 def chosen(
     names: Sequence[str] | None, configs: Mapping[str, Any], kind: Kind = kinds.TRYON
 ) -> tuple[tuple[str, Any], ...]:
@@ -248,20 +250,13 @@ def chosen(
 
     Raises UsageError.
     """
-    defaults = DEFAULT_ANNOTATORS if kind is kinds.TRYON else ()
-    wanted = names if names is not None else defaults
-    known = set(annotators.names()) | set(record.ANNOTATOR_COLUMNS)
-    for name in wanted:
+    asked = names if names is not None else DEFAULTS.get(kind.name, Defaults()).annotators
+    known = annotators.names()
+    for name in asked:
         if name not in known:
             near = suggestion(name, known)
-            raise UsageError(f"--annotators {name!r}; allowed are {', '.join(sorted(known))}{near}")
-    if names is not None:
-        missing = [name for name in wanted if name not in annotators.names()]
-        if missing:
-            raise UsageError(
-                f"--annotators {missing[0]!r} is not built yet; allowed are {', '.join(annotators.names())}"
-            )
-    running = {name: configs[name] for name in wanted if name in annotators.names()}
+            raise UsageError(f"--annotators {name!r}; allowed are {', '.join(known)}{near}")
+    running = {name: configs[name] for name in asked}
     return tuple((name, running[name]) for name in annotators.order(running))
 
 

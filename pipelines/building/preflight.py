@@ -7,9 +7,9 @@ from typing import Any
 from annotators.common import registry, weights
 from pipelines import sources
 from pipelines.building.columns import DERIVED, HALVES, columns_of, promised
-from pipelines.building.configuration import AWAITED, NEVER_A_REASON, Configuration
+from pipelines.building.configuration import AWAITED, DEFAULTS, NEVER_A_REASON, Configuration, Defaults
 from pipelines.sources.records import Signature
-from schemas import kinds, record
+from schemas import kinds
 from schemas.cli.flags import UsageError
 
 
@@ -30,7 +30,7 @@ def columns(signatures: Iterable[Signature], configuration: Configuration) -> tu
     found = set(kind.base) | sources.gives(configuration.source)
     for names in {(*signature.references, *signature.values) for signature in signatures}:
         found |= {column for name in names for column in columns_of(name)} & set(kind.fields)
-    found |= {*AWAITED, "caption", "garment_caption"} if kind is kinds.TRYON else set()
+    found |= set(DEFAULTS.get(kind.name, Defaults()).columns)
     for name, made in configuration.annotators:
         found |= {field.name for field in registry.written(name, made)}
     known = list(kind.fields)
@@ -134,15 +134,12 @@ def _places(configuration: Configuration) -> str:
 
 
 def _who(column: str) -> str:
-    made_by = [name for name, names in record.ANNOTATOR_COLUMNS.items() if column in names]
-    if not made_by:
-        return "nothing computes it"
-    built = [name for name in made_by if name in registry.names()]
-    return f"annotator {built[0]} is not among --annotators" if built else f"annotator {made_by[0]} is not there"
+    makers = [name for name, written in registry.groups().items() if column in written]
+    return f"annotator {makers[0]} is not among --annotators" if makers else "nothing computes it"
 
 
 def _fetch(columns_: list[str]) -> str:
-    makers = [name for column in columns_ for name, names in record.ANNOTATOR_COLUMNS.items() if column in names]
+    makers = [name for column in columns_ for name, written in registry.groups().items() if column in written]
     return " ".join(dict.fromkeys(makers)) or "NAME"
 
 

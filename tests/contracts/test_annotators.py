@@ -50,10 +50,11 @@ def test_declarations(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", annotators.names())
-def test_columns_are_known_to_skip_and_recompute(name: str) -> None:
-    assert name in record.ANNOTATOR_COLUMNS
-    plain = {field.name for field in registry.written(name)} & set(kinds.TRYON.fields)
-    assert plain <= set(record.ANNOTATOR_COLUMNS[name])
+def test_columns_of_an_annotator_are_those_that_its_settings_can_make_it_write(name: str) -> None:
+    every = registry.columns(name)
+    assert {field.name for field in registry.written(name)} <= set(every)
+    asked = annotators.config(name, **registry.asked(name, every))
+    assert set(every) == {field.name for field in registry.written(name, asked)}
 
 
 @pytest.mark.parametrize("name", WEIGHTLESS)

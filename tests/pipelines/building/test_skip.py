@@ -15,6 +15,8 @@ BOTH = ("caption", "caption_tags")
         (("caption_tags",), None, ("caption", "garment_caption")),
         (("caption", "caption_tags"), None, ("caption", "captions", "garment_caption")),
         (("garment_caption",), None, ("garment_caption",)),
+        (("parsing",), None, ("parse", "parse_atr", "parse_lip")),
+        (("pose",), None, ("keypoints", "keypoints_face", "keypoints_hands", "person_box", "pose_image")),
         (("densepose",), None, ("densepose", "densepose_image")),
         (("keypoints", "garment_caption"), BOTH, ("garment_caption", "keypoints")),
         ((), None, ()),
