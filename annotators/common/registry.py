@@ -34,16 +34,16 @@ def config(name: str, **values: Any) -> Any:
     """The annotator's Config; of `values` those that it has. Raises ValueError for a value outside its choices."""
     config_class = load(name).Config
     known = {item.name for item in dataclass_fields(config_class)}
-    made = config_class(**{key: value for key, value in values.items() if key in known and value is not None})
-    options.check(made)
-    return made
+    config = config_class(**{key: value for key, value in values.items() if key in known and value is not None})
+    options.check(config)
+    return config
 
 
-def written(name: str, made: Any | None = None) -> tuple[pa.Field, ...]:
+def written(name: str, config: Any | None = None) -> tuple[pa.Field, ...]:
     """The fields that an annotator with this Config writes."""
     module = load(name)
-    made = module.Config() if made is None else made
-    return tuple(made.fields() if hasattr(made, "fields") else module.FIELDS)
+    config = module.Config() if config is None else config
+    return tuple(config.fields() if hasattr(config, "fields") else module.FIELDS)
 
 
 def columns(name: str) -> tuple[str, ...]:
@@ -82,14 +82,14 @@ def order(configs: dict[str, Any]) -> list[str]:
     return ordered
 
 
-def inputs(name: str, made: Any) -> tuple[str, ...]:
+def inputs(name: str, config: Any) -> tuple[str, ...]:
     """Columns that a record must have for this annotator to run on it."""
-    return tuple(made.reads()) if hasattr(made, "reads") else tuple(load(name).READS)
+    return tuple(config.reads()) if hasattr(config, "reads") else tuple(load(name).READS)
 
 
-def optional_inputs(name: str, made: Any) -> tuple[str, ...]:
+def optional_inputs(name: str, config: Any) -> tuple[str, ...]:
     """Columns that the annotator uses where a record has them."""
-    return tuple(made.may_read()) if hasattr(made, "may_read") else tuple(getattr(load(name), "MAY_READ", ()))
+    return tuple(config.may_read()) if hasattr(config, "may_read") else tuple(getattr(load(name), "MAY_READ", ()))
 
 
 def hints(name: str) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def annotate(
     common = {"weights_dir": weights, "device": device}
     every = {name: chosen.get(name) or config(name, **common, **asked(name, want or ())) for name in names()}
     if want is None:
-        every = {name: made for name, made in every.items() if not needs_weights(made)}
+        every = {name: config for name, config in every.items() if not needs_weights(config)}
     wanted = _wanted(want, every)
     results = [opening.opened(record) for record in records]
     for name in order({name: every[name] for name in _needed(wanted, every, results)}):
@@ -135,15 +135,15 @@ def versions(chosen: Iterable[str]) -> dict[str, int]:
     return {name: number for name in sorted(chosen) if (number := getattr(load(name), "VERSION", 0))}
 
 
-def needs_weights(made: Any) -> tuple[str, ...]:
+def needs_weights(config: Any) -> tuple[str, ...]:
     """Names in the table of weights that this Config loads; empty for one that needs none."""
-    return tuple(made.weights()) if hasattr(made, "weights") else ()
+    return tuple(config.weights()) if hasattr(config, "weights") else ()
 
 
-def unready(name: str, made: Any) -> str:
+def unready(name: str, config: Any) -> str:
     """Why an annotator can't run here: the weights it lacks; empty when it can."""
-    folder = getattr(made, "weights_dir", None) or ""
-    absent = [item for item in needs_weights(made) if not weights.available(item, folder)]
+    folder = getattr(config, "weights_dir", None) or ""
+    absent = [item for item in needs_weights(config) if not weights.available(item, folder)]
     return f"weights {', '.join(absent)} not found" if absent else ""
 
 
@@ -172,11 +172,11 @@ def _needed(wanted: set[str], every: dict[str, Any], records: list[dict[str, Any
     return needed
 
 
-def _apply(name: str, made: Any, records: list[dict[str, Any]]) -> None:
+def _apply(name: str, config: Any, records: list[dict[str, Any]]) -> None:
     """Adds the annotator's columns to the records that have its inputs; existing values stay."""
-    reads = inputs(name, made)
+    reads = inputs(name, config)
     able = [record for record in records if all(record.get(column) is not None for column in reads)]
-    outputs = batching.run(made.build(), able, getattr(made, "batch_size", DEFAULT_BATCH_SIZE))
+    outputs = batching.run(config.build(), able, getattr(config, "batch_size", DEFAULT_BATCH_SIZE))
     for record, output in zip(able, outputs, strict=True):
         if isinstance(output, Exception):
             raise output

@@ -159,10 +159,10 @@ def _listing(request: Request, root: InputFolder) -> sources.Listing:
 def weight_digests(annotators: Iterable[tuple[str, Any]]) -> tuple[tuple[str, str], ...]:
     """sha256 of the weights of each annotator that has any and can run."""
     found = []
-    for name, made in annotators:
-        needed = registry.needs_weights(made)
-        if needed and not registry.unready(name, made):
-            folder = getattr(made, "weights_dir", None) or ""
+    for name, config in annotators:
+        needed = registry.needs_weights(config)
+        if needed and not registry.unready(name, config):
+            folder = getattr(config, "weights_dir", None) or ""
             found.append((name, "+".join(weights.digest(weights.locate(item, folder)) for item in needed)))
     return tuple(found)
 

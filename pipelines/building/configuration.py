@@ -138,7 +138,7 @@ class Configuration:
             "garment_canvas": self.garment_canvas,
             "format": self.format,
             "seed": self.seed,
-            "annotators": {name: options.settings(made) for name, made in sorted(self.annotators)},
+            "annotators": {name: options.settings(config) for name, config in sorted(self.annotators)},
             "skip": list(self.skip),
             "recompute": list(self.recompute),
         }
@@ -156,7 +156,7 @@ def configs_of(flags: AnnotatorFlags, options: Mapping[str, Mapping[str, Any]]) 
         configs = {name: annotators.config(name, **common, **options.get(name, {})) for name in annotators.names()}
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return {name: made.resolved() if hasattr(made, "resolved") else made for name, made in configs.items()}
+    return {name: config.resolved() if hasattr(config, "resolved") else config for name, config in configs.items()}
 
 
 def configure(flags: Flags, source: str, dataset: str, input_root: str, configs: Mapping[str, Any]) -> Configuration:
@@ -274,10 +274,10 @@ def from_json(plain: dict[str, Any]) -> Configuration:
         misfit = json_shape.misfit(plain, hints)
         if misfit or plain["format"] not in shards.FORMATS or plain["kind"] not in kinds.KINDS:
             raise ValueError(misfit or "format or kind is unknown")
-        made = tuple((name, annotators.load(name).Config(**values)) for name, values in plain["annotators"])
+        running = tuple((name, annotators.load(name).Config(**values)) for name, values in plain["annotators"])
         rest: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
         for pairs in ("digests", "source_options"):
             rest[pairs] = tuple((name, value) for name, value in rest[pairs])
-        return Configuration(**{**rest, "annotators": made})
+        return Configuration(**{**rest, "annotators": running})
     except (TypeError, ValueError, KeyError) as error:
         raise UsageError(f"_run.json is of another version: {error}") from None

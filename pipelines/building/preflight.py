@@ -31,8 +31,8 @@ def columns(signatures: Iterable[Signature], configuration: Configuration) -> tu
     for names in {(*signature.references, *signature.values) for signature in signatures}:
         found |= {column for name in names for column in columns_of(name)} & set(kind.fields)
     found |= set(DEFAULTS.get(kind.name, Defaults()).columns)
-    for name, made in configuration.annotators:
-        found |= {field.name for field in registry.written(name, made)}
+    for name, config in configuration.annotators:
+        found |= {field.name for field in registry.written(name, config)}
     known = list(kind.fields)
     return tuple(sorted(found, key=lambda name: (known.index(name) if name in known else len(known), name)))
 
@@ -94,8 +94,8 @@ def _wanted(configuration: Configuration) -> list[str]:
     """Columns whose absence makes an annotator run; the default ones also where their annotator isn't built."""
     wanted = [
         field.name
-        for name, made in configuration.annotators
-        for field in registry.written(name, made)
+        for name, config in configuration.annotators
+        for field in registry.written(name, config)
         if field.name not in NEVER_A_REASON
     ]
     return list(dict.fromkeys([*(AWAITED if configuration.complete else ()), *wanted]))
@@ -129,7 +129,7 @@ class _Makeable:
 
 
 def _places(configuration: Configuration) -> str:
-    lacking = [made for name, made in configuration.annotators if registry.unready(name, made)]
+    lacking = [config for name, config in configuration.annotators if registry.unready(name, config)]
     return f" ({sought(lacking[0])})" if lacking else ""
 
 

@@ -90,10 +90,10 @@ class Files:
 
     def _parse(self, photo: np.ndarray) -> np.ndarray | None:
         """CIHP ids of a photo that is nobody's person_image; None where the build has no parser or it fails."""
-        made = self.configuration.configs().get("parsing")
-        if made is None or "parse" in self.configuration.skip or registry.unready("parsing", made):
+        config = self.configuration.configs().get("parsing")
+        if config is None or "parse" in self.configuration.skip or registry.unready("parsing", config):
             return None
-        (output,) = batching.run(shared("parsing", made), [{"person_image": photo}], 1)
+        (output,) = batching.run(shared("parsing", config), [{"person_image": photo}], 1)
         return None if isinstance(output, Exception) else output["parse"]
 
 
@@ -157,7 +157,7 @@ def build_unit(
 
 @lru_cache(maxsize=4)
 def shard_schema(configuration: Configuration) -> pa.Schema:
-    extra = [field for name, made in configuration.annotators for field in registry.written(name, made)]
+    extra = [field for name, config in configuration.annotators for field in registry.written(name, config)]
     return record.schema(kinds.named(configuration.kind), configuration.columns, extra)
 
 
@@ -241,14 +241,14 @@ class _Work:
             yield outcome
             del outcome
 
-    def _annotate(self, name: str, made: Any, readings: list[Reading]) -> list[Reading]:
+    def _annotate(self, name: str, config: Any, readings: list[Reading]) -> list[Reading]:
         """Runs one annotator on the records that lack a column of it and have its inputs."""
-        able = [reading for reading in readings if self._wants(name, made, reading)]
-        if not able or registry.unready(name, made):
+        able = [reading for reading in readings if self._wants(name, config, reading)]
+        if not able or registry.unready(name, config):
             return readings
         with self._timed(name):
-            batch_size = getattr(made, "batch_size", registry.DEFAULT_BATCH_SIZE)
-            outputs = batching.run(shared(name, made), [reading.columns for reading in able], batch_size)
+            batch_size = getattr(config, "batch_size", registry.DEFAULT_BATCH_SIZE)
+            outputs = batching.run(shared(name, config), [reading.columns for reading in able], batch_size)
         failed = set()
         for reading, output in zip(able, outputs, strict=True):
             if isinstance(output, Exception):
@@ -257,25 +257,27 @@ class _Work:
                 source = reading.planned.references.get("person_image", (reading.planned.source,))[0]
                 self._reject(reading.reject(name, type(output).__name__, message, source))
             else:
-                self._fill(name, made, reading, output)
+                self._fill(name, config, reading, output)
         return [reading for reading in readings if id(reading) not in failed]
 
-    def _wants(self, name: str, made: Any, reading: Reading) -> bool:
-        lacking = [column for column in self._lacking(name, made, reading) if column not in NEVER_A_REASON]
-        return bool(lacking) and all(reading.columns.get(column) is not None for column in registry.inputs(name, made))
+    def _wants(self, name: str, config: Any, reading: Reading) -> bool:
+        lacking = [column for column in self._lacking(name, config, reading) if column not in NEVER_A_REASON]
+        return bool(lacking) and all(
+            reading.columns.get(column) is not None for column in registry.inputs(name, config)
+        )
 
-    def _lacking(self, name: str, made: Any, reading: Reading) -> list[str]:
-        written = [field.name for field in registry.written(name, made)]
+    def _lacking(self, name: str, config: Any, reading: Reading) -> list[str]:
+        written = [field.name for field in registry.written(name, config)]
         return [c for c in written if reading.columns.get(c) is None and c not in self.configuration.skip]
 
-    def _fill(self, name: str, made: Any, reading: Reading, output: dict[str, Any]) -> None:
+    def _fill(self, name: str, config: Any, reading: Reading, output: dict[str, Any]) -> None:
         """Takes the columns that were lacking; shipped ones stay. What isn't a column is for later annotators only."""
-        settings = "; ".join(f"{key}={value}" for key, value in options.settings(made).items())
+        settings = "; ".join(f"{key}={value}" for key, value in options.settings(config).items())
         digest = dict(self.configuration.digests).get(name)
-        written = {field.name for field in registry.written(name, made)}
+        written = {field.name for field in registry.written(name, config)}
         said = output.get("notes", {})
         reading.columns |= {key: value for key, value in output.items() if key not in written and key != "notes"}
-        for column in self._lacking(name, made, reading):
+        for column in self._lacking(name, config, reading):
             value = output.get(column)
             if value is None:
                 reading.columns.setdefault(column, None)  # looked for, and not there
@@ -379,24 +381,24 @@ _building = threading.Lock()
 _built: dict[Any, batching.Annotator | Unusable] = {}
 
 
-def shared(name: str, made: Any) -> batching.Annotator:
+def shared(name: str, config: Any) -> batching.Annotator:
     """The annotator of a Config, built once per process. Raises Unusable."""
     with _building:
-        if made not in _built:
-            _built[made] = _build(name, made)
-        built = _built[made]
+        if config not in _built:
+            _built[config] = _build(name, config)
+        built = _built[config]
     if isinstance(built, Unusable):
         raise built
     return built
 
 
-def _build(name: str, made: Any) -> batching.Annotator | Unusable:
+def _build(name: str, config: Any) -> batching.Annotator | Unusable:
     try:
-        if registry.needs_weights(made):
+        if registry.needs_weights(config):
             import torch
 
             torch.set_num_threads(1)  # workers are the parallelism; sums must not depend on how many cores there are
-        return made.build()
+        return config.build()
     except ValueError as error:
         return Unusable(f"annotator {name}: {error}")
     except ImportError as error:
