@@ -188,13 +188,26 @@ def _manifest(
         empty=empty,
         rejects=rejects,
         findings=found,
-        annotators={name: _describe(name, made, digests.get(name)) for name, made in sorted(configured.annotators)},
+        annotators={
+            name: _describe(name, config, digests.get(name))
+            for name, config in sorted(configured.annotators)
+            if _ran(name, config, done)
+        },
         libraries=LIBRARIES,
         fingerprint=findings.digest(prints[number] for number in sorted(prints)),
         repeated_lines=run.get("repeated_lines", 0),
         declined=declined,
     )
     return manifests.compose(account, **build.told(run))
+
+
+def _ran(name: str, config: Any, done: list[Done]) -> bool:
+    """Whether it was timed in any unit, or a column of it was computed while records were read."""
+    columns = [field.name for field in registry.written(name, config)]
+    return any(
+        name in item.receipt.seconds or any("annotator" in item.receipt.origins.get(c, ()) for c in columns)
+        for item in done
+    )
 
 
 def _shard(item: Done, extension: str) -> Shard:

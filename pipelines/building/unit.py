@@ -79,12 +79,15 @@ class Files:
         self.configuration = configuration
         self.root = open_input(configuration.input)
         self.schema = shard_schema(configuration)
+        self._seconds: dict[str, float] = {}
 
     def read(self, item: Planned) -> Iterator[Outcome]:
         """As the source reads its entries; else one record of photos."""
         own = getattr(sources.load(self.configuration.source), "read", None)
         if own is None:
-            yield read(item, self.root, self.configuration, self._parse)
+            reading = read(item, self.root, self.configuration, self._parse)
+            reading.seconds, self._seconds = self._seconds, {}
+            yield reading
         else:
             yield from own(item, self.root, self.configuration)
 
@@ -93,7 +96,9 @@ class Files:
         config = self.configuration.configs().get("parsing")
         if config is None or "parse" in self.configuration.skip or registry.unready("parsing", config):
             return None
+        started = time.perf_counter()
         (output,) = batching.run(shared("parsing", config), [{"person_image": photo}], 1)
+        self._seconds["parsing"] = self._seconds.get("parsing", 0.0) + time.perf_counter() - started
         return None if isinstance(output, Exception) else output["parse"]
 
 
@@ -212,6 +217,8 @@ class _Work:
                 if isinstance(outcome, Reading):
                     records += 1
                     self.inputs |= outcome.digests
+                    for name, spent in outcome.seconds.items():
+                        self.seconds[name] += spent
                     yield outcome
                 elif isinstance(outcome, Declined):
                     self.declined[outcome.rule] += 1

@@ -46,6 +46,7 @@ class Reading:
     unreadable: dict[str, tuple[str, str]] = field(default_factory=dict)  # column → (message, path)
     digests: dict[str, str] = field(default_factory=dict)  # path → sha256
     nothing: dict[str, str] = field(default_factory=dict)  # column → why its annotator left it null
+    seconds: dict[str, float] = field(default_factory=dict)  # annotator → spent by it while the record was read
 
     @property
     def record_id(self) -> str:
