@@ -80,6 +80,21 @@ def test_what_is_wrong_with_a_pair(dynamics: str | None, changed: dict[str, Any]
     assert (problem in found[0] and len(found) == 1) if problem else found == []
 
 
+@pytest.mark.parametrize(
+    ("box", "problem"),
+    [((0, 0, 8, 8), ""), ((0, 0, 9, 8), "no box inside"), ((4, 4, 4, 8), "no box inside"), ((-1, 0, 4, 4), "no box")],
+)
+def test_a_target_may_have_a_box_instead_of_a_mask(box: tuple[int, ...], problem: str) -> None:
+    target = {"target_image": PHOTO, "target_box": np.array(box, np.float32)}
+    found = kinds.OBJECT_PAIR.problems({"dynamics": "video", **target})
+    assert (problem in found[0] and len(found) == 1) if problem else found == []
+    assert (
+        "a still has none" in kinds.OBJECT_PAIR.problems({"dynamics": "still", "target_box": target["target_box"]})[0]
+    )
+    without = kinds.OBJECT_PAIR.problems({"dynamics": "video", "target_box": target["target_box"], "target_mask": SET})
+    assert "is empty" in without[0]
+
+
 def _spoilt(row: int, column: int, value: float) -> np.ndarray:
     points = JOINTS.copy()
     points[row, column] = value

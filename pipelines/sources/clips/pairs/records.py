@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from annotators.functional import frequency, geometry, masks, quality
+from annotators.functional import boxes, frequency, geometry, masks, quality
+from annotators.functional.boxes import Box
 from pipelines.sources.clips.pairs.frames import Frame
 from pipelines.sources.clips.pairs.objects import ObjectMask
 from pipelines.sources.outcomes import Planned, Reading, ReadSettings
@@ -19,12 +20,17 @@ GIVES = (*OBJECT_PAIR.base, "high_frequency_map", "height", "width", "quality")
 
 @dataclass(frozen=True, eq=False)
 class Half:
-    """A picture of the object, its mask at the picture's size, and the frame's name and number in the clip."""
+    """A picture of the object, its mask at the picture's size, and the frame's name and number in the clip.
+
+    `box` is where an object is yet to come; without an outline of it (`outlined`), the mask is the filled box.
+    """
 
     frame: Frame
     mask: ObjectMask
     name: str
     number: int
+    box: Box | None = None
+    outlined: bool = True
 
 
 def pair(
@@ -60,29 +66,43 @@ def pair(
 
 
 def _store(role: str, half: Half, reading: Reading, settings: ReadSettings) -> None:
-    frame, mask = _fitted(half.frame, half.mask, settings)
-    frame, cell = _encoded(frame)
+    half = _fitted(half, settings)
+    mask = half.mask
+    frame, cell = _encoded(half.frame)
     reading.columns[f"{role}_image"], reading.kept[f"{role}_image"] = frame.pixels, cell
     reading.digests[frame.path] = frame.digest
     reading.came_from(f"{role}_image", "dataset", None, frame.digest, "; ".join(frame.notes))
-    reading.columns[f"{role}_mask"] = mask.pixels
+    if half.box is not None:
+        reading.columns[f"{role}_box"] = np.asarray(half.box, np.float32)
+        reading.came_from(f"{role}_box", "dataset", None, mask.digest, "; ".join(mask.notes))
     if mask.path is not None and mask.digest is not None:
         reading.digests[mask.path] = mask.digest
-    origin = "annotator" if mask.annotator else "dataset"
-    reading.came_from(f"{role}_mask", origin, mask.annotator, mask.digest, "; ".join(mask.notes))
+    if half.outlined:
+        reading.columns[f"{role}_mask"] = mask.pixels
+        origin = "annotator" if mask.annotator else "dataset"
+        reading.came_from(f"{role}_mask", origin, mask.annotator, mask.digest, "; ".join(mask.notes))
 
 
-def _fitted(frame: Frame, mask: ObjectMask, settings: ReadSettings) -> tuple[Frame, ObjectMask]:
-    """Both at `--size`, where one is asked for."""
+def _fitted(half: Half, settings: ReadSettings) -> Half:
+    """All of it at `--size`, where one is asked for."""
+    frame, mask = half.frame, half.mask
     height, width = frame.pixels.shape[:2]
     if settings.size is None or settings.size == (height, width):
-        return frame, mask
+        return half
     moved = geometry.fit((height, width), settings.size, settings.fit)
     note = f"resized from {height}x{width}"
-    return (
-        replace(frame, pixels=geometry.photo(frame.pixels, moved), data=None, notes=(*frame.notes, note)),
-        replace(mask, pixels=geometry.mask(mask.pixels, moved), notes=(*mask.notes, note)),
+    return replace(
+        half,
+        frame=replace(frame, pixels=geometry.photo(frame.pixels, moved), data=None, notes=(*frame.notes, note)),
+        mask=replace(mask, pixels=geometry.mask(mask.pixels, moved), notes=(*mask.notes, note)),
+        box=None if half.box is None else _moved(half.box, moved),
     )
+
+
+def _moved(box: Box, moved: geometry.Geometry) -> Box:
+    """A box in the stored picture, in whole pixels, what lies outside of it cut off."""
+    corners = np.rint(moved.to_stored(np.asarray(box, np.float64).reshape(2, 2))).astype(int).ravel().tolist()
+    return boxes.clip((corners[0], corners[1], corners[2], corners[3]), moved.height, moved.width)
 
 
 def _encoded(frame: Frame) -> tuple[Frame, dict[str, Any]]:
@@ -108,6 +128,7 @@ def _quality(columns: dict[str, Any]) -> dict[str, Any]:
             continue
         measured[f"{role}_sharpness"] = quality.sharpness(picture)
         measured[f"{role}_exposure"] = quality.exposure(picture)
-        measured[f"{role}_area"] = masks.share(columns[f"{role}_mask"])
+        mask: np.ndarray | None = columns.get(f"{role}_mask")
+        measured[f"{role}_area"] = None if mask is None else masks.share(mask)
         measured[f"{role}_hash"] = quality.perceptual_hash(picture)
     return measured
