@@ -1,0 +1,52 @@
+"""Run lengths as COCO writes them: of unset and set pixels in turns, column by column; as numbers or packed in text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from annotators.functional import masks
+from schemas.codecs import MAX_PIXELS
+
+
+def decode(segmentation: Mapping[str, Any]) -> np.ndarray:
+    """uint8 [h w] 0/255 of {"size": [h, w], "counts": …}. Raises ValueError for what is none."""
+    size, counts = segmentation.get("size"), segmentation.get("counts")
+    if not (isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)):
+        raise ValueError(f"run lengths of size {size!r}; allowed is [height, width]")
+    height, width = size
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"run lengths of {height}x{width} pixels; allowed are {MAX_PIXELS}")
+    runs = unpacked(counts) if isinstance(counts, str) else counts
+    if not (isinstance(runs, list) and all(type(run) is int and run >= 0 for run in runs)):
+        raise ValueError("counts that are no run lengths")
+    if sum(runs) != height * width:
+        raise ValueError(f"run lengths of {sum(runs)} pixels for a size of {height}x{width}")
+    values = np.arange(len(runs)) % 2 == 1
+    return masks.as_mask(np.repeat(values, np.asarray(runs, np.int64)).reshape(width, height).T)
+
+
+def unpacked(text: str) -> list[int]:
+    """The numbers of a packed text: five bits and a mark for more to a character.
+
+    From the fourth on they are what is added to the last but one.
+
+    Raises ValueError for other text.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64:
+            raise ValueError(f"run lengths with the character {character!r}")
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise ValueError("run lengths that break off")
+    return runs
