@@ -200,7 +200,7 @@ def choose_records(request: Request, settings: Settings, candidates: "Records") 
         print(line, file=sys.stderr)
     if settings.global_batch_size > chosen.count:
         raise UsageError(
-            f"--global-batch-size {settings.global_batch_size} of {chosen.count} usable paired records;"
+            f"--global-batch-size {settings.global_batch_size} is more than the usable paired records;"
             f" allowed is at most {chosen.count}"
         )
     return chosen

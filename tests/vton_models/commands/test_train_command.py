@@ -381,7 +381,10 @@ def test_records_without_the_mask_are_left_out_and_named(tmp_path: Path, capsys:
         (["--ema", "1"], "--ema 1.0; allowed is from 0 to below 1"),
         (["--keep", "0"], "--keep 0; allowed is at least 1"),
         (["--global-batch-size", "0"], "must be at least 1"),
-        (["--global-batch-size", "16"], "--global-batch-size 16 of 12 usable paired records; allowed is at most 12"),
+        (
+            ["--global-batch-size", "16"],
+            "--global-batch-size 16 is more than the usable paired records; allowed is at most 12",
+        ),
         (["--mixed-precision", "fp16"], "--mixed-precision fp16 needs a GPU; allowed here are no, bf16"),
         (["--device", "cuda"], "--device cuda, but there is no GPU here; allowed are auto, cpu"),
         (["--tracker", "wandb"], "--tracker wandb needs the package wandb"),
