@@ -1,4 +1,4 @@
-"""Clips → object pairs, as AnyDoor trains on them. Without --input, a drawn sample with exact masks."""
+"""Clips, views and stills → object pairs, as AnyDoor trains on them. Without --input, a drawn sample with its masks."""
 
 import sys
 from collections.abc import Sequence
@@ -16,10 +16,12 @@ COMMAND = "build_object_pairs"
 _NOTES = """\
 An entry of the list is a clip; an object in two of its frames makes a pair, the reference being the earlier frame.
 What AnyDoor's rules turn down (too small, in pieces, …) is declined and counted by rule in the manifest; rejects are
-files that can't be read. Objects with one mask, and those of raw clips, are followed by a tracker."""
+files that can't be read. Objects with one mask, and those of raw clips, are followed by a tracker. Photos are entries
+too: an object of a still is its own target, and of two views, such as a garment alone and worn, one is the other's."""
 EXAMPLES = """\
   python -m pipelines.build_object_pairs
   python -m pipelines.build_object_pairs --layout davis --input DAVIS --output pairs
+  python -m pipelines.build_object_pairs --layout vitonhd_pairs --input VITON-HD --split train --output pairs
   python -m pipelines.build_object_pairs --layout raw --input my_videos --tracker auto --weights models
   python -m pipelines.build_object_pairs --layout raw --input my_videos --pairs-per-object 8 --max-overlap 0.9"""
 
@@ -34,7 +36,7 @@ def _layouts() -> list[str]:
 class PairFlags(Flags):
     """The shared flags, and how clips become pairs."""
 
-    shard_size: int = flag(16, help="clips per shard")
+    shard_size: int = flag(16, help="clips, or photos, per shard")
     layout: str = flag("davis", help="how the clips lie in the folder", choices=_layouts)
     pairs_per_object: int = flag(0, help="of each object, at most; 0: the data set's own number")
     max_overlap: float = flag(1.0, help="leave out pairs whose outlines, laid on each other, overlap more (0-1)")

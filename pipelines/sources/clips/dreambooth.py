@@ -74,7 +74,7 @@ def _boxes(found: Entries, folder: str) -> dict[str, Box]:
     try:
         document = json_text.parse(found.root.read(found.lookup.take(path)))
         return {name: _box(numbers) for name, numbers in document.items()}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         reason = str(error) if isinstance(error, BadPath) else f"{path} has no boxes"
         raise UsageError(f"--input {found.root}: {reason}; expected {EXPECTED}") from None
 

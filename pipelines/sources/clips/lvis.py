@@ -40,17 +40,17 @@ def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET,
 
 def _add(found: Entries, split: str, path: str, folders: list[str]) -> None:
     document = _document(found.root, path)
-    objects: dict[Any, list[dict[str, Any]]] = {}
-    small: dict[Any, int] = {}
+    objects: dict[str, list[dict[str, Any]]] = {}
+    small: dict[str, int] = {}
     for annotation in document["annotations"]:
-        photo = annotation.get("image_id")
+        photo = str(annotation.get("image_id"))
         if isinstance(annotation.get("area"), int | float) and annotation["area"] <= SMALLEST:
             small[photo] = small.get(photo, 0) + 1
             continue
         own = {name: annotation.get(name) for name in ("id", "area", "segmentation")}
         objects.setdefault(photo, []).append(own)
     for photo in document["images"]:
-        own_id = photo.get("id")
+        own_id = str(photo.get("id"))
         if own_id in objects or own_id in small:
             values = {"objects": objects.get(own_id, []), "small": small.get(own_id, 0), "list": path}
             _add_photo(found, split, photo, folders, values)

@@ -12,6 +12,7 @@ from pipelines.sources.clips.pairs.stills import Entries, beside, first_folder, 
 from pipelines.sources.outcomes import Outcome, Planned, ReadSettings
 from schemas.folders import InputFolder
 from schemas.kinds.object_pair import STILL
+from schemas.messages import printable
 
 DATASET = "saliency"
 EXPECTED = (
@@ -51,7 +52,7 @@ def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET,
             _add(found, photos.name, images, masks or photos.masks[0])
     for path in found.pictures(HFLICKR[0]) if found.wants("train") else ():
         name = stem(path).split("_")[0]
-        values = {"object_id": stem(path)[len(name) + 1 :] or "1"}
+        values = {"object_id": printable(stem(path)[len(name) + 1 :]) or "1"}
         roles = {"image": beside(HFLICKR[1], name), "mask": [path]}
         found.add("train", f"HFlickr/{name}", roles, values, values["object_id"])
     return found.closed([*dict.fromkeys(folders), *HFLICKR], EXPECTED)

@@ -1,6 +1,7 @@
 """Sources of object pairs that are no clips: stills, views, try-on photos, and AnyDoor's benchmark."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -306,6 +307,31 @@ def test_outlines_of_lvis(build: Build, tmp_path: Path) -> None:
     assert np.array_equal(mask_of(record, "reference"), expected)
     assert declined(tmp_path) == {"small_object": 1}
     assert rejects(tmp_path) == [("read", "unreadable", "annotations/lvis_v1_train.json")]
+
+
+def test_run_lengths_of_lvis_and_ids_of_any_type(build: Build, tmp_path: Path) -> None:
+    mask = layouts.disc(60, 80, 40, 120, 160)
+    segmentation = {"size": [120, 160], "counts": layouts.runs(mask)}
+    layouts.lvis(tmp_path / "in", [{"id": "ü", "area": 5000, "segmentation": segmentation}, {"image_id": [1]}])
+    (record,) = build("lvis")
+    assert record["object_id"] == "ü" and np.array_equal(mask_of(record, "reference"), mask)
+
+
+def test_names_that_are_no_text_are_refused(build: Build, tmp_path: Path) -> None:
+    layouts.saliency(tmp_path / "in")
+    folder = os.fsencode(tmp_path / "in/MSRA10K_Imgs_GT/Imgs")
+    for ending in (b".jpg", b".png"):
+        os.link(folder + b"/12" + ending, folder + b"/\xff" + ending)
+    assert len(build("saliency", code=3)) == 5
+    assert [error for _, error, _ in rejects(tmp_path)] == ["unreadable_name"]
+
+
+def test_boxes_of_scenes_that_are_none(build: Build, tmp_path: Path) -> None:
+    layouts.dreambooth(tmp_path / "in")
+    for text in ("[]", '{"x": [1, 2, 3]}', '{"x": "1234"}', '{"x": [0, 0, 1, Infinity]}', "{"):
+        (tmp_path / "in/BG/boxes.json").write_text(text)
+        with pytest.raises(UsageError, match=r"BG/boxes.json has no boxes"):
+            build("dreambooth")
 
 
 def test_a_list_of_lvis_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

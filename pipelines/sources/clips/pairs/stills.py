@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.clips.pairs import entries
+from pipelines.sources.tryon._names import is_unicode
 from pipelines.sources.tryon._paths import BadPath, Lookup
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
@@ -42,7 +43,7 @@ class Entries:
         """An entry; `roles`: role → the paths where its file may lie, best first. `key` tells those of one picture."""
         words = [self.dataset, split, *video_id.split("/"), *([key] if key else [])]
         record_id = "/".join(printable(word) for word in words)
-        source = next(iter(roles.values()))[0]
+        source = printable(next(iter(roles.values()))[0])
         try:
             references = {role: self._taken(paths) for role, paths in roles.items()}
             if record_id in self._ids:
@@ -62,13 +63,17 @@ class Entries:
         if not self.listing.records and not self.listing.refused:
             what = "entry" if self.split == "all" else f"entry of the split {self.split}"
             raise UsageError(f"no {what} in {self.root}: expected {expected}; found {contents(self.root)}")
-        self.listing.unused |= {printable(folder): names for folder, names in self.lookup.unused(folders).items()}
+        self.listing.unused |= {
+            printable(folder) or ".": names for folder, names in self.lookup.unused(folders).items()
+        }
         return self.listing
 
     def _taken(self, paths: Sequence[str]) -> str:
         found = next(filter(None, map(self.lookup.find, paths)), None)
         if found is None:
             raise BadPath("missing_file", f"{printable(paths[0])} is missing")
+        if not is_unicode(found):
+            raise BadPath("unreadable_name", f"{printable(found)}: the name is not valid Unicode")
         self.lookup.take(found)
         self.listing.files[found] = self.lookup.used[found]
         return found
