@@ -21,6 +21,7 @@ from schemas.finished import tables
 from schemas.finished.manifest import Shard
 from schemas.finished.shard_list import shard_names
 from schemas.folders import Folder, open_folder
+from schemas.messages import counted
 
 PROG = "python -m pipelines.validate"
 EXAMPLES = """\
@@ -167,7 +168,10 @@ def main(arguments: Sequence[str]) -> int:
     parts = [f"{len(verdict.problems)} problems"] if verdict.problems else []
     parts += [f"incomplete, see {flags.expect} above"] if missing else []
     target = sys.stderr if parts else sys.stdout
-    print(f"{verdict.records} records in {verdict.shards} shards: {', '.join(parts) or 'valid'}", file=target)
+    print(
+        f"{counted(verdict.records, 'record')} in {counted(verdict.shards, 'shard')}: {', '.join(parts) or 'valid'}",
+        file=target,
+    )
     return 1 if parts else 0
 
 

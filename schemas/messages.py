@@ -15,6 +15,11 @@ def clean(message: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """ "1 record", "2 records"; `many` where an s isn't enough."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def normal(name: str) -> str:
     """Composed Unicode: a list and a file system may spell an accent differently."""
     return unicodedata.normalize("NFC", name)

@@ -24,6 +24,7 @@ from schemas import json_shape, package
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import Folder, InputFolder, open_folder, open_input, sameness
 from schemas.json_text import canonical, pretty
+from schemas.messages import counted
 from schemas.record import SCHEMA_VERSION
 
 RUN = "_run.json"
@@ -113,7 +114,8 @@ def _execute(prepared: Prepared, flags: RunFlags, engine: Chosen, output: Folder
     _prepare(output, run, flags.overwrite)
     resume = _plan_and_reconcile(prepared, flags, output)
     planned = prepared.plan
-    _say(f"{planned.records} records in {len(planned.units)} shards, {len(resume.done)} already done; {output}")
+    entries, shards = counted(planned.records, "entry", "entries"), counted(len(planned.units), "shard")
+    _say(f"{entries} in {shards}, {len(resume.done)} already done; {output}")
     if resume.todo:
         _engine(prepared, engine, resume.todo)
     done = list(resume.done)

@@ -19,7 +19,7 @@ from schemas import kinds
 from schemas.cli.modules import modules_of, packages_of
 from schemas.folders import Entry
 from schemas.kinds import Kind
-from schemas.messages import printable
+from schemas.messages import counted, printable
 
 FOLDERS_SHOWN = 20  # on the screen, of those with files that nothing uses
 
@@ -54,17 +54,13 @@ class Listing:
         """What a user should know of the listing, a line each."""
         yield from self.remarks
         if self.repeated_lines:
-            yield f"{_many(self.repeated_lines, 'line says', 'lines say')} what another said before, and count once"
+            yield f"{counted(self.repeated_lines, 'line says', 'lines say')} what another said before, and count once"
         for folder, names in list(self.unused.items())[:FOLDERS_SHOWN]:
-            files = _many(len(names), "file isn't", "files aren't")
+            files = counted(len(names), "file isn't", "files aren't")
             yield f"{printable(folder)}: {files} used by any record, such as {printable(names[0])}"
         left = list(self.unused.values())[FOLDERS_SHOWN:]
         if left:
-            yield f"in {_many(len(left), 'more folder', 'more folders')}: {sum(map(len, left))} such files"
-
-
-def _many(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+            yield f"in {counted(len(left), 'more folder', 'more folders')}: {sum(map(len, left))} such files"
 
 
 def names() -> tuple[str, ...]:

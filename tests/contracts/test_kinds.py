@@ -148,7 +148,7 @@ def test_an_unknown_kind_is_named() -> None:
 
 def test_pairs_are_valid(pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert validate.main([str(pairs)]) == 0, capsys.readouterr()
-    assert "4 records in 1 shards: valid" in capsys.readouterr().out
+    assert "4 records in 1 shard: valid" in capsys.readouterr().out
 
 
 def test_a_pair_without_its_target_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,7 +57,7 @@ def test_findings_and_counts(command: Command, built: Path) -> None:
     result = command("pipelines.validate", built)
     assert result.code == 0, "findings change nothing"
     assert "findings, in findings.parquet (they don't change the exit code):" in result.stdout
-    assert result.stdout.splitlines()[-1] == "6 records in 1 shards: valid"
+    assert result.stdout.splitlines()[-1] == "6 records in 1 shard: valid"
     told = [line.split() for line in result.stdout.splitlines() if line.startswith("  ")]
     assert ["warning", "tinted_background", "1", "record"] in told
 

@@ -151,7 +151,7 @@ def _with_base(system: System, config: Config, base: Base, use: Use) -> Model:
     memory.choose_dtypes(model, use)
     model.load_base(base.bases)
     if base.random:
-        networks = {name: noted | {"path": RANDOM} for name, noted in model.base["networks"].items()}
+        networks = {name: noted | {"path": RANDOM} for name, noted in model.base.get("networks", {}).items()}
         model.base = model.base | {"path": RANDOM, "networks": networks}
     return model
 
