@@ -43,16 +43,16 @@ def _add(found: Entries, split: str, path: str, folders: list[str]) -> None:
     objects: dict[str, list[dict[str, Any]]] = {}
     small: dict[str, int] = {}
     for annotation in document["annotations"]:
-        photo = str(annotation.get("image_id"))
-        if isinstance(annotation.get("area"), int | float) and annotation["area"] <= SMALLEST:
-            small[photo] = small.get(photo, 0) + 1
+        image_id, area = str(annotation.get("image_id")), annotation.get("area")
+        if isinstance(area, int | float) and area <= SMALLEST:
+            small[image_id] = small.get(image_id, 0) + 1
             continue
         own = {name: annotation.get(name) for name in ("id", "area", "segmentation")}
-        objects.setdefault(photo, []).append(own)
+        objects.setdefault(image_id, []).append(own)
     for photo in document["images"]:
-        own_id = str(photo.get("id"))
-        if own_id in objects or own_id in small:
-            values = {"objects": objects.get(own_id, []), "small": small.get(own_id, 0), "list": path}
+        image_id = str(photo.get("id"))
+        if image_id in objects or image_id in small:
+            values = {"objects": objects.get(image_id, []), "small": small.get(image_id, 0), "list": path}
             _add_photo(found, split, photo, folders, values)
 
 
