@@ -191,6 +191,15 @@ def test_fashiontryon_takes_some_poses_and_tells_of_bad_ones(build: Build, tmp_p
     ]
 
 
+@pytest.mark.parametrize(("colours", "code"), [([1, 1, 1], 0), ([1, 1, 0], 3)])
+def test_label_maps_of_three_equal_channels(build: Build, tmp_path: Path, colours: list[int], code: int) -> None:
+    _, worn = layouts.fashiontryon(tmp_path / "in", "a", ["p"])
+    grey = layouts.labels(worn, 7)[..., None] * np.array(colours, np.uint8)
+    layouts.write(tmp_path / "in/a/p/segment.png", grey)
+    assert len(build("fashiontryon", code=code)) == (code == 0)
+    assert rejects(tmp_path) == ([] if code == 0 else [("read", "unreadable", "a/p/segment.png")])
+
+
 def test_salient_things_are_stills(build: Build, tmp_path: Path) -> None:
     mask = layouts.saliency(tmp_path / "in")
     records = build("saliency")
@@ -307,6 +316,22 @@ def test_outlines_of_lvis(build: Build, tmp_path: Path) -> None:
     assert np.array_equal(mask_of(record, "reference"), expected)
     assert declined(tmp_path) == {"small_object": 1}
     assert rejects(tmp_path) == [("read", "unreadable", "annotations/lvis_v1_train.json")]
+
+
+def test_photos_of_both_years_and_photos_that_are_gone(build: Build, tmp_path: Path) -> None:
+    """The validation list of LVIS names photos of COCO's training too."""
+    root = tmp_path / "in"
+    square = [40.0, 20.0, 120.0, 20.0, 120.0, 90.0, 40.0, 90.0]
+    layouts.lvis(root, [{"id": 1, "area": 5600.0, "segmentation": [square]}])
+    train = root / "annotations/lvis_v1_train.json"
+    document = json.loads(train.read_text())
+    document["images"].append({"id": 1, "coco_url": "http://images.cocodataset.org/val2017/000000000001.jpg"})
+    document["annotations"].append({"id": 2, "image_id": 1, "area": 5600.0, "segmentation": [square]})
+    train.rename(root / "lvis_v1_val.json").write_text(json.dumps(document))
+    (root / "val2017").mkdir()
+    (record,) = build("lvis", code=3)
+    assert record["record_id"] == "lvis/test/000000000009/1/000000000009"
+    assert rejects(tmp_path) == [("list", "missing_file", "val2017/000000000001.jpg")]
 
 
 def test_run_lengths_of_lvis_and_ids_of_any_type(build: Build, tmp_path: Path) -> None:

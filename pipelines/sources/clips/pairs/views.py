@@ -66,7 +66,7 @@ def label_mask(item: Planned, root: InputFolder, role: str, labels: tuple[int, .
     """Set where a label map holds one of these ids, shrunk so many times by a pixel on all sides. Raises Unreadable."""
 
     def decode(data: bytes) -> np.ndarray:
-        own = masks.of_labels(index_picture(data), labels)
+        own = masks.of_labels(_label_map(data), labels)
         return masks.erode(own, 3, erosions) if erosions else own
 
     mask = _mask(root, item.references[role][0], decode)
@@ -84,6 +84,17 @@ def rgba(data: bytes) -> np.ndarray:
     if not image.has_transparency_data:
         raise codecs.CodecError(f"a picture of mode {image.mode}; allowed is one with transparency")
     return np.asarray(image.convert("RGBA"))
+
+
+def _label_map(data: bytes) -> np.ndarray:
+    """Ids uint8 [h w]; also of a picture in colours of which each is a grey. Raises codecs.CodecError."""
+    image = codecs.open_picture(data)
+    if image.mode != "RGB":
+        return index_picture(data)
+    channels = np.asarray(image)
+    if not (channels == channels[..., :1]).all():
+        raise codecs.CodecError("a label map in colours; allowed is one channel, or three that are equal")
+    return np.ascontiguousarray(channels[..., 0])
 
 
 def _light(data: bytes) -> np.ndarray:
