@@ -17,6 +17,7 @@ LINES: dict[str, tuple[str, list[str]]] = {
     "pipelines.build_dresscode": ("", ["--input"]),
     "pipelines.build_deepfashion": ("", ["--input"]),
     "pipelines.build_igpair": ("", ["--input"]),
+    "pipelines.build_object_pairs": ("--layout raw", ["--input"]),
     "pipelines.build_photos": ("", ["--input", "--persons", "--garments"]),
     "pipelines.build_table": ("--category upper_body --input PAIRS", ["--input", "--root"]),
     "pipelines.build_vitonhd": ("--input DATASET --annotators quality", ["--input", "--output", "--weights"]),

@@ -64,7 +64,7 @@ def test_lists_of_pairs_with_other_delimiters(line: str) -> None:
     assert _names.split_pair(line) == ("a b.jpg", "c.jpg")
 
 
-@given(st.text())
+@given(st.text().filter(lambda text: not text.startswith("\0")))  # UTF-16's mark and a NUL are UTF-32's mark
 def test_text_comes_back_from_every_marked_encoding(text: str) -> None:
     for encoding in ("utf-8-sig", "utf-16", "utf-32"):
         assert _text.decode(text.encode(encoding)) == text
