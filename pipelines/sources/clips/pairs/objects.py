@@ -47,16 +47,18 @@ class ObjectMasks:
 
 
 class IndexMasks:
-    """Pictures whose values are object ids: palette or grey PNG. 0 is the background."""
+    """Pictures whose values are object ids, 0 the background; `decode` tells them of a file's bytes."""
 
-    def __init__(self, root: InputFolder, files: Mapping[int, str], ignored: tuple[int, ...] = (255,)) -> None:
-        self.root, self.files, self.ignored = root, dict(files), ignored
+    def __init__(
+        self, root: InputFolder, files: Mapping[int, str], decode: Callable[[bytes], np.ndarray], ignored: int = 255
+    ) -> None:
+        self.root, self.files, self.decode, self.ignored = root, dict(files), decode, ignored
         self._read = lru_cache(maxsize=4)(self._decode)
 
     def ids(self, position: int) -> list[int]:
         """Ids of the objects that are seen. Raises Unreadable."""
         pixels, _ = self._read(position)
-        return [int(value) for value in np.unique(pixels) if value and value not in self.ignored]
+        return [int(value) for value in np.unique(pixels) if value and value != self.ignored]
 
     def mask(self, position: int, object_id: int) -> ObjectMask:
         pixels, digest = self._read(position)
@@ -66,7 +68,7 @@ class IndexMasks:
         path = self.files[position]
         data = read_bytes(self.root, path)
         try:
-            return index_picture(data), hashlib.sha256(data).hexdigest()
+            return self.decode(data), hashlib.sha256(data).hexdigest()
         except codecs.CodecError as error:
             raise Unreadable(path, str(error)) from None
 
@@ -80,3 +82,9 @@ def index_picture(data: bytes) -> np.ndarray:
         return np.asarray(image, np.uint8)
     except Exception as error:
         raise codecs.CodecError(f"damaged picture ({type(error).__name__})") from None
+
+
+def colour_picture(data: bytes) -> np.ndarray:
+    """Ids int32 [h w] of a picture in colours: red + 256 green + 65,536 blue. Raises codecs.CodecError."""
+    pixels = codecs.decode_image(data).astype(np.int32)
+    return pixels @ np.array([1, 256, 65536], np.int32)

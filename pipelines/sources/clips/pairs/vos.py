@@ -1,30 +1,36 @@
 """Clips in the layout of DAVIS: a folder of frames and one of index masks for each, named alike."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
+
+import numpy as np
 
 from annotators.functional.placement import acceptance
 from annotators.tracking import choosing
 from pipelines.sources import Listing, Refused
 from pipelines.sources.clips.pairs import entries, tracks
 from pipelines.sources.clips.pairs.frames import Clip, Unreadable
-from pipelines.sources.clips.pairs.objects import IndexMasks, ObjectMasks
+from pipelines.sources.clips.pairs.objects import IndexMasks, ObjectMasks, index_picture
 from pipelines.sources.clips.pairs.options import ClipOptions
 from pipelines.sources.clips.pairs.pairing import Pairing
 from pipelines.sources.outcomes import Outcome, Planned, ReadSettings, Rejection
+from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
+from schemas.folders.inputs import contents
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """How a data set is paired: see `pairing.Terms`."""
+    """How a data set is paired: see `pairing.Terms`; and how its masks tell objects: see `objects.IndexMasks`."""
 
     rule: acceptance.Rule
     dynamics: str
     parts: int = 10
     pairs_per_object: int = 4
+    decode: Callable[[bytes], np.ndarray] = index_picture
+    ignored: int = 255  # an id that is no object's
 
 
 def listing(
@@ -35,6 +41,36 @@ def listing(
     for name, clips in splits.items():
         for video in clips if split in ("all", name) else ():
             _add(root, dataset, name, video, f"{images}/{video}", f"{masks}/{video}", found)
+    return found
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a data set keeps clips and masks; `splits`: the folder of a split → the split's name with us."""
+
+    images: str
+    masks: str
+    splits: Mapping[str, str]
+    expected: str
+
+
+def by_split(root: InputFolder, dataset: str, folders: Folders, split: str) -> Listing:
+    """The clips of every split's folder; of the root itself, as the training split, where it holds clips directly.
+
+    Raises UsageError where there is no such folder.
+    """
+    places = {f"{place}/": name for place, name in folders.splits.items()} | {"": "train"}
+    found, there = Listing(), False
+    for place, name in places.items():
+        images = f"{place}{folders.images}"
+        if not root.is_folder(images):
+            continue
+        there = True
+        clips = sorted(root.folders(images), key=entries.natural) if split in ("all", name) else []
+        for video in clips:
+            _add(root, dataset, name, video, f"{images}/{video}", f"{place}{folders.masks}/{video}", found)
+    if not there:
+        raise UsageError(f"layout not found in {root}: expected {folders.expected}; found {contents(root)}")
     return found
 
 
@@ -74,7 +110,7 @@ def read(item: Planned, root: InputFolder, settings: ReadSettings, dataset: Data
     """The pairs of a clip: of an object with several masks, from these; with one, the tracker carries it on."""
     options = ClipOptions.of(settings)
     clip = entries.clip_of(item, root)
-    masks = IndexMasks(root, entries.files_of(item, entries.MASK))
+    masks = IndexMasks(root, entries.files_of(item, entries.MASK), dataset.decode, dataset.ignored)
     seen: dict[int, list[int]] = {}
     for position in masks.files:
         try:
