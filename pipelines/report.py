@@ -5,15 +5,18 @@ The page is written beside the folder, as FOLDER.html, unless --output names a f
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from schemas import codecs, fields, kinds, labels, shards
+from pipelines import pictures
+from pipelines.pictures import View
+from schemas import codecs, fields, kinds, labels, record, shards
 from schemas.cli.flags import UsageError, flag, parse, positional, run
 from schemas.finished import manifest as manifests
 from schemas.finished import tables
@@ -25,6 +28,7 @@ EXAMPLES = """\
   python -m pipelines.report output/build_vitonhd
   python -m pipelines.report shards --records 60 --output report.html"""
 THUMBNAIL = (150, 200)
+VIEW = (260, 260)  # of pictures drawn from several columns, whose lines should be seen
 ROWS_SHOWN = 200
 TEMPLATE = "report.html.j2"
 
@@ -42,10 +46,11 @@ class Flags:
 class Figure:
     """A picture of a record as a data URI, or what is wrong with it."""
 
-    column: str
+    title: str
     origin: str
     source: str = ""
     error: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ def _tiles(manifest: Mapping[str, Any]) -> dict[str, object]:
     size = sum(shard["bytes"] for shard in manifest["shards"]) / 1e6
     tiles = {"records": counts["records"], "rejects": counts["rejects"], "shards": len(manifest["shards"])}
     tiles |= {f"in {split}": n for split, n in counts["records_by_split"].items()} | {"MB": f"{size:.1f}"}
+    tiles |= {f"declined: {rule}": n for rule, n in counts.get("declined", {}).items()}
     return tiles | {f"findings: {kind}": n for kind, n in counts["findings_by_kind"].items()}
 
 
@@ -126,40 +132,65 @@ def _chosen(folder: Folder, names: list[str], records: int) -> Iterator[tuple[di
 
 
 def _record(row: dict[str, Any], schema: pa.Schema) -> Record:
-    origins = {entry["column"]: entry["origin"] for entry in row.get("provenance") or () if entry}
-    figures = (
+    kind = kinds.of(schema)
+    shown = pictures.of(kind)
+    origins = _origins(row)
+
+    @cache
+    def values(column: str) -> Any:
+        return record.decode(schema.field(column), row[column])
+
+    views = list(shown.views(row, values))
+    figures = [_drawn(view, origins) for view in views]
+    viewed = {column for view in views for column in view.columns}
+    figures += [
         _figure(field, row[field.name], origins.get(field.name, ""))
         for field in schema
-        if fields.is_picture(field) and row.get(field.name) is not None
-    )
-    words = " · ".join(str(row[name]) for name in kinds.of(schema).told if row.get(name))
-    facts = [f"{row['height']}×{row['width']}"] if row.get("height") else []
-    if "paired" in row:
-        facts.append("paired" if row["paired"] else "unpaired")
-    return Record(str(row.get("record_id")), " · ".join([*facts, words]), tuple(figures))
+        if fields.is_picture(field) and row.get(field.name) is not None and field.name not in viewed
+    ]
+    told = (str(row[name]) for name in kind.told if row.get(name))
+    return Record(str(row.get("record_id")), " · ".join(filter(None, (*shown.facts(row), *told))), tuple(figures))
+
+
+def _origins(row: Mapping[str, Any]) -> dict[str, str]:
+    """Column → where it came from, and which annotator made it."""
+    entries = [entry for entry in row.get("provenance") or () if entry]
+    return {entry["column"]: " ".join(filter(None, (entry["origin"], entry.get("annotator")))) for entry in entries}
+
+
+def _drawn(view: View, origins: Mapping[str, str]) -> Figure:
+    told = ", ".join(f"{column} {origins.get(column, '')}".rstrip() for column in view.columns)
+    return _rendered(view.title, told, view.draw, wide=True)
 
 
 def _figure(field: pa.Field, cell: dict[str, Any], origin: str) -> Figure:
+    return _rendered(field.name, origin, lambda: _pixels(field, cell["bytes"]))
+
+
+def _rendered(title: str, origin: str, draw: Callable[[], np.ndarray], wide: bool = False) -> Figure:
     try:
-        data = base64.b64encode(_thumbnail(field, cell["bytes"])).decode()
+        data = base64.b64encode(_thumbnail(draw(), VIEW if wide else THUMBNAIL)).decode()
     except Exception as error:  # also of libraries, on cells that no build wrote
         reason = str(error) if isinstance(error, codecs.CodecError) else type(error).__name__
-        return Figure(field.name, origin, error=reason)
-    return Figure(field.name, origin, source=f"data:image/jpeg;base64,{data}")
+        return Figure(title, origin, error=reason, wide=wide)
+    return Figure(title, origin, source=f"data:image/jpeg;base64,{data}", wide=wide)
 
 
-def _thumbnail(field: pa.Field, data: bytes) -> bytes:
-    """A small JPEG; label maps in their palette's colours."""
+def _pixels(field: pa.Field, data: bytes) -> np.ndarray:
+    """uint8 [h w 3]; label maps in their palette's colours."""
     kind = fields.kind(field)
     if kind == "mask":
-        pixels = np.repeat(codecs.decode_mask(data)[..., None], 3, axis=2)
-    elif kind == "label_map":
+        return np.repeat(codecs.decode_mask(data)[..., None], 3, axis=2)
+    if kind == "label_map":
         space = fields.label_space(field)
-        pixels = labels.PALETTES[space][codecs.decode_label_map(data, space)]
-    else:
-        pixels = codecs.decode_image(data)
+        return np.asarray(labels.PALETTES[space][codecs.decode_label_map(data, space)])
+    return codecs.decode_image(data)
+
+
+def _thumbnail(pixels: np.ndarray, size: tuple[int, int]) -> bytes:
+    """A JPEG no larger than `size`, (width, height)."""
     image = Image.fromarray(pixels)
-    image.thumbnail(THUMBNAIL)
+    image.thumbnail(size)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()

@@ -41,6 +41,7 @@ class _Counts(TypedDict):
     records_by_split: dict[str, int]
     rejects: int
     findings_by_kind: dict[str, int]
+    declined: NotRequired[dict[str, int]]
 
 
 # What builds write; keys that others add may hold anything.

@@ -1,0 +1,37 @@
+"""Lines on pictures, for people who look at them: a mask's outline, a box."""
+
+import cv2
+import numpy as np
+
+from annotators.functional.boxes import Box
+
+Colour = tuple[int, int, int]  # RGB
+
+
+def outlined(picture: np.ndarray, mask: np.ndarray, colour: Colour) -> np.ndarray:
+    """The picture uint8 [h w 3] with a line along the edges of the mask [h w] (non-zero = set), holes' edges too.
+
+    Raises ValueError when the sizes differ.
+    """
+    if mask.shape != picture.shape[:2]:
+        raise ValueError(f"mask of {mask.shape} for a picture of {picture.shape[:2]}")
+    contours, _ = cv2.findContours(np.asarray(mask != 0, np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    drawn = picture.copy()
+    cv2.drawContours(drawn, contours, -1, colour, thickness(picture))
+    return drawn
+
+
+def boxed(picture: np.ndarray, box: Box, colour: Colour) -> np.ndarray:
+    """The picture uint8 [h w 3] with a line around the box, inside of it: its outermost pixels lie below the line."""
+    x0, y0, x1, y1 = box
+    drawn = picture.copy()
+    if x0 < x1 and y0 < y1:
+        width = min(thickness(picture), (x1 - x0 + 1) // 2, (y1 - y0 + 1) // 2)
+        inside = drawn[y0:y1, x0:x1]
+        inside[:width], inside[-width:], inside[:, :width], inside[:, -width:] = colour, colour, colour, colour
+    return drawn
+
+
+def thickness(picture: np.ndarray) -> int:
+    """Pixels of a line that is still seen when the picture is made small: a 150th of its longer side."""
+    return max(1, round(max(picture.shape[:2]) / 150))
