@@ -18,7 +18,7 @@ from schemas.cli.flags import UsageError, flag, one_line, parse, positional, run
 from schemas.cli.tables import Cell, Share, Table
 from schemas.finished.shard_list import shard_names
 from schemas.folders import Folder, open_folder, open_parent
-from schemas.kinds import Kind
+from schemas.kinds import Kind, object_pair
 from schemas.labels import Category
 
 PROG = "python -m pipelines.stats"
@@ -211,7 +211,21 @@ def _pixels(size: str) -> tuple[int, str]:
     return int(height) * int(width), size
 
 
+def _characters(trait: str) -> Callable[[pa.Table], Cell]:
+    """What the kinds of motion of a row have of it, each once."""
+
+    def tell(part: pa.Table) -> Cell:
+        there = set(part["dynamics"].to_pylist())
+        told = [getattr(character, trait) for name, character in object_pair.CHARACTERS.items() if name in there]
+        return ", ".join(dict.fromkeys(told)) or None
+
+    return tell
+
+
 MEASURES = (
+    Measure("type", ("dynamics",), _characters("type")),
+    Measure("variation", ("dynamics",), _characters("variation")),
+    Measure("picture quality", ("dynamics",), _characters("quality")),  # `quality` is an annotation
     Measure("records", ("record_id",), lambda part: part.num_rows),
     Measure("paired", ("paired",), lambda part: _true(part, "paired")),
     Measure("persons", ("dataset", "person_id"), _distinct("dataset", "person_id")),

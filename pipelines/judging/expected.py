@@ -43,6 +43,10 @@ PUBLISHED = {
         {("train", ""): 13_098, ("test", ""): 1_896},
         binding=False,
     ),
+    "dreambooth": Published(
+        "AnyDoor's benchmark (arXiv:2307.09481): 30 things of DreamBooth, each in 80 scenes of COCO",
+        {("test", ""): 2_400},
+    ),
 }
 
 

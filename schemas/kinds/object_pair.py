@@ -5,6 +5,7 @@ a box, `target_box`, and may have no mask.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +15,23 @@ from schemas.kinds.kind import Kind
 
 STILL = "still"
 DYNAMICS = (STILL, "video", "high_quality")  # a photo; ordinary video; views of high quality. Decides noise levels
+
+
+@dataclass(frozen=True)
+class Character:
+    """What the paper's table of datasets says of one: what it consists of, whether the object varies, its quality."""
+
+    type: str
+    variation: str
+    quality: str
+
+
+# Of each of DYNAMICS. Video of high quality, such as MOSE, is trained on as views are; shards don't tell them apart.
+CHARACTERS = {
+    STILL: Character("image", "no", "high"),
+    "video": Character("video", "yes", "low"),
+    "high_quality": Character("multi-view or video", "yes", "high"),
+}
 
 _COLUMNS = (
     fields.text("record_id"),

@@ -2,7 +2,9 @@
 
 import json
 import sys
+import tarfile
 import types
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,8 @@ from support.helpers import rows
 
 from annotators.common import registry
 from pipelines import annotate, export, report, select, stats, validate
-from schemas import fields, kinds, record
+from pipelines.judging import expected
+from schemas import codecs, fields, kinds, record
 from schemas.cli.flags import UsageError
 from schemas.kinds import tryon
 
@@ -199,9 +202,73 @@ def test_pairs_are_reported_and_counted(pairs: Path, tmp_path: Path, capsys: pyt
     assert "dynamics" in head and "objects" in head and any("still" in line for line in lines)
 
 
-@pytest.mark.parametrize("layout", ["webdataset", "imagefolder"])
-def test_pairs_are_exported(pairs: Path, tmp_path: Path, layout: str) -> None:
-    assert export.main([str(pairs), "--layout", layout, "--output", str(tmp_path / "out")]) == 0
+def test_the_page_of_pairs_names_what_is_damaged_and_what_was_declined(tmp_path: Path) -> None:
+    spoilt = {"bytes": b"no picture", "path": "x.png"}
+    drawn = [object_pairs.row(0, video_id="<b>"), object_pairs.row(1, reference_image=spoilt, record_id="<script>")]
+    folder = object_pairs.write(tmp_path / "shards", drawn)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["counts"]["declined"] = {"reference_area": 6}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert report.main([str(folder), "--output", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "<b>6</b>declined: reference_area" in page
+    assert "<script>" not in page and "&lt;script&gt;" in page
+    whole, damaged = page.split("<section class=record>")[1:]
+    assert whole.count("<img ") == 5 and "reference_mask" in whole and "frame 0 → 5" in whole
+    assert damaged.count("<img ") == 1 and damaged.count("<p>not a picture") == 4, "the target shows"
+    manifest["counts"]["declined"] = ["reference_area"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UsageError, match=r"is damaged: counts"):
+        report.main([str(folder)])
+
+
+def _members(path: Path) -> dict[str, bytes]:
+    with tarfile.open(path) as archive:
+        return {one.name: archive.extractfile(one).read() for one in archive}  # type: ignore[union-attr]
+
+
+def test_pairs_as_an_imagefolder(pairs: Path, tmp_path: Path) -> None:
+    """Pictures under their columns' names, the reference as the main one; a still has no target."""
+    out = tmp_path / "out"
+    assert export.main([str(pairs), "--layout", "imagefolder", "--output", str(out)]) == 0
+    lines = [json.loads(line) for line in (out / "train/metadata.jsonl").read_text().splitlines()]
+    for line, row in zip(lines, rows(pairs), strict=True):
+        for name in ("record_id", "video_id", "object_id", "dynamics", "reference_frame", "target_frame"):
+            assert line[name] == row[name]
+        for name in ("reference_image", "reference_mask", "target_image", "target_mask"):
+            file = line["file_name" if name == "reference_image" else f"{name}_file_name"]
+            assert (file is None) == (row[name] is None)
+            if file is not None:
+                decode = codecs.decode_mask if name.endswith("mask") else codecs.decode_image
+                assert np.array_equal(decode((out / "train" / file).read_bytes()), decode(row[name]["bytes"]))
+
+
+def test_pairs_as_a_webdataset(pairs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert export.main([str(pairs), "--layout", "webdataset", "--output", str(out)]) == 0
+    members = _members(out / "train-00000.tar")
+    for row in rows(pairs):
+        key = row["record_id"].replace("/", "__")
+        assert json.loads(members[f"{key}.json"])["dynamics"] == row["dynamics"]
+        for name in ("reference_image", "reference_mask", "target_image", "target_mask"):
+            if row[name] is None:
+                assert f"{key}.{name}.png" not in members
+            else:
+                decode = codecs.decode_mask if name.endswith("mask") else codecs.decode_image
+                assert np.array_equal(decode(members[f"{key}.{name}.png"]), decode(row[name]["bytes"]))
+
+
+@pytest.mark.parametrize(("records", "code"), [(2_399, 1), (2_400, 0)])
+def test_the_benchmark_is_compared_with_its_published_size(records: int, code: int) -> None:
+    counted = expected.Counted(Counter({("test", ""): records}))
+    missing, notes = expected.compare("dreambooth", counted)
+    assert bool(missing) is bool(code) and f"{records:,} of 2,400 records" in (missing or notes)[0]
+
+
+def test_pairs_that_the_benchmark_lacks_are_told(pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert validate.main([str(pairs), "--expect", "dreambooth"]) == 1
+    told = capsys.readouterr()
+    assert "0 of 2,400 records, 2,400 missing" in told.out + told.err
 
 
 def test_masks_of_pairs_are_reviewed(pairs: Path, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_several_folders_and_a_wide_table(folder: Path, tmp_path: Path) -> None:
 
 
 def test_object_pairs(tmp_path: Path) -> None:
-    """design.md section 3: videos and kinds of motion in the place of garments and categories."""
+    """design.md section 3: videos and kinds of motion in the place of garments and categories; the paper's words."""
     names = ("record_id", "dataset", "split", "video_id", "object_id", "dynamics")
     cells = [
         ("0", "davis", "train", "judo", "1", "video"),
@@ -99,8 +99,12 @@ def test_object_pairs(tmp_path: Path) -> None:
             writer.write(dict(zip(names, values, strict=True)))
         writer.close()
     rows = by_label(made(tmp_path)[0])
-    assert rows["davis", "train", "video"] == {"records": 3, "videos": 2, "objects": 3}
-    assert rows["total", "", ""] == {"records": 4, "videos": 3, "objects": 4}
+    clip = {"type": "video", "variation": "yes", "picture quality": "low"}
+    assert rows["davis", "train", "video"] == clip | {"records": 3, "videos": 2, "objects": 3}
+    still = {"type": "image", "variation": "no", "picture quality": "high"}
+    assert rows["mvimgnet", "train", "still"] == still | {"records": 1, "videos": 1, "objects": 1}
+    both = {"type": "image, video", "variation": "no, yes", "picture quality": "high, low"}
+    assert rows["total", "", ""] == both | {"records": 4, "videos": 3, "objects": 4}
 
 
 def test_shards_without_records(tmp_path: Path) -> None:
