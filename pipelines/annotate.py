@@ -110,20 +110,20 @@ def _folders(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
 def _check(asked: Rewrite, present: Sequence[str]) -> None:
     """Raises UsageError for an annotator that can't run on these shards."""
     have = set(present) | {column for column, _ in asked.imports}
-    for name, made in asked.annotators:
-        reason = registry.unready(name, made)
+    for name, config in asked.annotators:
+        reason = registry.unready(name, config)
         if reason:
             raise UsageError(
                 f"annotator {name}: {reason}; ways on: `python -m annotators fetch {name}`,"
-                f" or --weights DIR ({preflight.sought(made)})"
+                f" or --weights DIR ({preflight.sought(config)})"
             )
-        lacking = [column for column in registry.inputs(name, made) if column not in have]
+        lacking = [column for column in registry.inputs(name, config) if column not in have]
         if lacking:
             raise UsageError(
                 f"annotator {name} reads {lacking[0]}, which these shards lack; name the annotator that makes it too:"
                 f" --annotators (there are {', '.join(registry.names())})"
             )
-        have |= {field.name for field in registry.written(name, made)}
+        have |= {field.name for field in registry.written(name, config)}
 
 
 def _plan(finished: Finished, asked: Rewrite, schema: pa.Schema) -> tuple[Plan, dict[str, Entry]]:

@@ -216,11 +216,11 @@ def _shard(item: Done, extension: str) -> Shard:
     return Shard(f"{unit.stem}.{extension}", unit.split, receipt.rows, receipt.size, receipt.sha256)
 
 
-def _describe(name: str, made: Any, digest: str | None) -> dict[str, Any]:
+def _describe(name: str, config: Any, digest: str | None) -> dict[str, Any]:
     from schemas.cli.options import settings
 
-    described: dict[str, Any] = {"settings": settings(made)}
-    needed = registry.needs_weights(made)
+    described: dict[str, Any] = {"settings": settings(config)}
+    needed = registry.needs_weights(config)
     if needed and digest:
         licences = [_licence(item) for item in needed]
         described |= {"weights": list(needed), "weights_sha256": digest, "licences": licences}

@@ -58,13 +58,13 @@ def cut(photo: np.ndarray, record: Mapping[str, Any], configuration: Configurati
 
 
 def _flat(photo: np.ndarray, configuration: Configuration) -> Cut:
-    made = configuration.configs().get("garment_mask") or registry.config("garment_mask")
-    settings = "; ".join(f"{key}={value}" for key, value in options.settings(made).items())
-    if made.backend != "classical":
-        (columns,) = _segmenter(made)([{"garment_image": photo}])
+    config = configuration.configs().get("garment_mask") or registry.config("garment_mask")
+    settings = "; ".join(f"{key}={value}" for key, value in options.settings(config).items())
+    if config.backend != "classical":
+        (columns,) = _segmenter(config)([{"garment_image": photo}])
         return Cut(columns["garment_mask"], "garment_mask", columns.get("notes", {}).get("garment_mask", settings))
     try:
-        mask = garment_mask(photo, made.refine)
+        mask = garment_mask(photo, config.refine)
     except ValueError as error:
         return Cut(None, "garment_mask", str(error))
     if canvas.is_torn(mask):

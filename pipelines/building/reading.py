@@ -255,8 +255,8 @@ def _derive(reading: Reading, configuration: Configuration) -> None:
 def _forget_recomputed(reading: Reading, configuration: Configuration) -> None:
     """Shipped values of columns that are to be computed anew: their file was read for another column's sake."""
     for name in configuration.recompute:
-        made = reading.provenance.get(name, {}).get("origin") == "annotator"
-        if reading.columns.get(name) is not None and not made:
+        computed = reading.provenance.get(name, {}).get("origin") == "annotator"
+        if reading.columns.get(name) is not None and not computed:
             for held in (reading.columns, reading.kept, reading.provenance):
                 held.pop(name, None)
 

@@ -64,13 +64,13 @@ class Rewrite:
     @property
     def written(self) -> frozenset[str]:
         """Columns that the annotators write."""
-        written = {field.name for name, made in self.annotators for field in registry.written(name, made)}
+        written = {field.name for name, config in self.annotators for field in registry.written(name, config)}
         return frozenset(written - set(self.skip))
 
     @property
     def replaced(self) -> frozenset[str]:
         """Those made anew in every record; what an annotator itself reads (whom a box means) stays where it is."""
-        own = {column for name, made in self.annotators for column in _read_and_written(name, made)}
+        own = {column for name, config in self.annotators for column in _read_and_written(name, config)}
         return self.written - own
 
     def identity(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class Rewrite:
         return {
             "format": self.format,
             "shard_size": self.shard_size,
-            "annotators": {name: options.settings(made) for name, made in sorted(self.annotators)},
+            "annotators": {name: options.settings(config) for name, config in sorted(self.annotators)},
             "skip": list(self.skip),
             "from_folder": [column for column, _ in self.imports],
             "where": self.where,
@@ -86,9 +86,9 @@ class Rewrite:
         }
 
 
-def _read_and_written(name: str, made: Any) -> set[str]:
-    read = {*registry.inputs(name, made), *registry.optional_inputs(name, made)}
-    return read & {field.name for field in registry.written(name, made)}
+def _read_and_written(name: str, config: Any) -> set[str]:
+    read = {*registry.inputs(name, config), *registry.optional_inputs(name, config)}
+    return read & {field.name for field in registry.written(name, config)}
 
 
 def run_of(rewrite: Rewrite, source: Manifest) -> dict[str, Any]:
@@ -105,9 +105,9 @@ def from_json(plain: dict[str, Any]) -> Rewrite:
         misfit = json_shape.misfit(plain, hints)
         if misfit or plain["format"] not in shards.FORMATS or plain["kind"] not in kinds.KINDS:
             raise ValueError(misfit or "format or kind is unknown")
-        made = tuple((name, annotators.load(name).Config(**values)) for name, values in plain["annotators"])
+        configs = tuple((name, annotators.load(name).Config(**values)) for name, values in plain["annotators"])
         rest: dict[str, Any] = {k: _tuples(v) if isinstance(v, list) else v for k, v in plain.items()}
-        return Rewrite(**{**rest, "annotators": made})
+        return Rewrite(**{**rest, "annotators": configs})
     except (TypeError, ValueError, KeyError) as error:
         raise UsageError(f"_run.json is of another version: {error}") from None
 
@@ -118,7 +118,7 @@ def _tuples(values: list[Any]) -> tuple[Any, ...]:
 
 def fingerprint_words(rewrite: Rewrite) -> list[str]:
     """Everything but the records that a new shard's bytes depend on."""
-    settings = [[name, options.settings(made)] for name, made in rewrite.annotators]
+    settings = [[name, options.settings(config)] for name, config in rewrite.annotators]
     parts: list[Any] = [settings, rewrite.skip, rewrite.columns, dict(rewrite.digests), rewrite.format]
     words = ["rewrite", record.SCHEMA_VERSION, package.version(), rewrite.dataset]
     parts.append(registry.versions(name for name, _ in rewrite.annotators))
@@ -209,8 +209,8 @@ def new_schema(source: pa.Schema, rewrite: Rewrite) -> pa.Schema:
     """The columns of the source as they are, and those that are replaced or added, in the record's order."""
     kind = kinds.of(source)
     added = {}
-    for name, made in rewrite.annotators:
-        for field in registry.written(name, made):
+    for name, config in rewrite.annotators:
+        for field in registry.written(name, config):
             if field.name in rewrite.written - set(source.names) | rewrite.replaced:
                 added[field.name] = kind.fields.get(field.name, field)
     imported = (column for column, _ in rewrite.imports if column not in {*source.names, *added})
@@ -263,14 +263,14 @@ class ShardRows:
         file that can't be used.
         """
         row = self._row(item)
-        made = self.rewrite.replaced | {"provenance"}
-        kept = {name: row[name] for name in self.source.names if name not in made and row[name] is not None}
+        renewed = self.rewrite.replaced | {"provenance"}
+        kept = {name: row[name] for name in self.source.names if name not in renewed and row[name] is not None}
         reading = Reading(item, {}, kept=kept)
         lacking = [name for name in kinds.of(self.source).required if row[name] in (None, "")]
         if lacking:
             raise reading.reject("read", "incomplete", f"{lacking[0]} is empty", item.source)
         for entry in row["provenance"] or ():
-            if entry["column"] not in made:
+            if entry["column"] not in renewed:
                 reading.provenance[entry["column"]] = entry
         self._doubt_category(reading)
         shard = item.references[SHARDS][0]

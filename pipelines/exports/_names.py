@@ -19,14 +19,14 @@ def plain(name: str) -> str:
 
     Spaces would part a line in two, and readers replace `.jpg` wherever it stands, so neither stays.
     """
-    made = "".join("_" if c in _FORBIDDEN or c.isspace() or not c.isprintable() else c for c in name)
-    made = _JPG.sub("_jpg", made)
-    made = re.sub(r"^\.|\.$", "_", made) or "_"
-    if _RESERVED.fullmatch(made):
-        made += "_"
-    if len(made.encode()) > LONGEST:
-        made = made.encode()[: LONGEST - 13].decode(errors="ignore") + "-" + _digest(name)
-    return made
+    cleaned = "".join("_" if c in _FORBIDDEN or c.isspace() or not c.isprintable() else c for c in name)
+    cleaned = _JPG.sub("_jpg", cleaned)
+    cleaned = re.sub(r"^\.|\.$", "_", cleaned) or "_"
+    if _RESERVED.fullmatch(cleaned):
+        cleaned += "_"
+    if len(cleaned.encode()) > LONGEST:
+        cleaned = cleaned.encode()[: LONGEST - 13].decode(errors="ignore") + "-" + _digest(name)
+    return cleaned
 
 
 def _digest(name: str) -> str:
