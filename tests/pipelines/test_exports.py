@@ -239,7 +239,7 @@ def test_require_leaves_out_what_a_reader_would_miss(tmp_path: Path) -> None:
     assert {p.name for p in (out / "test/image").iterdir()} == {"a.jpg", "c.jpg"}
     with pytest.raises(UsageError, match="--require 'nose'"):
         run(tmp_path / "shards", "vitonhd", tmp_path / "other", ("nose",))
-    with pytest.raises(UsageError, match="another require"):
+    with pytest.raises(UsageError, match=r"another export \(require was"):
         run(tmp_path / "shards", "vitonhd", out)
 
 

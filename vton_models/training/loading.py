@@ -151,9 +151,15 @@ def _with_base(system: System, config: Config, base: Base, use: Use) -> Model:
     memory.choose_dtypes(model, use)
     model.load_base(base.bases)
     if base.random:
-        networks = {name: noted | {"path": RANDOM} for name, noted in model.base.get("networks", {}).items()}
-        model.base = model.base | {"path": RANDOM, "networks": networks}
+        model.base = _as_random(model.base)
     return model
+
+
+def _as_random(noted: Mapping[str, Any]) -> dict[str, Any]:
+    """The note of a base that the run's own random networks are: it names no folder, as that of the first start."""
+    networks = noted.get("networks")
+    places = {} if networks is None else {"networks": {name: one | {"path": RANDOM} for name, one in networks.items()}}
+    return dict(noted) | {"path": RANDOM} | places
 
 
 def _base_folder(start: Start, run: Run | None) -> Base:
