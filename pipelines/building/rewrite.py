@@ -33,6 +33,7 @@ from schemas.folders import Entry, Folder, InputFolder, JoinedFolder, open_folde
 from schemas.foreign import Annotation, label_maps, masks
 from schemas.json_text import canonical
 from schemas.kinds import TRYON
+from schemas.messages import printable
 
 SHARDS = "shards"  # where the finished folder is mounted; folders of imported columns are mounted by the column
 WORDS = ("record_id", "dataset", "split", "category")
@@ -177,6 +178,7 @@ def open_finished(location: str, columns: tuple[str, ...]) -> Finished:
         if not schema.equals(read[0][0], check_metadata=True):
             raise UsageError(f"{folder}: {name} has other columns than {names[0]}; allowed are shards of one build")
     tables = {name: groups for name, (_, groups) in zip(names, read, strict=True)}
+    _check_rows(folder, manifest, tables)
     return Finished(folder, manifest, {name: present[name] for name in names}, read[0][0], tables)
 
 
@@ -192,6 +194,21 @@ def _small(folder: Folder, columns: tuple[str, ...], name: str) -> tuple[pa.Sche
     if any(table["record_id"].null_count for table in tables):
         raise UsageError(f"{folder}: {name} has a record without record_id; allowed are the shards of a build")
     return reader.schema, tables
+
+
+def _check_rows(folder: Folder, manifest: Manifest, tables: dict[str, list[pa.Table]]) -> None:
+    """Raises UsageError for a shard with more or fewer rows than the manifest tells, and for an id of two rows."""
+    told = {shard.name: shard.rows for shard in manifest.shards}
+    owners: dict[str, str] = {}
+    for name, groups in tables.items():
+        rows = sum(table.num_rows for table in groups)
+        if told[name] not in (0, rows):
+            raise UsageError(f"{folder}: {name} has {rows} rows, {manifests.NAME} says {told[name]}")
+        for record_id in (value for table in groups for value in table["record_id"].to_pylist()):
+            if record_id in owners:
+                where = name if owners[record_id] == name else f"{owners[record_id]} and {name}"
+                raise UsageError(f"{folder}: record_id {printable(record_id)!r} stands in more than one row of {where}")
+            owners[record_id] = name
 
 
 def _check_types(shown: str, schema: pa.Schema) -> None:

@@ -119,12 +119,16 @@ def _fault(content: Any) -> str:
     misfit = json_shape.misfit(content, _SHAPE)
     if misfit or "shards" not in content:
         return f"is damaged: {misfit or 'it lists no shards'}"
+    listed: set[str] = set()
     for shard in content["shards"]:
         name, split = shard["name"], shard.get("split")
         if not shard_list.is_shard(name):
             return f"names {printable(name)!r}, which is no shard's name"
         if split and split != shard_list.split_of(name):
             return f"says split {printable(split)!r} of {name}; allowed is the one in its name"
+        if name in listed:
+            return f"lists {name} twice"
+        listed.add(name)
     return ""
 
 

@@ -165,9 +165,9 @@ def test_a_manifest_that_is_none_is_one_line(shards: Path, command: str, data: b
 def _with(column: str, cells: pa.Array) -> Callable[[pa.Table], pa.Table]:
     def change(table: pa.Table) -> pa.Table:
         field = table.schema.field(column)
-        metadata = table.schema.metadata
-        changed = table.set_column(table.schema.names.index(column), pa.field(column, cells.type, True), cells)
-        return changed.replace_schema_metadata(metadata) if field else changed
+        told = field if field.type == cells.type and not cells.null_count else pa.field(column, cells.type)
+        changed = table.set_column(table.schema.names.index(column), told, cells)
+        return changed.replace_schema_metadata(table.schema.metadata)
 
     return change
 
@@ -194,6 +194,36 @@ def test_rows_that_no_build_writes_are_named(
     assert done.code in (0, 1, 2, 3) and (done.code == 0 or (done.stderr + done.stdout).strip())
     if command in ("select", "annotate", "export"):
         assert (done.code and FIRST in done.stderr) or "kind" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["select", "annotate", "export"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.slice(0, 0), f"{FIRST} has 0 rows, manifest.json says 2"),
+        (lambda table: table.take(pa.array([0, 1, 1])), f"{FIRST} has 3 rows, manifest.json says 2"),
+        (lambda table: table.take(pa.array([1, 1])), f"'made/test/p1+g1' stands in more than one row of {FIRST}"),
+        (
+            _with("record_id", pa.array(["a", "made/test/p2+g2"])),
+            f"'made/test/p2+g2' stands in more than one row of {FIRST} and test-00001-of-00002.parquet",
+        ),
+    ],
+)
+def test_rows_that_are_repeated_or_gone_are_named(
+    shards: Path, command: str, change: Callable[[pa.Table], pa.Table], message: str
+) -> None:
+    rewrite_first(shards, change)
+    done = run(shards, command)
+    assert done.code == 2 and message in done.stderr and done.stderr.count("\n") == 1
+    assert run(shards, "validate").code == 1
+
+
+@pytest.mark.parametrize("command", ["select", "annotate", "export", "report", "validate"])
+def test_a_shard_that_is_listed_twice_is_named(shards: Path, command: str) -> None:
+    change_manifest(shards, lambda content: content["shards"].append(content["shards"][0]))
+    done = run(shards, command)
+    assert done.code == (1 if command == "validate" else 2)
+    assert f"manifest.json lists {FIRST} twice" in (done.stderr + done.stdout).replace(", it ", " ")
 
 
 # --- what goes into pages -----------------------------------------------------------------------------------------
