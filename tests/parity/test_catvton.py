@@ -1,54 +1,34 @@
-"""CatVTON against numbers of its authors' own code, tensor by tensor, from a fixture folder.
+"""CatVTON against numbers of its authors' own code, tensor by tensor, from the fixture folder `catvton`."""
 
-The folder `catvton` under $VTON_PARITY (default: ../shared/parity beside the checkout) holds meta.json, io.safetensors
-and weights.safetensors. Networks, sizes, scales, steps and tolerances come from it.
-"""
-
-import json
-import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
-from safetensors.torch import load_file, save_file  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
+from support.parity import Comparison, Fixture  # noqa: E402
 
 from vton_models.catvton import Config, build, composite, official  # noqa: E402
 from vton_models.catvton.sampling import Sampling  # noqa: E402
 from vton_models.networks import attention, crops, diffusion, latents, pictures, weights  # noqa: E402
 
 torch.set_num_threads(1)  # tiny networks gain nothing from more
-PARITY = Path(os.environ.get("VTON_PARITY") or Path(__file__).parents[3] / "shared" / "parity")
-FOLDER = PARITY / "catvton"
-pytestmark = pytest.mark.skipif(not (FOLDER / "io.safetensors").is_file(), reason=f"no fixture in {FOLDER}")
-
-META = (
-    json.loads((FOLDER / "meta.json").read_text()) if (FOLDER / "meta.json").is_file() else {"cases": [], "tensors": {}}
-)
-CASES = {case["name"]: case for case in META["cases"]}
+FIXTURE = Fixture("catvton")
+pytestmark = FIXTURE.needed
+CASES, META = FIXTURE.cases, FIXTURE.meta
 NONE = torch.Generator()  # every draw is given
-
-
-def names(pattern):
-    return [name for name in CASES if re.match(pattern, name)]
 
 
 @pytest.fixture(scope="module")
 def io():
-    return load_file(FOLDER / "io.safetensors")
+    return FIXTURE.io
 
 
 @pytest.fixture(scope="module")
 def tensors():
-    """Component → its own keys → float32."""
-    parts = {}
-    for key, tensor in load_file(FOLDER / "weights.safetensors").items():
-        component, name = key.split("/", 1)
-        parts.setdefault(component, {})[name] = tensor.float()
-    return parts
+    return FIXTURE.weights
 
 
 @pytest.fixture(scope="module")
@@ -64,41 +44,16 @@ def model(tensors, tmp_path_factory):
 
 def build_model(tensors, **settings):
     pictured = CASES["preprocess"]
-    arguments = {name: weights.tuples(META["configs"][name]["config"]) for name in ("unet", "vae", "scheduler")}
+    arguments = {name: FIXTURE.arguments(name) for name in ("unet", "vae", "scheduler")}
     made = build(Config(height=pictured["H"], width=pictured["W"], **arguments, **settings))
     made.unet.load_state_dict(tensors["unet"])
     made.vae.load_state_dict(tensors["vae"])
     return made
 
 
-class Comparison:
-    """Compares with stored tensors by the fixture's rule, and knows which of a case's outputs it hasn't seen."""
-
-    relative = float(re.search(r"<= ([\d.e-]+) \* max", META["tolerance"]["rule"]).group(1)) if CASES else 0.0
-
-    def __init__(self, io):
-        self.io, self.compared = io, set()
-
-    def __call__(self, name, found, tolerance=None):
-        wanted = self.io[name]
-        found = found.detach() if torch.is_tensor(found) else torch.from_numpy(np.array(found))
-        assert found.shape == wanted.shape, name
-        if wanted.dtype == torch.uint8:
-            assert (found.int() - wanted.int()).abs().max() <= 1, name
-        elif not wanted.is_floating_point():
-            assert torch.equal(found, wanted), name
-        else:
-            limit = tolerance or self.relative * max(1.0, float(wanted.abs().max()))
-            assert float((found.double() - wanted.double()).abs().max()) <= limit, name
-        self.compared.add(name)
-
-    def left(self, case):
-        return set(CASES[case]["outputs"]) - self.compared
-
-
 @pytest.fixture
-def close(io):
-    return Comparison(io)
+def close():
+    return Comparison(FIXTURE)
 
 
 def given(io):
@@ -112,7 +67,7 @@ def condition(io, channels):
 def test_every_case_of_the_fixture_has_its_test():
     """Which looks by itself whether it compared all outputs."""
     single = {"preprocess", "vae_encode", "forward", "cfg_step"}
-    assert set(CASES) == single | set(names("sample_")) | set(names("train_"))
+    assert set(CASES) == single | set(FIXTURE.names("sample_")) | set(FIXTURE.names("train_"))
 
 
 def test_key_map():
@@ -197,7 +152,7 @@ def test_cfg_step(io, close, model, sequential):
     assert not close.left("cfg_step")
 
 
-@pytest.mark.parametrize("name", names("sample_"))
+@pytest.mark.parametrize("name", FIXTURE.names("sample_"))
 def test_sample(io, close, model, name):
     case = CASES[name]
     noises = {"shown_person": io[f"{name}.vae_noise_masked"], "garment": io[f"{name}.vae_noise_condition"]}
@@ -221,7 +176,7 @@ def test_training_input(io, close, model):
     close("train.unet_input", torch.cat([noisy, io["train.mask"], io["train.cond_latents"]], dim=1))
 
 
-@pytest.mark.parametrize("name", names("train_"))
+@pytest.mark.parametrize("name", FIXTURE.names("train_"))
 def test_train(io, close, tensors, model, name):
     case = CASES[name]
     dream = build_model(tensors, dream=case.get("dream_detail_preservation", float("inf")))
@@ -238,7 +193,6 @@ def test_train(io, close, tensors, model, name):
     gradients = {key.removeprefix("unet."): parameter.grad for key, parameter in dream.trainable().items()}
     norms = torch.stack([gradients[key].norm() for key in case["parameters"]])
     together = torch.stack([gradient.norm() for gradient in gradients.values()]).norm()
-    share = float(re.search(r"relative ([\d.e-]+)", META["tolerance"]["grad_norms"]).group(1))
-    assert torch.allclose(norms, io[f"{name}.grad_norms"], rtol=share, atol=0)
-    assert torch.allclose(together, io[f"{name}.grad_norm_all_attn1"], rtol=share, atol=0)
+    assert torch.allclose(norms, io[f"{name}.grad_norms"], rtol=FIXTURE.share, atol=0)
+    assert torch.allclose(together, io[f"{name}.grad_norm_all_attn1"], rtol=FIXTURE.share, atol=0)
     assert close.left(name) == {f"{name}.grad_norms", f"{name}.grad_norm_all_attn1"}, "compared by their share"

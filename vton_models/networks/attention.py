@@ -77,6 +77,18 @@ def blocks(unet: Any) -> list[str]:
     return sorted(names, key=lambda name: ("down", "up", "mid").index(name.split("_")[0]))  # stable within each
 
 
+def behind_features(unet: Any, before_norm: bool = False) -> list[str]:
+    """Names of the parameters that no remembered tokens depend on: what runs after the last of them was taken.
+
+    Only those of the blocks' own `norm1` depend on whether tokens are taken before or after it.
+    """
+    last = [name for name in blocks(unet) if not name.startswith("mid")][-1]
+    transformer = last.partition(".transformer_blocks.")[0]
+    behind = ("conv_norm_out.", "conv_out.", f"{transformer}.proj_out.", f"{last}.")
+    names = [name for name, _ in unet.named_parameters() if name.startswith(behind)]
+    return names if before_norm else [name for name in names if not name.startswith(f"{last}.norm1.")]
+
+
 def set_processors(unet: Any, attention: str, make: Callable[[str], Any]) -> None:
     """Gives every `attention` ("attn1" or "attn2") the processor that `make` returns for its block's name."""
     chosen = {

@@ -86,18 +86,24 @@ def checkpoint_gradients(model: Model) -> None:
 
 @contextmanager
 def at_work(model: Model, *names: str) -> Iterator[None]:
-    """These networks lie on the model's device; when the model offloads, they go back to the CPU afterwards."""
-    if not model.offload or model.device.type == "cpu":
-        yield
-        return
-    for name in names:
+    """These networks lie on the model's device; when the model offloads, they go back to the CPU afterwards.
+
+    Those that an outer `at_work` has brought there stay until that ends.
+    """
+    away = [] if not model.offload else [name for name in names if _device(model.networks[name]) != model.device.type]
+    for name in away:
         model.networks[name].to(model.device)
     try:
         yield
     finally:
-        for name in names:
+        for name in away:
             model.networks[name].to("cpu")
-        torch.cuda.empty_cache()
+        if away:
+            torch.cuda.empty_cache()
+
+
+def _device(network: torch.nn.Module) -> str:
+    return next(network.parameters()).device.type
 
 
 def _toggle(vae: Any, what: str, on: bool) -> None:

@@ -130,3 +130,22 @@ def test_gradients_pass_through_what_is_remembered_checkpointed_or_not(inputs):
     assert plain["conv_in.weight"].abs().sum() > 0
     assert plain["conv_out.weight"] is None, "nothing after the last remembered tokens is needed"
     assert torch.allclose(plain["conv_in.weight"], checkpointed["conv_in.weight"], atol=1e-6)
+
+
+@pytest.mark.parametrize("before_norm", [False, True])
+def test_what_lies_behind_the_last_features_gets_no_gradient_and_all_else_does(inputs, before_norm):
+    network, store = unet(), {}
+    (attention.remember_before_norm if before_norm else attention.remember)(network, store)
+    network(*inputs)
+    sum(tokens.square().sum() for tokens in store.values()).backward()
+    without = {name for name, parameter in network.named_parameters() if parameter.grad is None}
+    assert without == set(attention.behind_features(network, before_norm))
+
+
+@pytest.mark.parametrize(("before_norm", "tensors", "parameters"), [(False, 24, 2_454_404), (True, 26, 2_455_044)])
+def test_counts_behind_the_features_of_a_full_size_network(before_norm, tensors, parameters):
+    with torch.device("meta"):
+        network = UNet2DConditionModel.from_config(stable_diffusion.UNET)
+    behind = attention.behind_features(network, before_norm)
+    assert len(behind) == tensors
+    assert sum(network.get_parameter(name).numel() for name in behind) == parameters

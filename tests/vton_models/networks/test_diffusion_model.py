@@ -16,9 +16,10 @@ pytest.importorskip("diffusers")
 from torch import Tensor  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from vton_models.networks import attention, diffusion, latents, memory, sizes, stable_diffusion  # noqa: E402
+from vton_models.networks import diffusion, garment_network, latents, memory, sizes, stable_diffusion  # noqa: E402
 from vton_models.networks.components import Network  # noqa: E402
-from vton_models.networks.diffusion_model import Conditions, DiffusionModel  # noqa: E402
+from vton_models.networks.diffusion_model import Conditions  # noqa: E402
+from vton_models.networks.garment_network import GarmentNetworkModel  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,9 @@ class Settings:
     eta: float = 0.0
 
 
-class TwoNets(DiffusionModel):
+class TwoNets(GarmentNetworkModel):
     name = "two"
-    denoisers = ("unet", "garment_unet")
-
-    def change_networks(self) -> None:
-        self.store: dict[str, Tensor] = {}
-        self.hooks = attention.remember_before_norm(self.networks["garment_unet"], self.store)
-        attention.recall(self.unet, self.store, own_norm=True)
+    pre_norm = True
 
     def loss(self, batch: Mapping[str, Any], generator: torch.Generator, timesteps: Tensor | None = None) -> Tensor:
         seen, noises = self.on_device(batch), diffusion.Noises(generator)
@@ -67,32 +63,33 @@ class TwoNets(DiffusionModel):
         drawn = diffusion.uniform_timesteps(len(clean), len(self.alphas), generator)
         noise = noises("noise", clean.shape, self.device)
         noisy = diffusion.add_noise(self.alphas, clean, noise, drawn)
-        return F.mse_loss(self.predict(noisy, drawn, self._condition(seen, self._garment(seen))), noise)
+        features = self.garment_features(self._garment(seen), _states(len(clean)))
+        return F.mse_loss(self.predict(noisy, drawn, self._condition(seen, features)), noise)
 
     def conditions(self, seen: Mapping[str, Tensor], draws: diffusion.Noises, settings: Settings) -> Conditions:
         garment = self._garment(seen)
-        branches = [self._condition(seen, one) for one in (torch.zeros_like(garment), garment)]
-        return Conditions(branches, garment.shape)
-
-    def predict(self, noisy: Tensor, timestep: Tensor, condition: diffusion.Condition) -> Tensor:
-        garment, person, states = (condition[name] for name in ("garment", "person", "states"))
-        assert garment is not None and person is not None
-        self.store.clear()
-        self.networks["garment_unet"](garment, 0, encoder_hidden_states=states)
-        return self.unet(torch.cat([noisy, person], dim=1), timestep, encoder_hidden_states=states).sample
+        garments = torch.cat([torch.zeros_like(garment), garment])
+        both = self.garment_features(garments, _states(len(garments)))
+        halves = ({block: tokens.chunk(2)[half] for block, tokens in both.items()} for half in (0, 1))
+        return Conditions([self._condition(seen, features) for features in halves], garment.shape)
 
     def _garment(self, seen: Mapping[str, Tensor]) -> Tensor:
         return self.encode(seen["garment"], None, scaled=False)
 
-    def _condition(self, seen: Mapping[str, Tensor], garment: Tensor) -> diffusion.Condition:
+    def _condition(self, seen: Mapping[str, Tensor], features: garment_network.Features) -> diffusion.Condition:
         person = self.encode(self.masked(seen["person"], seen["mask"]), None, scaled=False)
-        return {"garment": garment, "person": person, "states": torch.zeros(len(person), 2, 16)}
+        states = _states(len(person))
+        return {"channels": person, "encoder_hidden_states": states, **garment_network.entries(features)}
 
     def load_official(self, path: str | Path) -> None:
         """Nothing is published."""
 
     def save_official(self, path: str | Path) -> None:
         """Nothing is published."""
+
+
+def _states(items: int) -> Tensor:
+    return torch.zeros(items, 2, 16)
 
 
 @pytest.fixture
@@ -152,10 +149,56 @@ def test_networks_that_work_together_are_there_together(model: TwoNets, monkeypa
     real: Callable[..., Any] = memory.at_work
     monkeypatch.setattr(memory, "at_work", lambda model, *names: (lent.append(names), real(model, *names))[1])
     model.sample(batch(1), Settings(), seeded(1))
-    assert lent == [("unet", "garment_unet"), ("vae",)]
+    assert lent == [("garment_unet",), ("unet",), ("vae",)]
+
+
+def test_the_garment_network_is_passed_once_for_all_branches_and_steps(model: TwoNets) -> None:
+    passes: list[int] = []
+    model.garment_unet.register_forward_hook(lambda module, entering, output: passes.append(len(entering[0])))
+    model.sample(batch(1, 2, 3), Settings(4), seeded(1, 2, 3), sequential_guidance=True)
+    assert passes == [6], "one batch of the garments and zeros"
+
+
+def test_what_is_unused_gets_no_gradient_and_all_else_does(model: TwoNets) -> None:
+    model.loss(batch(1), torch.Generator().manual_seed(0)).backward()
+    without = {name for name, parameter in model.trainable().items() if parameter.grad is None}
+    assert without == model.unused() and any(name.startswith("garment_unet.conv_out") for name in without)
+
+
+def test_features_travel_in_conditions_and_can_be_null_or_scaled() -> None:
+    features = {"a": torch.ones(2, 3, 4), "b": torch.full((2, 1, 4), 2.0)}
+    condition = {"channels": None, **garment_network.entries(features)}
+    assert garment_network.features_of(condition) == features
+    assert all(not tokens.any() for tokens in garment_network.null(features).values())
+    kept = garment_network.scaled(features, torch.tensor([1.0, 0.0]))
+    assert all(torch.equal(kept[name][0], features[name][0]) and not kept[name][1].any() for name in features)
 
 
 def test_the_size_follows_from_the_networks() -> None:
     Config().check_size()
     with pytest.raises(ValueError, match="multiples of 8"):
         Config(height=36).check_size()
+
+
+class Movable(torch.nn.Module):
+    """Parameters that say where they were moved to, as there is no accelerator to move them to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.device = torch.device("cpu")
+
+    def parameters(self, recurse: bool = True) -> Any:
+        return iter([self])
+
+    def to(self, device: str | torch.device) -> Any:
+        self.device = torch.device(device)
+
+
+def test_an_outer_loan_of_networks_outlives_an_inner_one(model: TwoNets) -> None:
+    network = Movable()
+    model.networks, model.offload, model.device = {"unet": network}, True, torch.device("cuda")
+    with memory.at_work(model, "unet"):
+        with memory.at_work(model, "unet"):
+            assert network.device.type == "cuda"
+        assert network.device.type == "cuda"
+    assert network.device.type == "cpu"
