@@ -186,7 +186,7 @@ def _small(folder: Folder, columns: tuple[str, ...], name: str) -> tuple[pa.Sche
     try:
         with folder.open(name) as file:
             reader = shards.ShardReader(file, name)
-            _check_types(f"{folder}: {name}", reader.schema)
+            kinds.check(reader.schema, f"{folder}: {name}")
             wanted = [column for column in columns if column in reader.schema.names]
             tables = [reader.group(index, wanted) for index in range(reader.groups)]
     except (OSError, pa.ArrowException) as error:
@@ -209,17 +209,6 @@ def _check_rows(folder: Folder, manifest: Manifest, tables: dict[str, list[pa.Ta
                 where = name if owners[record_id] == name else f"{owners[record_id]} and {name}"
                 raise UsageError(f"{folder}: record_id {printable(record_id)!r} stands in more than one row of {where}")
             owners[record_id] = name
-
-
-def _check_types(shown: str, schema: pa.Schema) -> None:
-    """Raises UsageError for a shard without a column that every shard has, and for a known column of another type."""
-    kind = kinds.of(schema)
-    for name in (*kind.base, *schema.names):
-        own = kind.fields.get(name)
-        if name not in schema.names:
-            raise UsageError(f"{shown} has no column {name}; allowed are the shards of a build")
-        if own is not None and schema.field(name).type != own.type:
-            raise UsageError(f"{shown}: column {name} is {schema.field(name).type}; allowed is {own.type}")
 
 
 def new_schema(source: pa.Schema, rewrite: Rewrite) -> pa.Schema:

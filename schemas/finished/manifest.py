@@ -115,7 +115,7 @@ def look(folder: Folder) -> tuple[Manifest | None, str]:
 def _fault(content: Any) -> str:
     """What no build writes; "" for a manifest that can be relied on."""
     if not isinstance(content, dict):
-        return "holds no object"
+        return "is damaged: it holds no object"
     misfit = json_shape.misfit(content, _SHAPE)
     if misfit or "shards" not in content:
         return f"is damaged: {misfit or 'it lists no shards'}"

@@ -84,12 +84,16 @@ class Rewriting:
         except (FileNotFoundError, ValueError):
             return None
 
+    def check(self, name: str) -> None:
+        """Raises manifests.Damaged where the old shard's bytes have changed since it was made."""
+        manifests.check_digest(self.source, name, self._digests.get(name, ""))
+
     def write(self, name: str, split: str, change: Change) -> ShardReceipt:
         """Writes one shard of the rows that `change` gives for the old ones; it may leave rows out, with a reject.
 
         Raises manifests.Damaged where the old one's bytes have changed since it was made.
         """
-        manifests.check_digest(self.source, name, self._digests.get(name, ""))
+        self.check(name)
         origins: defaultdict[str, Counter[str]] = defaultdict(Counter)
         rejects: Rejects = []
         with self.source.open(name) as old, self.output.create(name) as new:

@@ -111,6 +111,7 @@ def read(weights: ChosenWeights, flags: Flags, sampling: Sampling) -> Request:
 def run(request: Request) -> int:
     """Synthesises; the last line on stdout says what came out."""
     started = time.perf_counter()
+    from schemas.finished import manifest
     from vton_models.networks import threads
     from vton_models.sampling import loop
     from vton_models.sampling.finish import Finish
@@ -127,7 +128,7 @@ def run(request: Request) -> int:
     work = synthesis.Synthesis(rewriting, partial, sampler, finish, flags.batch_size, name, digest)
     try:
         receipts, skipped = make(request, work)
-    except loop.SamplingError as error:
+    except (loop.SamplingError, manifest.Damaged) as error:
         print(f"{PROG}: {one_line(error)}", file=sys.stderr)
         return 1
     told = folder.told(config, request.weights.system.ABOUT, request.left_out)

@@ -13,6 +13,7 @@ from schemas.cli.flags import UsageError
 from schemas.kinds import TRYON
 from vton_models.reading import shard_files
 
+_IDS = ("record_id", "person_id", "garment_id")
 COLUMNS = ("record_id", "split", "category", "person_id", "garment_id", "paired")
 
 
@@ -60,12 +61,15 @@ class Index:
 def index(folder: str, split: str | None) -> Index:
     """Reads the small columns of every shard. Raises UsageError for a folder without finished try-on shards."""
     shards = shard_files.find(folder, split)
-    contents = shard_files.contents(shards)
-    for kind in (kinds.of(each.schema) for each in contents):
-        if kind is not TRYON:
-            raise UsageError(f"{folder} holds {kind.title}; allowed are {TRYON.title}")
+    schemas = [each.schema for each in shard_files.contents(shards)]
+    for shard, schema in zip(shards, schemas, strict=True):
+        kinds.check(schema, shard.url)
+        if kinds.of(schema) is not TRYON:
+            raise UsageError(f"{folder} holds {kinds.of(schema).title}; allowed are {TRYON.title}")
+        if not schema.equals(schemas[0], check_metadata=True):
+            raise UsageError(f"{shard.url} has other columns than {shards[0].name}; allowed are shards of one build")
     rows = [row for shard in shards for row in _rows(shard.url)]
-    return Index(tuple(rows), contents[0].schema, tuple(shards))
+    return Index(tuple(rows), schemas[0], tuple(shards))
 
 
 def choose(rows: Sequence[Row], pairs: str, seed: int) -> list[Pair]:
@@ -110,6 +114,9 @@ def _one_of(members: dict[str, Row], names: Sequence[str], row: Row, seed: int) 
 
 def _rows(url: str) -> Iterable[Row]:
     for group, batch in enumerate(shard_files.read_all(url, COLUMNS)):
+        for name in _IDS:
+            if batch[name].null_count:
+                raise UsageError(f"{url} has a record without {name}; allowed are the shards of a build")
         for number, values in enumerate(batch.to_pylist()):
             yield Row(**_plain(values), url=url, group=group, index=number)
 

@@ -196,7 +196,7 @@ def _in_manifest(folder: str, location: Folder, present: Mapping[str, Entry]) ->
     """Name → sha256 of the shards that the manifest names."""
     manifest, fault = manifests.look(location)
     if manifest is None:
-        raise UsageError(f"{folder}/{manifests.NAME} is damaged, it {fault}; allowed is a finished build")
+        raise UsageError(f"{folder}/{manifests.NAME} {fault}; allowed is a finished build")
     manifests.check_sizes(folder, manifest.shards, present)
     return {shard.name: shard.sha256 for shard in manifest.shards}
 

@@ -51,6 +51,7 @@ class Synthesis:
         held = self.rewriting.receipt(shard.name)
         if held is not None:
             return held, True
+        self.rewriting.check(shard.name)  # before the work
         partial = self.partial / shard.name
         partial.mkdir(parents=True, exist_ok=True)
         atomic.sweep(partial)

@@ -84,6 +84,6 @@ def test_a_manifest_that_names_no_shard_is_refused(rewriting: Rewriting) -> None
     with pytest.raises(UsageError, match="is no shard's name"):
         _ = manifest.read(rewriting.output).shards
     rewriting.output.write(manifest.NAME, b"[]")
-    assert manifest.look(rewriting.output) == (None, "holds no object")
+    assert manifest.look(rewriting.output) == (None, "is damaged: it holds no object")
     with pytest.raises(UsageError, match="has no readable manifest.json"):
         manifest.read(rewriting.output)

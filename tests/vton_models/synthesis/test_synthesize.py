@@ -1,6 +1,7 @@
 """Shards whose persons are also shown in a garment that a model put on them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,23 @@ def test_killed_and_started_again(
         assert not (tmp_path / "killed/manifest.json").exists(), "readers refuse it as unfinished"
     run(capsys, *RANDOM, "--shards", shards, "--output", tmp_path / "killed", "--batch-size", 2)
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole") and digests(tmp_path / "whole")
+
+
+def test_a_shard_with_other_bytes_is_named_before_any_work(
+    capsys: pytest.CaptureFixture[str], shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = Path(shutil.copytree(shards, tmp_path / "damaged"))
+    (shard,) = damaged.glob("*.parquet")
+    stored = stored_rows(damaged)[0]["person_image"]["bytes"]
+    data = bytearray(shard.read_bytes())
+    data[data.find(stored) + len(stored) // 2] ^= 1
+    shard.write_bytes(data)
+    sampled: list[object] = []
+    monkeypatch.setattr(synthesis.loop, "run", lambda *given: sampled.append(given))
+    code = synthesize.main(["catvton", *RANDOM, "--shards", str(damaged), "--output", str(tmp_path / "out")])
+    assert code == 1 and f"{shard.name}: sha256 differs from manifest.json" in capsys.readouterr().err
+    assert not sampled and not (tmp_path / "out/manifest.json").exists()
+    assert not list((tmp_path / "out").rglob("*.parquet"))
 
 
 def test_the_models_own_outside_too(capsys: pytest.CaptureFixture[str], shards: Path, tmp_path: Path) -> None:
