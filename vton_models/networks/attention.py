@@ -1,11 +1,12 @@
-"""Attention processors: skip, remember, recall. They change stock U-Nets through `set_attn_processor`; no forks.
+"""Attention processors: skip, remember, recall, hybrid. They change stock U-Nets by `set_attn_processor`; no forks.
 
 A garment network remembers the tokens [b n c] that enter its self-attentions; the denoiser recalls them as further
-keys and values: its queries see [own tokens, garment tokens]. The two share a dict, transformer block → tokens, that
-the caller owns: `clear()` it before each pass of the garment network, and put the batch's branches together in it.
+keys and values: its queries see [own tokens, garment tokens]. In hybrid attention it sees them beside its own, through
+keys and values that are trained. The two share a dict, transformer block → tokens, that the caller owns: `clear()` it
+before each pass of the garment network, and put the batch's branches together in it.
 """
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Store = MutableMapping[str, Tensor]  # transformer block, as "mid_block.attentions.0.transformer_blocks.0" → [b n c]
+
+
+SCALE = "scale"  # in a store beside the blocks: λ of each item [b], where it isn't 1
 
 
 class Skip:
@@ -57,6 +61,75 @@ class Recall:
         if self.norm is not None:
             remembered = self.norm(remembered)
         return attend(attn, hidden_states, torch.cat([hidden_states, remembered], dim=1))
+
+
+class KeyValue(nn.Module):
+    """W'_k and W'_v of one self-attention, without bias."""
+
+    to_k: nn.Linear
+    to_v: nn.Linear
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.to_k, self.to_v = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of [b m c]."""
+        tokens = tokens.to(self.to_k.weight.dtype)
+        return self.to_k(tokens), self.to_v(tokens)
+
+
+class KeyValues(nn.ModuleList):
+    """A network of its own: keys and values of remembered tokens for every self-attention, in the order of `blocks`.
+
+    IMAGDressing trains it, and Magic Clothing's `stable_ckpt`. `stable_diffusion.self_attention_widths` gives the
+    widths for a U-Net's arguments.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__(map(KeyValue, widths))
+
+    def pairs(self) -> list[KeyValue]:
+        """One per self-attention."""
+        return [pair for pair in self if isinstance(pair, KeyValue)]
+
+    @torch.no_grad()
+    def begin_as(self, unet: Any) -> None:
+        """Every W' becomes the W of the U-Net's own self-attention, where training starts."""
+        for block, own in zip(blocks(unet), self.pairs(), strict=True):
+            attn = unet.get_submodule(f"{block}.attn1")
+            own.to_k.weight.copy_(attn.to_k.weight)
+            own.to_v.weight.copy_(attn.to_v.weight)
+
+    def numbered(self, ending: str) -> dict[str, Tensor]:
+        """The weights by published keys, as "0.to_k_ref.weight", which count a U-Net's attentions of both kinds."""
+        return {
+            f"{2 * place}.{side}_{ending}.weight": own.get_parameter(f"{side}.weight")
+            for place, own in enumerate(self.pairs())
+            for side in ("to_k", "to_v")
+        }
+
+
+class Hybrid:
+    """Self-attention and, beside it, attention to remembered tokens (IMAGDressing, arXiv:2407.12705).
+
+    W_o(softmax(QKᵀ/√d)V + λ softmax(QK'ᵀ/√d)V'): only K' and V' aren't the layer's own. Where λ is 0, or the store has
+    none for the block, it is stock to the bit.
+    """
+
+    def __init__(self, store: Store, block: str, key_value: KeyValue) -> None:
+        self.store, self.block, self.key_value = store, block, key_value
+
+    def __call__(self, attn: Any, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
+        query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
+        mixed = mix(query, key, value, attn.heads)
+        remembered = self.store.get(self.block)
+        if remembered is not None:
+            key, value = (x.to(query.dtype) for x in self.key_value(remembered))
+            further = mix(query, key, value, attn.heads)
+            scale = self.store.get(SCALE)
+            mixed = mixed + (further if scale is None else scale.to(further).view(-1, 1, 1) * further)
+        return attn.to_out[1](attn.to_out[0](mixed))
 
 
 def attend(attn: Any, hidden_states: Tensor, context: Tensor) -> Tensor:
@@ -127,3 +200,9 @@ def recall(unet: Any, store: Store, own_norm: bool = False) -> None:
         return Recall(store, block, unet.get_submodule(f"{block}.norm1") if own_norm else None)
 
     set_processors(unet, "attn1", make)
+
+
+def recall_beside(unet: Any, store: Store, key_values: KeyValues) -> None:
+    """Every self-attention reads the store through its own pair of `key_values`: hybrid attention."""
+    pairs = dict(zip(blocks(unet), key_values.pairs(), strict=True))
+    set_processors(unet, "attn1", lambda block: Hybrid(store, block, pairs[block]))

@@ -46,6 +46,11 @@ def keep_mask(items: int, dropout: float, generator: torch.Generator) -> Tensor:
     return (torch.rand(items, generator=generator, device=generator.device) >= dropout).float()
 
 
+def offset_noise(noise: Tensor, channels: Tensor, strength: float) -> Tensor:
+    """Noise [b c h w] plus a share of a further draw per item and channel, [b c 1 1] (Guttenberg 2023)."""
+    return noise + strength * channels
+
+
 def uniform_timesteps(items: int, count: int, generator: torch.Generator) -> Tensor:
     """int64 [items], each of 0 … count − 1."""
     return torch.randint(0, count, (items,), generator=generator, device=generator.device)
@@ -59,7 +64,7 @@ def ddim(arguments: Mapping[str, Any]) -> Any:
 
 
 def alphas_cumprod(arguments: Mapping[str, Any]) -> Tensor:
-    """ᾱ, float32 [num_train_timesteps]."""
+    """ᾱ, float32 [num_train_timesteps]; with `rescale_betas_zero_snr` the last is 0 (arXiv:2305.08891, alg. 1)."""
     return ddim(arguments).alphas_cumprod
 
 
@@ -73,6 +78,17 @@ def add_noise(alphas: Tensor, latents: Tensor, noise: Tensor, timesteps: Tensor)
     """z_t."""
     signal, sigma = scales(alphas, timesteps)
     return signal * latents + sigma * noise
+
+
+def min_snr_weights(alphas: Tensor, timesteps: Tensor, gamma: float) -> Tensor:
+    """min(SNR, γ)/SNR, [b], of losses on ε (Min-SNR, arXiv:2303.09556); where ᾱ is 0 its limit, 1."""
+    chosen = alphas.to(timesteps.device)[timesteps]
+    return (gamma * (1 - chosen) / chosen).clamp(max=1)  # SNR = ᾱ/(1−ᾱ)
+
+
+def weighted_loss(model_pred: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Mean over items of their mean squared errors times `weights` [b]."""
+    return ((model_pred - target).square().flatten(1).mean(dim=1) * weights).mean()
 
 
 def dream(model_pred: Tensor, noise: Tensor, noisy_latents: Tensor, sigma: Tensor, p: float) -> tuple[Tensor, Tensor]:

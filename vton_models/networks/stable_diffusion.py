@@ -52,6 +52,9 @@ SCHEDULER: Arguments = {
     "timestep_spacing": "leading",
 }
 
+# Over SCHEDULER: the last ᾱ is 0 (arXiv:2305.08891); its spacing counts only where it samples.
+ZERO_SNR: Arguments = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+
 TEXT_ENCODER: Arguments = {  # CLIP ViT-L/14's
     "vocab_size": 49408,
     "hidden_size": 768,
@@ -72,6 +75,15 @@ def unet(arguments: Mapping[str, Any], trained: tuple[str, ...] = (), published:
 def vae(arguments: Mapping[str, Any]) -> Network:
     """A VAE that differs from SD 1.5's in these arguments."""
     return Network("diffusers.AutoencoderKL", VAE | dict(arguments))
+
+
+def self_attention_widths(unet: Mapping[str, Any]) -> tuple[int, ...]:
+    """Channels of the self-attentions of a U-Net of these arguments, in the order of `attention.blocks`."""
+    channels, layers = tuple(unet["block_out_channels"]), unet["layers_per_block"]
+    levels = zip(unet["down_block_types"], channels, (layers,) * len(channels), strict=True)
+    rising = zip(unet["up_block_types"], channels[::-1], (layers + 1,) * len(channels), strict=True)
+    counted = [(width, count) for name, width, count in (*levels, *rising) if name.startswith("CrossAttn")]
+    return tuple(width for width, count in (*counted, (channels[-1], 1)) for _ in range(count))
 
 
 def text_encoder(arguments: Mapping[str, Any]) -> Network:

@@ -5,6 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 from diffusers import UNet2DConditionModel  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
 
 from vton_models.networks import attention, stable_diffusion, weights  # noqa: E402
 
@@ -111,6 +112,71 @@ def test_recall_normalises_with_the_readers_own_norm(inputs):
     attention.recall(network, normed)
     assert torch.allclose(run(network, inputs), found, atol=1e-6)
     assert len(handles) == len(store) == 4
+
+
+def key_values(network):
+    """Pairs of its own widths, unlike its own weights."""
+    return weights.random(attention.KeyValues, {"widths": stable_diffusion.self_attention_widths(network.config)})
+
+
+def heads(x, count):
+    return x.unflatten(2, (count, -1)).transpose(1, 2)
+
+
+def test_hybrid_by_its_formula():
+    """Two softmaxes over the same queries, summed before the shared output; λ per item; token counts differ."""
+    network = unet()
+    block = attention.blocks(network)[0]
+    attn, pair = network.get_submodule(f"{block}.attn1"), attention.KeyValue(32)
+    own, garment, scale = torch.randn(2, 9, 32), torch.randn(2, 4, 32), torch.tensor([0.4, 1.5])
+    with torch.no_grad():
+        found = attention.Hybrid({block: garment, attention.SCALE: scale}, block, pair)(attn, own)
+        query = heads(attn.to_q(own), attn.heads)
+        parts = []
+        for key, value in ((attn.to_k(own), attn.to_v(own)), (pair.to_k(garment), pair.to_v(garment))):
+            key, value = heads(key, attn.heads), heads(value, attn.heads)
+            shares = F.softmax(query @ key.transpose(2, 3) / query.shape[-1] ** 0.5, dim=-1)
+            parts.append((shares @ value).transpose(1, 2).flatten(2))
+        wanted = attn.to_out[0](parts[0] + scale.view(2, 1, 1) * parts[1])
+    assert torch.allclose(found, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("garment", [None, "zeros", "tokens"])
+def test_hybrid_without_garment_or_strength_is_the_stock_network_to_the_bit(inputs, garment):
+    """diffusers' own processors, against an empty store, zeros at any λ, and a garment at λ 0."""
+    network, store, remembered = unet(), {}, {}
+    plain = run(network, inputs)
+    if garment is not None:
+        attention.remember(unet_beside := unet(), remembered)
+        run(unet_beside, inputs)
+        store |= {block: torch.zeros_like(one) if garment == "zeros" else one for block, one in remembered.items()}
+        store[attention.SCALE] = torch.tensor([1.0 if garment == "zeros" else 0.0])
+    attention.recall_beside(network, store, key_values(network))
+    assert torch.equal(run(network, inputs), plain)
+    if garment == "tokens":
+        store[attention.SCALE] = torch.tensor([1.0])
+        assert not torch.allclose(run(network, inputs), plain, atol=1e-3)
+
+
+def test_keys_and_values_begin_as_the_layers_own():
+    network = unet()
+    pairs = key_values(network)
+    assert not torch.equal(pairs[0].to_k.weight, network.get_submodule(attention.blocks(network)[0]).attn1.to_k.weight)
+    pairs.begin_as(network)
+    for place, block in enumerate(attention.blocks(network)):
+        attn = network.get_submodule(f"{block}.attn1")
+        assert torch.equal(pairs[place].to_k.weight, attn.to_k.weight)
+        assert torch.equal(pairs.numbered("ref")[f"{2 * place}.to_v_ref.weight"], attn.to_v.weight)
+
+
+def test_keys_and_values_of_a_whole_network():
+    """32 tensors, 24,780,800 parameters over SD 1.5's 16 self-attentions, whose widths are read from its arguments."""
+    widths = stable_diffusion.self_attention_widths(stable_diffusion.UNET)
+    with torch.device("meta"):
+        pairs = attention.KeyValues(widths)
+        whole = UNet2DConditionModel.from_config(stable_diffusion.UNET)
+    assert sum(each.numel() for each in pairs.parameters()) == 24_780_800 and len(pairs.numbered("ip")) == 32
+    assert [whole.get_submodule(f"{block}.attn1").query_dim for block in attention.blocks(whole)] == list(widths)
 
 
 def gradients(inputs, checkpointed):

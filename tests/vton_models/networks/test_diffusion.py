@@ -38,6 +38,31 @@ def test_add_noise():
         assert torch.allclose(found[item], wanted.float(), atol=1e-5)
 
 
+def test_zero_terminal_snr():
+    """Lin 2023, alg. 1: √ᾱ shifted so that the last is 0 and scaled so that the first stays."""
+    found = diffusion.alphas_cumprod(stable_diffusion.SCHEDULER | stable_diffusion.ZERO_SNR).double()
+    roots = ALPHAS.sqrt()
+    wanted = ((roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])) ** 2
+    assert torch.allclose(found, wanted, atol=1e-5) and found[-1] == 0
+    assert [round(float(found[step]), 4) for step in (500, 900)] == [0.2410, 0.0030], "as the published code has it"
+
+
+def test_min_snr_weights():
+    """min(SNR, 5)/SNR, which is 1 where there is no signal at all."""
+    alphas = torch.tensor([0.99, 5 / 6, 0.5, 0.01, 0.0])
+    found = diffusion.min_snr_weights(alphas, torch.arange(5), 5.0)
+    assert torch.allclose(found, torch.tensor([5 / 99, 1.0, 1.0, 1.0, 1.0]))
+    model_pred, target = randn(0, 5, 4, 2, 2), randn(1, 5, 4, 2, 2)
+    each = torch.stack([(model_pred[k] - target[k]).square().mean() for k in range(5)])
+    assert torch.allclose(diffusion.weighted_loss(model_pred, target, found), (each * found).mean())
+
+
+def test_offset_noise_moves_whole_channels():
+    noise, channels = randn(0, 2, 4, 3, 3), randn(1, 2, 4, 1, 1)
+    moved = diffusion.offset_noise(noise, channels, 0.05) - noise
+    assert torch.allclose(moved, (0.05 * channels).expand(2, 4, 3, 3), atol=1e-6)
+
+
 @pytest.mark.parametrize("p", [0.0, 1.0, 10.0, 20.0])
 def test_dream(p):
     """d = (ε − ε̂) (√(1−ᾱ))^p; z_t + √(1−ᾱ) d; target ε + d."""
