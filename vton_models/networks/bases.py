@@ -64,7 +64,8 @@ def parse(words: str) -> Bases:
 def of_note(note: Mapping[str, Any]) -> Bases:
     """What `Model.base` noted: as it was asked for, hub ids with the revision that they had."""
     asked = parse(note["path"])
-    places = {name: one["path"] for name, one in (note.get("networks") or {}).items()}
+    networks = note.get("networks") or {}
+    places = {name: one["path"] for name, one in networks.items() if one["path"]}  # derived ones have none
     if asked.apart and places:
         return Bases(apart=places)
     return Bases(next(iter(places.values()), asked.shared), asked.apart)
@@ -76,7 +77,7 @@ def check(bases: Bases, networks: Networks) -> None:
     for name in bases.apart:
         if networks and name not in networks:
             raise UsageError(f"{name!r} is no network; there are {there}")
-    left = [name for name in networks if not bases.place(name)]
+    left = [name for name, network in networks.items() if not bases.place(name) and not network.derived]
     if left:
         raise UsageError(f"nothing is named for {', '.join(left)}; the networks are {there}")
     for place in {bases.shared, *bases.apart.values()} - {""}:
@@ -85,15 +86,20 @@ def check(bases: Bases, networks: Networks) -> None:
 
 
 def locate(bases: Bases, networks: Networks) -> dict[str, Located]:
-    """The folder of every network, downloaded where it is on the hub and not yet here. Raises UsageError."""
+    """The folder of every network, downloaded where it is on the hub and not yet here. Raises UsageError.
+
+    A derived network that its base lacks, and that isn't asked for by name, is left out.
+    """
     check(bases, networks)
-    roots = {place: _root(place, bases, networks) for place in dict.fromkeys(map(bases.place, networks))}
+    placed = {name: network for name, network in networks.items() if bases.place(name)}
+    roots = {place: _root(place, bases, placed) for place in dict.fromkeys(map(bases.place, placed))}
     located = {}
-    for name, network in networks.items():
+    for name, network in placed.items():
         root, place = roots[bases.place(name)]
         candidates = [root / folder for folder in bases.folders(name, network)]
-        folder = next((one for one in candidates if (one / "config.json").is_file()), candidates[0])
-        located[name] = Located(folder, place)
+        there = [one for one in candidates if (one / "config.json").is_file()]
+        if there or not _may_lack(bases, name, network):
+            located[name] = Located((there or candidates)[0], place)
     return located
 
 
@@ -139,7 +145,11 @@ def _root(place: str, bases: Bases, networks: Networks) -> tuple[Path, str]:
 def _needed(place: str, bases: Bases, networks: Networks) -> Iterator[hub.Needed]:
     for name, network in networks.items():
         if bases.place(name) == place:
-            yield hub.Needed(bases.folders(name, network), network.tokenizer)
+            yield hub.Needed(bases.folders(name, network), network.tokenizer, _may_lack(bases, name, network))
+
+
+def _may_lack(bases: Bases, name: str, network: Network) -> bool:
+    return network.derived and name not in bases.apart
 
 
 def difference(trained: Mapping[str, Any], present: Mapping[str, Any]) -> str:

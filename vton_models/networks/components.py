@@ -21,6 +21,7 @@ class Network:
     published: str = ""  # its folder in published bases, where that has another name ("unet" for a garment U-Net)
     tokenizer: str = ""  # the folder of the tokenizer that lies beside it
     may_be_half: bool = True  # False: it overflows or loses too much in 16 bits
+    derived: bool = False  # published bases don't have it: where one lacks it, `Model.derive` gives its first values
 
     @property
     def network_class(self) -> Any:

@@ -20,6 +20,7 @@ class Needed:
 
     folders: tuple[str, ...]
     tokenizer: str = ""
+    optional: bool = False
 
 
 def check(place: str) -> None:
@@ -88,6 +89,8 @@ def _chosen(repository: str, names: Collection[str], needed: Sequence[Needed]) -
     chosen: list[str] = []
     for network in needed:
         folder = next((one for one in network.folders if PurePosixPath(one, "config.json").as_posix() in names), None)
+        if folder is None and network.optional:
+            continue
         if folder is None:
             there = ", ".join(sorted({name.split("/")[0] for name in names if name.endswith("/config.json")}))
             raise UsageError(

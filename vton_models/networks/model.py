@@ -38,12 +38,17 @@ class Model:
         for network in config.networks.values():
             if network.tokenizer:
                 self.tokenizer = text.random_tokenizer(network.arguments)
+        for name in (name for name, network in config.networks.items() if network.derived):
+            self.derive(name)
         self._set_up()
         self.note_base("random")
 
     def _set_up(self) -> None:
         self.change_networks()
         self.train_only(components.trained(self.config.networks, self.parameters()))
+
+    def derive(self, name: str) -> None:
+        """Gives a network that no base holds the values with which training starts, where random ones won't do."""
 
     def change_networks(self) -> None:
         """What a system does to its networks after they are built or loaded, such as other attention processors."""
@@ -146,20 +151,36 @@ class Model:
         own = {item.name for item in fields(self.config)} & located.keys()
         for name, place in located.items():
             stored = weights.component_config(place.folder)
-            if name not in own:
+            if name not in own and not self.config.networks[name].derived:
                 weights.check_arguments(self.config.networks[name].arguments, stored, place.folder)
             self.check_network(name, stored, place.folder)
         networks, known = {}, {}
-        for name, network in self.config.networks.items():
+        for name, place in located.items():
+            network = self.config.networks[name]
             dtype = torch.float32 if network.trained else self.dtypes.get(name, torch.float32)
-            networks[name] = weights.component(network.network_class, located[name].folder, dtype)
-            known[name] = digests.of_component(located[name].folder, networks[name])
+            networks[name] = weights.component(network.network_class, place.folder, dtype)
+            known[name] = digests.of_component(place.folder, networks[name])
         config = replace(self.config, **{name: weights.arguments(networks[name]) for name in own})
         config.check_size()
         self.tokenizer = _tokenizer(config.networks, {name: place.folder for name, place in located.items()})
-        self.config, self.networks = config, networks
+        self.config = config
+        self._take(networks, located)
         self._set_up()
-        self.note_base(str(base), known, {name: place.place for name, place in located.items()})
+        known |= {name: digests.of_network(self.networks[name]) for name in self.networks.keys() - known.keys()}
+        self.note_base(str(base), known, {name: located[name].place if name in located else "" for name in known})
+
+    def _take(self, networks: Mapping[str, Any], located: Mapping[str, bases.Located]) -> None:
+        """The networks of a base, in the order of the Config's; those that it lacks are derived from them."""
+        for name, network in self.config.networks.items():
+            if network.derived and name in located:  # what the base's other networks ask of it is known only now
+                folder = located[name].folder
+                weights.check_arguments(network.arguments, weights.component_config(folder), folder)
+        self.networks = {
+            name: networks[name] if name in networks else weights.random(network.network_class, network.arguments)
+            for name, network in self.config.networks.items()
+        }
+        for name in self.config.networks.keys() - networks.keys():
+            self.derive(name)
 
     def check_network(self, name: str, arguments: Mapping[str, Any], folder: Path) -> None:
         """Raises UsageError for a network of a base, by its config.json, that the system can't use."""
@@ -181,7 +202,7 @@ class Model:
 def _tokenizer(networks: Mapping[str, components.Network], folders: Mapping[str, Path]) -> Tokenizer | None:
     """That of the base, which lies beside the network that reads its ids."""
     for name, network in networks.items():
-        folder = bases.tokenizer_folder(folders[name], network)
+        folder = bases.tokenizer_folder(folders[name], network) if name in folders else None
         if folder is not None:
             return text.load_tokenizer(folder, network.arguments["max_position_embeddings"])
     return None

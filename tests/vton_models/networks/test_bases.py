@@ -1,5 +1,6 @@
 """Bases: one for all networks or several, folders or hub ids; read in their dtype, and compared by their digests."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +12,18 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 from support import toy_system  # noqa: E402
 
+import vton_models.catvton.model  # noqa: E402, F401
 from schemas.cli.flags import UsageError  # noqa: E402
 from vton_models import catvton  # noqa: E402
-from vton_models.networks import bases, components, digests, memory, weights  # noqa: E402
+from vton_models.networks import (  # noqa: E402
+    attention,
+    bases,
+    components,
+    digests,
+    memory,
+    stable_diffusion,
+    weights,
+)
 from vton_models.networks.bases import Bases  # noqa: E402
 
 NETWORKS = {
@@ -155,3 +165,43 @@ def test_networks_of_torchs_own_kind_have_bases_too(tmp_path: Path) -> None:
     assert not other.networks["garment_encoder"].weight.requires_grad
     with pytest.raises(UsageError, match="garment_encoder has in_channels 3; allowed is 11"):
         other.load_base(f"denoiser={tmp_path / 'other' / 'garment_encoder'},garment_encoder={tmp_path / 'toy'}")
+
+
+class Derived(catvton.model.CatVTON):
+    """CatVTON with a network that no published base has."""
+
+    def derive(self, name: str) -> None:
+        self.networks[name].begin_as(self.unet)
+
+
+@dataclasses.dataclass(frozen=True)
+class DerivedConfig(catvton.Config):
+    @property
+    def networks(self) -> dict[str, components.Network]:
+        own = super().networks
+        arguments = {"widths": stable_diffusion.self_attention_widths(own["unet"].arguments)}
+        pairs = "vton_models.networks.attention.KeyValues"
+        return own | {"garment_attention": components.Network(pairs, arguments, (".",), derived=True)}
+
+
+def test_what_a_base_lacks_is_derived_from_its_networks(tmp_path: Path) -> None:
+    """Its size too; a base that has it brings its own, and the note tells them apart."""
+    wider = stable_diffusion.TINY_UNET | {"in_channels": 9, "block_out_channels": (16, 32)}
+    shifted(tmp_path / "plain", 0.1, catvton.Config.tiny(unet=wider))
+    model = Derived(DerivedConfig.tiny())
+    model.load_base(tmp_path / "plain")
+    attn = model.unet.get_submodule(f"{attention.blocks(model.unet)[0]}.attn1")
+    own = model.networks["garment_attention"][0].to_k.weight
+    assert torch.equal(own, attn.to_k.weight) and own.shape == (16, 16)
+    assert model.base["networks"]["garment_attention"]["path"] == ""
+    again = Derived(DerivedConfig.tiny())
+    again.load_base(bases.of_note(model.base))
+    assert again.base["digest"] == model.base["digest"]
+    with torch.no_grad():
+        own.add_(1)
+    model.save_base(tmp_path / "whole")
+    again.load_base(tmp_path / "whole")
+    assert torch.equal(again.networks["garment_attention"][0].to_k.weight, own)
+    assert bases.difference(model.base, again.base), "another garment_attention"
+    with pytest.raises(UsageError, match=r"garment_attention|config.json"):
+        again.load_base(bases.parse(f"{tmp_path / 'whole'},garment_attention={tmp_path / 'plain'}"))

@@ -11,7 +11,7 @@ from support.file_server import Server, server  # noqa: E402
 from schemas.cli.flags import UsageError  # noqa: E402
 from vton_models import catvton  # noqa: E402
 from vton_models.catvton.model import CatVTON  # noqa: E402
-from vton_models.networks import bases, component_names  # noqa: E402
+from vton_models.networks import bases, component_names, components  # noqa: E402
 
 __all__ = ["server"]  # a fixture
 PIN = "owner/base@" + "abc"
@@ -65,6 +65,16 @@ def test_a_network_may_be_a_whole_repository(hub: Server) -> None:
     model = loaded("owner/base@abc,vae=owner/vae")
     assert model.base["networks"]["vae"]["path"] == "owner/vae@abc"
     assert "vae/config.json" not in files(hub)
+
+
+def test_what_may_be_lacking_is_fetched_where_it_is(hub: Server) -> None:
+    networks = {"unet": components.Network("x"), "pairs": components.Network("x", derived=True)}
+    assert set(bases.locate(bases.Bases("owner/base"), networks)) == {"unet"}
+    with pytest.raises(UsageError, match="owner/base has no pairs/config.json"):
+        bases.locate(bases.Bases("owner/base", {"pairs": "owner/base"}), networks)
+    for name in ("config.json", "model.safetensors"):
+        hub.files[f"/owner/base/resolve/abc/pairs/{name}"] = b"{}"
+    assert set(bases.locate(bases.Bases("owner/base"), networks)) == {"unet", "pairs"}
 
 
 def test_offline_the_cache_serves_and_nothing_is_asked(hub: Server, monkeypatch: pytest.MonkeyPatch) -> None:
