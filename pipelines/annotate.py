@@ -57,6 +57,9 @@ def annotate(line: Line[Flags]) -> int:
     finished = rewrite.open_finished(flags.shards, ("record_id",))
     asked = _asked(line, finished)
     schema = rewrite.new_schema(finished.schema, asked)
+    for column in sorted(rewrite.outdated(finished.schema, asked)):
+        made_of = ", ".join(fields.sources(finished.schema.field(column)))
+        print(f"{column} is left out: it was made of {made_of}, which isn't all as it was", file=sys.stderr)
     asked = replace(asked, columns=tuple((field.name, str(field.type)) for field in schema))
     planned, files = _plan(finished, asked, schema)
     words, root = rewrite.fingerprint_words(asked), rewrite.root_of(asked)

@@ -1,10 +1,11 @@
 """Arrow field builders, one per kind of column, and the Hugging Face feature metadata that follows from them.
 
-Image-like columns are `struct<bytes, path>`, which Hugging Face `datasets` and its viewer show as pictures.
+Image-like columns are `struct<bytes, path>`, which Hugging Face `datasets` and its viewer show as pictures; tensors too
+are files in such a struct.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
@@ -44,6 +45,15 @@ def box(name: str) -> pa.Field:
     return pa.field(name, _FLOATS, metadata={"kind": "box", "length": "4"})
 
 
+def tensor(name: str, sources: Sequence[str], maker: str) -> pa.Field:
+    """What a network makes of other columns, the `sources`: float16 of any shape when decoded, a .npy file on disk.
+
+    `maker` is whatever else decides its values, as text: they are up to date only while that and the sources are the
+    same.
+    """
+    return pa.field(name, PICTURE, metadata={"kind": "tensor", "sources": ",".join(sources), "maker": maker})
+
+
 def text(name: str) -> pa.Field:
     return pa.field(name, pa.string(), metadata={"kind": "text"})
 
@@ -79,7 +89,7 @@ PROVENANCE = table(
 
 
 def kind(field: pa.Field) -> str:
-    """ "image", "mask", "label_map", "keypoints", "box", "text", "number", "struct" or "table"."""
+    """ "image", "mask", "label_map", "keypoints", "box", "tensor", "text", "number", "struct" or "table"."""
     return (field.metadata or {}).get(b"kind", b"number").decode()
 
 
@@ -89,7 +99,22 @@ def is_picture(field: pa.Field) -> bool:
 
 def is_array(field: pa.Field) -> bool:
     """Whether a cell is an array when decoded."""
-    return is_picture(field) or kind(field) in FLOATS
+    return is_picture(field) or is_tensor(field) or kind(field) in FLOATS
+
+
+def is_tensor(field: pa.Field) -> bool:
+    return kind(field) == "tensor"
+
+
+def sources(field: pa.Field) -> tuple[str, ...]:
+    """The columns that a tensor is made of; empty for all other columns."""
+    told = (field.metadata or {}).get(b"sources", b"").decode()
+    return tuple(told.split(",")) if told else ()
+
+
+def maker(field: pa.Field) -> str:
+    """What a tensor is made by, as `tensor` was told."""
+    return (field.metadata or {}).get(b"maker", b"").decode()
 
 
 def length(field: pa.Field) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from schemas import codecs, fields, kinds
+from schemas import codecs, fields, kinds, tensors
 from schemas.kinds import Kind
 
 SCHEMA_VERSION = "4"
@@ -39,7 +39,7 @@ def schema(kind: Kind, columns: Iterable[str], extra: Iterable[pa.Field] = ()) -
 
 
 def encode(field: pa.Field, value: Any, name: str) -> Any:
-    """A decoded value → what Arrow stores; computed pictures become PNG files called `name`. None stays None."""
+    """A decoded value → what Arrow stores; pictures become PNG files called `name`, tensors .npy. None stays None."""
     if value is None:
         return None
     kind = fields.kind(field)
@@ -47,6 +47,8 @@ def encode(field: pa.Field, value: Any, name: str) -> Any:
         return {"bytes": codecs.encode_png(value), "path": name}
     if kind == "mask":
         return {"bytes": codecs.encode_mask(value), "path": name}
+    if kind == "tensor":
+        return {"bytes": tensors.encode(value), "path": name}
     if kind == "label_map":
         return {"bytes": codecs.encode_label_map(value, fields.label_space(field)), "path": name}
     if kind in ("keypoints", "box"):
@@ -66,6 +68,8 @@ def decode(field: pa.Field, cell: Any) -> Any:
         return codecs.decode_image(cell["bytes"])
     if kind == "mask":
         return codecs.decode_mask(cell["bytes"])
+    if kind == "tensor":
+        return tensors.decode(cell["bytes"])
     if kind == "label_map":
         return codecs.decode_label_map(cell["bytes"], fields.label_space(field))
     if kind in ("keypoints", "box"):

@@ -212,7 +212,10 @@ def _check_rows(folder: Folder, manifest: Manifest, tables: dict[str, list[pa.Ta
 
 
 def new_schema(source: pa.Schema, rewrite: Rewrite) -> pa.Schema:
-    """The columns of the source as they are, and those that are replaced or added, in the record's order."""
+    """The columns of the source as they are, and those that are replaced or added, in the record's order.
+
+    Without tensors that are out of date.
+    """
     kind = kinds.of(source)
     added = {}
     for name, config in rewrite.annotators:
@@ -221,7 +224,14 @@ def new_schema(source: pa.Schema, rewrite: Rewrite) -> pa.Schema:
                 added[field.name] = kind.fields.get(field.name, field)
     imported = (column for column, _ in rewrite.imports if column not in {*source.names, *added})
     added |= {column: kind.fields[column] for column in imported if column in kind.fields}
-    return with_fields(source, added.values())
+    old = outdated(source, rewrite)
+    return with_fields(pa.schema([field for field in source if field.name not in old], source.metadata), added.values())
+
+
+def outdated(source: pa.Schema, rewrite: Rewrite) -> frozenset[str]:
+    """Tensors made of what is made anew or corrected: they no longer tell of their record."""
+    changed = rewrite.replaced | {column for column, _ in rewrite.imports}
+    return frozenset(field.name for field in source if changed & {*fields.sources(field)})
 
 
 def output_of(given: str | None, command: str, finished: Finished) -> str:
@@ -269,7 +279,7 @@ class ShardRows:
         file that can't be used.
         """
         row = self._row(item)
-        renewed = self.rewrite.replaced | {"provenance"}
+        renewed = self.rewrite.replaced | outdated(self.source, self.rewrite) | {"provenance"}
         kept = {name: row[name] for name in self.source.names if name not in renewed and row[name] is not None}
         reading = Reading(item, {}, kept=kept)
         lacking = [name for name in kinds.of(self.source).required if row[name] in (None, "")]

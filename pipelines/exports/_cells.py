@@ -86,7 +86,12 @@ def plain(value: Any, arrow_type: pa.DataType) -> Any:
     return value
 
 
+def is_file(field: pa.Field) -> bool:
+    """Whether cells hold a file's bytes."""
+    return fields.is_picture(field) or fields.is_tensor(field)
+
+
 def words(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """All that is no picture, for JSON; not where each column came from."""
-    named = [field for field in schema if not fields.is_picture(field) and field.name in row]
+    """All that is no file, for JSON; not where each column came from."""
+    named = [field for field in schema if not is_file(field) and field.name in row]
     return {field.name: plain(row[field.name], field.type) for field in named if field.name != "provenance"}

@@ -1,7 +1,7 @@
 """Hugging Face's imagefolder: pictures as files, all else in `SPLIT/metadata.jsonl`; `load_dataset(DIR)` reads it.
 
 The first photo (of the person, or of the reference) is the column `image`; every further picture has its own column,
-null where a record lacks it.
+null where a record lacks it. Tensors, which are no pictures, are left out.
 """
 
 import json
@@ -37,7 +37,7 @@ class Export(Layout):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return tuple(name for name in self.schema.names if name != "provenance")
+        return tuple(field.name for field in self.schema if field.name != "provenance" and not fields.is_tensor(field))
 
     def files(self, row: dict[str, Any]) -> Iterator[File]:
         split, _ = self.places[row["record_id"]]
@@ -65,7 +65,7 @@ class Export(Layout):
         for field in self.schema:
             if fields.is_picture(field):
                 found.append(pa.field(self._key(field), pa.string()))
-            elif field.name != "provenance":
+            elif field.name in self.columns:
                 known = self.kind.fields.get(field.name, field).type
                 plain_type = known if known == field.type else field.type  # Parquet renames the members of lists
                 found.append(pa.field(field.name, pa.string() if plain_type == fields.WORD else plain_type))

@@ -1,4 +1,5 @@
-"""WebDataset's tar files, one per shard: pictures as `KEY.COLUMN.ENDING`, all else of a record in `KEY.json`.
+"""WebDataset's tar files, one per shard: pictures as `KEY.COLUMN.ENDING`, tensors as `KEY.COLUMN.npy`, all else of a
+record in `KEY.json`.
 
 The key is the record's id without slashes, spaces and dots. Masks are 8-bit grey PNG, and so are label maps, whose grey
 is the id: `WebDataset.decode` turns every picture into RGB, which would put a palette's colours in the ids' place.
@@ -39,7 +40,7 @@ class Export(Layout):
     def files(self, row: dict[str, Any]) -> Iterator[File]:
         stem = key(row["record_id"])
         members = [File(f"{stem}.json", partial(_json, row, self.schema), "record_id")]
-        for field in filter(fields.is_picture, self.schema):
+        for field in filter(_cells.is_file, self.schema):
             if row.get(field.name) is not None:
                 members.append(_member(stem, field, row[field.name]))
         yield from sorted(members, key=lambda file: file.path)
@@ -57,6 +58,8 @@ def key(record_id: str) -> str:
 def _member(stem: str, field: pa.Field, cell: dict[str, Any]) -> File:
     if fields.kind(field) == "mask":
         return File(f"{stem}.{field.name}.png", partial(_cells.mask_png, cell), field.name)
+    if fields.is_tensor(field):
+        return File(f"{stem}.{field.name}.npy", _cells.stored(cell), field.name)
     if fields.kind(field) == "label_map":
         return File(f"{stem}.{field.name}.png", partial(_ids, field, cell), field.name)
     return File(f"{stem}.{field.name}.{_cells.ending(cell['bytes'])}", _cells.stored(cell), field.name)

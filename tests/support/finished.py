@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from support.helpers import HEIGHT, WIDTH, draw
 
 from schemas import codecs, kinds, record, shards
@@ -46,10 +48,17 @@ def row(person: str, garment: str, split: str = "test", seed: int = 0, **changed
     return photos | stored
 
 
-def write(folder: Path, rows: list[dict[str, Any]], per_shard: int = 2, file_format: str = "parquet") -> Path:
-    """A folder that `rewrite.open_finished` opens; rows of one split after another."""
+def write(
+    folder: Path,
+    rows: list[dict[str, Any]],
+    per_shard: int = 2,
+    file_format: str = "parquet",
+    extra: Sequence[pa.Field] = (),
+) -> Path:
+    """A folder that `rewrite.open_finished` opens; rows of one split after another, which may fill `extra` columns."""
     folder.mkdir(parents=True)
-    schema = record.schema(kinds.TRYON, {name for each in rows for name in each})
+    columns = {name for each in rows for name in each} - {field.name for field in extra}
+    schema = record.schema(kinds.TRYON, columns, extra)
     listed = []
     for split in dict.fromkeys(each["split"] for each in rows):
         own = [each for each in rows if each["split"] == split]

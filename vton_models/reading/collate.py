@@ -41,6 +41,8 @@ def _nothing(field: pa.Field, shape: tuple[int, ...] | None) -> np.ndarray:
     if kind in fields.FLOATS:
         count = fields.length(field)
         return np.zeros((count // 3, 3) if kind == "keypoints" else count, np.float32)
+    if kind == "tensor":
+        return np.zeros(shape or (0,), np.float16)
     return np.zeros(shape or ((0, 0, 3) if kind == "image" else (0, 0)), np.uint8)
 
 

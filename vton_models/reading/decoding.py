@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from schemas import codecs, fields, labels, record
+from schemas import codecs, fields, labels, record, tensors
 
 Size = tuple[int, int]  # height, width
 
@@ -55,6 +55,8 @@ def decoder(field: pa.Field, at_least: Size | None = None) -> Callable[[Any], An
     if kind == "label_map":
         space = fields.label_space(field)
         return lambda cell: None if (data := _bytes(cell)) is None else decode_label_map(data, space, at_least)
+    if kind == "tensor":
+        return lambda cell: None if (data := _bytes(cell)) is None else tensors.decode(data)
     return lambda cell: record.decode(field, cell.as_py())
 
 
