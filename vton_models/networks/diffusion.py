@@ -63,6 +63,13 @@ def ddim(arguments: Mapping[str, Any]) -> Any:
     return DDIMScheduler.from_config(dict(arguments))
 
 
+def unipc(arguments: Mapping[str, Any], **changes: Any) -> Any:
+    """diffusers' UniPCMultistepScheduler (arXiv:2302.04867), of order 2 by B2(h) if nothing else is said; a new one."""
+    from diffusers import UniPCMultistepScheduler
+
+    return UniPCMultistepScheduler.from_config({**arguments, **changes})
+
+
 def alphas_cumprod(arguments: Mapping[str, Any]) -> Tensor:
     """ᾱ, float32 [num_train_timesteps]; with `rescale_betas_zero_snr` the last is 0 (arXiv:2305.08891, alg. 1)."""
     return ddim(arguments).alphas_cumprod
@@ -110,6 +117,13 @@ def guide_jointly(uncond: Tensor, garment: Tensor, both: Tensor, text_scale: flo
     return uncond + text_scale * (both - garment) + garment_scale * (garment - uncond)
 
 
+def guide_independently(
+    uncond: Tensor, text: Tensor, garment: Tensor, text_scale: float, garment_scale: float
+) -> Tensor:
+    """Text and garment, each against nothing (arXiv:2404.09512, an ablation)."""
+    return uncond + text_scale * (text - uncond) + garment_scale * (garment - uncond)
+
+
 class Branches:
     """The U-Net's predictions under several conditions: in one batch, in their order, or one after another.
 
@@ -146,13 +160,16 @@ def join(conditions: Sequence[Condition]) -> Condition:
 
 
 def denoise(
-    scheduler: Any, latents: Tensor, predict: Callable[[Tensor, Any], Tensor], advance: Any
+    scheduler: Any, latents: Tensor, predict: Callable[[Tensor, Any], Tensor], advance: Any, first: int = 0
 ) -> Iterator[Tensor]:
     """The latents after each of the scheduler's timesteps; `advance(index, timestep, model_pred, latents)` steps.
 
-    Timesteps should lie on the CPU: reading ᾱ by them then waits for no accelerator.
+    Timesteps should lie on the CPU: reading ᾱ by them then waits for no accelerator. The steps before the `first` are
+    left out.
     """
-    for index, timestep in enumerate(scheduler.timesteps):
+    if first and hasattr(scheduler, "set_begin_index"):  # DDIM's steps know by their timestep where they are
+        scheduler.set_begin_index(first)
+    for index, timestep in enumerate(scheduler.timesteps[first:], first):
         latents = advance(index, timestep, predict(latents, timestep), latents)
         yield latents
 
@@ -163,6 +180,15 @@ def ddim_step(scheduler: Any, noises: Noises, eta: float) -> Callable[[int, Any,
     def advance(index: int, timestep: Any, model_pred: Tensor, latents: Tensor) -> Tensor:
         noise = noises(f"step.{index}", latents.shape, latents.device) if eta > 0 else None
         return scheduler.step(model_pred, timestep, latents, eta=eta, variance_noise=noise).prev_sample
+
+    return advance
+
+
+def plain_step(scheduler: Any) -> Callable[[int, Any, Tensor, Tensor], Tensor]:
+    """For `denoise`: the step of a scheduler that draws nothing."""
+
+    def advance(index: int, timestep: Any, model_pred: Tensor, latents: Tensor) -> Tensor:
+        return scheduler.step(model_pred, timestep, latents).prev_sample
 
     return advance
 

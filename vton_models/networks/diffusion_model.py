@@ -85,24 +85,40 @@ class DiffusionModel(Model, ABC):
     ) -> Tensor:
         """Pictures float32 [b 3 h w] in [0, 1] of prepared records.
 
-        Draws, from one generator or one per item: what `conditions` draws, "init", and what steps draw; `noises`
-        replaces any of them. Branches of guidance are one pass, or one each if sequential. `on_step` sees the latents
-        after each step.
+        Draws, from one generator or one per item: what `conditions` draws, "init", "init_image" where a picture is what
+        sampling begins with, and what steps draw; `noises` replaces any of them. Branches of guidance are one pass, or
+        one each if sequential. `on_step` sees the latents after each step.
         """
-        draws = diffusion.Noises(generator, noises)
-        conditions = self.conditions(self.on_device(batch), draws, settings)
+        draws, seen = diffusion.Noises(generator, noises), self.on_device(batch)
+        conditions = self.conditions(seen, draws, settings)
         scheduler = self.scheduler(settings)
         sequential = self.sequential_guidance if sequential_guidance is None else sequential_guidance
         predict = self.guided(diffusion.Branches(self.predict, conditions.branches, sequential), settings)
-        noisy = draws("init", conditions.shape, self.device) * scheduler.init_noise_sigma
+        noisy, first = self.begin(seen, draws("init", conditions.shape, self.device), scheduler, draws, settings)
         step = self.step(scheduler, draws, settings)
         with memory.at_work(self, *self.denoisers):
-            for index, after in enumerate(diffusion.denoise(scheduler, noisy, predict, step)):
+            for index, after in enumerate(diffusion.denoise(scheduler, noisy, predict, step, first), first):
                 noisy = after
                 if on_step is not None:
                     on_step(index, noisy)
         with memory.at_work(self, "vae"):
             return latents.decode(self.vae, self.picture(noisy))
+
+    def begin(
+        self, seen: Mapping[str, Tensor], noise: Tensor, scheduler: Any, draws: diffusion.Noises, settings: Any
+    ) -> tuple[Tensor, int]:
+        """What denoising begins with, and at which step: with noise at the first.
+
+        Where the system prepares an `init_image`, its settings have `first_step`, and from any but the first on it is
+        this picture, noised; its VAE noise is drawn after the noise. With the first it isn't even encoded.
+        """
+        first = settings.first_step if "init_image" in seen else 0
+        if not first:
+            return noise * scheduler.init_noise_sigma, 0
+        with memory.at_work(self, "vae"):
+            clean = self.encode(seen["init_image"], draws, "init_image")
+        timesteps = scheduler.timesteps[first].long().expand(len(clean)).to(self.device)
+        return diffusion.add_noise(self.alphas, clean, noise, timesteps), first
 
     @abstractmethod
     def conditions(self, seen: Mapping[str, Tensor], draws: diffusion.Noises, settings: Any) -> Conditions:

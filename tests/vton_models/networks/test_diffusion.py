@@ -5,7 +5,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from vton_models.networks import diffusion, stable_diffusion  # noqa: E402
+from schemas.cli.flags import UsageError  # noqa: E402
+from vton_models.networks import diffusion, image_to_image, stable_diffusion  # noqa: E402
 
 ALPHAS = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
 
@@ -92,6 +93,56 @@ def test_guidance_by_garment_and_text():
     uncond, garment, both = (randn(seed, 1, 4, 2, 2) for seed in range(3))
     found = diffusion.guide_jointly(uncond, garment, both, 7.5, 2.5)
     assert torch.allclose(found, 7.5 * both - 5.0 * garment - 1.5 * uncond, atol=1e-5)
+
+
+def test_guidance_weights_of_the_branches():
+    """At scales 7.5 and 2.5; the spec's 7.5, -5.0 and -1.5."""
+    one, none = torch.ones(()), torch.zeros(())
+
+    def weights(guide):
+        terms = ([one if place == branch else none for place in range(3)] for branch in range(3))
+        return [float(guide(*term, 7.5, 2.5)) for term in terms]
+
+    assert weights(diffusion.guide_jointly) == [-1.5, -5.0, 7.5], "nothing, garment, both"
+    assert weights(diffusion.guide_independently) == [-9.0, 7.5, 2.5], "nothing, text, garment"
+
+
+def test_twenty_steps_of_unipc():
+    """As diffusers 0.25.1 converted DEIS's settings."""
+    deis = stable_diffusion.SCHEDULER | {"timestep_spacing": "linspace", "solver_type": "logrho"}
+    scheduler = diffusion.unipc(deis, final_sigmas_type="sigma_min")
+    scheduler.set_timesteps(20)
+    assert scheduler.timesteps[[0, 1, 9, 10, 19]].tolist() == [999, 949, 549, 500, 50]
+    assert (scheduler.config.solver_order, scheduler.config.solver_type) == (2, "bh2")
+    assert float(scheduler.sigmas[-1]) == pytest.approx(0.02917, abs=1e-5)
+
+
+@pytest.mark.parametrize(("steps", "strength", "first"), [(20, 1.0, 0), (20, 0.5, 10), (100, 0.29, 71), (20, 0.05, 19)])
+def test_the_first_step_by_strength(steps, strength, first):
+    assert image_to_image.first_step(steps, strength) == first
+
+
+@pytest.mark.parametrize(("steps", "strength"), [(20, 0.0), (20, 0.04), (20, 1.1), (20, -0.5), (20, float("nan"))])
+def test_a_strength_without_steps_is_refused(steps, strength):
+    with pytest.raises(UsageError, match="--strength"):
+        image_to_image.first_step(steps, strength)
+
+
+@pytest.mark.parametrize("kind", ["ddim", "unipc"])
+def test_steps_are_left_out_at_the_beginning(kind):
+    """A later start takes the very steps, with whatever the scheduler makes of their places."""
+    scheduler = getattr(diffusion, kind)(stable_diffusion.SCHEDULER)
+    scheduler.set_timesteps(10)
+    step = diffusion.plain_step(scheduler)
+    seen = []
+
+    def predict(latents, timestep):
+        seen.append(int(timestep))
+        return latents * 0
+
+    for after in diffusion.denoise(scheduler, torch.ones(1, 4, 2, 2), predict, step, 6):
+        assert after.isfinite().all()
+    assert seen == scheduler.timesteps[6:].tolist()
 
 
 def test_ddim_with_eta_one_draws_in_the_last_step_too():
