@@ -18,6 +18,10 @@ from vton_models.networks import component_names
 Built = TypeVar("Built")
 PathLike = str | os.PathLike[str]
 
+_BESIDE = {  # what whole repositories hold in the same file as a network of this class, by the keys' beginnings
+    "CLIPVisionModelWithProjection": ("text_model.", "text_projection.", "logit_scale"),
+}
+
 
 def read(path: PathLike) -> dict[str, Tensor]:
     """The tensors of a .safetensors file, or of a .bin, .pt or .ckpt one, of which nothing but tensors is unpickled.
@@ -138,8 +142,11 @@ def component(cls: Any, folder: PathLike, dtype: torch.dtype = torch.float32) ->
         network, info = cls.from_pretrained(str(folder), local_files_only=True, output_loading_info=True, **options)
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"{folder}: can't be loaded as {cls.__name__}: {one_line(error)}") from error
+    beside = _BESIDE.get(cls.__name__, ())
     for kind in ("missing_keys", "unexpected_keys"):
-        left = sorted(key for key in info.get(kind, ()) if not key.endswith("position_ids"))
+        left = sorted(
+            key for key in info.get(kind, ()) if not key.startswith(beside) and not key.endswith("position_ids")
+        )
         if left:
             raise UsageError(f"{folder}: {len(left)} {kind.replace('_', ' ')}, as {left[0]!r}")
     return network.eval()
