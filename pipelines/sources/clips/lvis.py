@@ -5,12 +5,10 @@ from typing import Any
 
 from annotators.functional.placement.acceptance import Rule
 from pipelines.sources import Listing
-from pipelines.sources.clips.pairs import coco, records, views
+from pipelines.sources.clips.pairs import coco, listed, records, views
 from pipelines.sources.clips.pairs.options import ClipOptions
 from pipelines.sources.clips.pairs.stills import Entries, stem
 from pipelines.sources.outcomes import Declined, Outcome, Planned, ReadSettings
-from schemas import json_text
-from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
 from schemas.kinds.object_pair import STILL
 
@@ -39,7 +37,7 @@ def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET,
 
 
 def _add(found: Entries, split: str, path: str, folders: list[str]) -> None:
-    document = _document(found.root, path)
+    document = listed.document(found.root, path, ("images", "annotations"), EXPECTED)
     objects: dict[str, list[dict[str, Any]]] = {}
     small: dict[str, int] = {}
     for annotation in document["annotations"]:
@@ -64,19 +62,6 @@ def _add_photo(
     first = [folder for folder in folders if folder.endswith(year)]  # the validation list names photos of both years
     paths = [f"{folder}/{words[-1]}" for folder in (*first, *folders)] or [words[-1]]
     found.add(split, stem(words[-1]), {"image": paths}, values)
-
-
-def _document(root: InputFolder, path: str) -> dict[str, list[dict[str, Any]]]:
-    """Raises UsageError for a list that is none: nothing could be built without it."""
-    try:
-        document = json_text.whole(json_text.parse(root.read(path)))
-    except ValueError:
-        raise UsageError(f"--input {root}: {path} is no JSON; expected {EXPECTED}") from None
-    for name in ("images", "annotations"):
-        rows = document.get(name) if isinstance(document, dict) else None
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise UsageError(f"--input {root}: {path} has no list of {name}; expected {EXPECTED}")
-    return dict(document)
 
 
 def read(item: Planned, root: InputFolder, settings: ReadSettings) -> Iterator[Outcome]:

@@ -8,9 +8,25 @@ import numpy as np
 from annotators.functional import masks
 from schemas.codecs import MAX_PIXELS
 
+LARGEST_SHIFT = 60  # bits of a packed number; a picture's longest run has far fewer
 
-def decode(segmentation: Mapping[str, Any]) -> np.ndarray:
+
+def decode(segmentation: Any) -> np.ndarray:
     """uint8 [h w] 0/255 of {"size": [h, w], "counts": …}. Raises ValueError for what is none."""
+    height, width, runs = _checked(segmentation)
+    values = np.arange(len(runs)) % 2 == 1
+    return masks.as_mask(np.repeat(values, np.asarray(runs, np.int64)).reshape(width, height).T)
+
+
+def area(segmentation: Any) -> int:
+    """Number of set pixels, told without drawing them. Raises ValueError as `decode` does."""
+    return sum(_checked(segmentation)[2][1::2])
+
+
+def _checked(segmentation: Any) -> tuple[int, int, list[int]]:
+    """Height, width, and run lengths that fill them exactly."""
+    if not isinstance(segmentation, Mapping):
+        raise ValueError(f"run lengths that are {type(segmentation).__name__}; allowed is an object of size and counts")
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if not (isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)):
         raise ValueError(f"run lengths of size {size!r}; allowed is [height, width]")
@@ -22,8 +38,7 @@ def decode(segmentation: Mapping[str, Any]) -> np.ndarray:
         raise ValueError("counts that are no run lengths")
     if sum(runs) != height * width:
         raise ValueError(f"run lengths of {sum(runs)} pixels for a size of {height}x{width}")
-    values = np.arange(len(runs)) % 2 == 1
-    return masks.as_mask(np.repeat(values, np.asarray(runs, np.int64)).reshape(width, height).T)
+    return height, width, runs
 
 
 def unpacked(text: str) -> list[int]:
@@ -39,6 +54,8 @@ def unpacked(text: str) -> list[int]:
         bits = ord(character) - 48
         if not 0 <= bits < 64:
             raise ValueError(f"run lengths with the character {character!r}")
+        if shift > LARGEST_SHIFT:
+            raise ValueError("run lengths with a number that no picture has")
         value |= (bits & 31) << shift
         shift += 5
         if bits & 32:

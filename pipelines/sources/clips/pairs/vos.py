@@ -8,13 +8,11 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from annotators.functional.placement import acceptance
-from annotators.tracking import choosing
 from pipelines.sources import Listing, Refused
-from pipelines.sources.clips.pairs import entries, tracks
-from pipelines.sources.clips.pairs.frames import Clip, Unreadable
+from pipelines.sources.clips.pairs import annotated, entries
+from pipelines.sources.clips.pairs.frames import Unreadable
 from pipelines.sources.clips.pairs.objects import IndexMasks, ObjectMasks, index_picture
 from pipelines.sources.clips.pairs.options import ClipOptions
-from pipelines.sources.clips.pairs.pairing import Pairing
 from pipelines.sources.outcomes import Outcome, Planned, ReadSettings, Rejection
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
@@ -118,28 +116,9 @@ def read(item: Planned, root: InputFolder, settings: ReadSettings, dataset: Data
                 seen.setdefault(object_id, []).append(position)
         except Unreadable as error:
             yield Rejection(item.record_id, "read", "unreadable", str(error), error.path)
+    objects = [
+        ObjectMasks(str(object_id), tuple(positions), partial(masks.mask, object_id=object_id))
+        for object_id, positions in sorted(seen.items())
+    ]
     terms = options.terms(dataset.rule, dataset.dynamics, dataset.parts, dataset.pairs_per_object)
-    pairing = Pairing(item, clip, terms, settings)
-    try:
-        for tracked in _objects(clip, masks, seen, options, settings):
-            yield from pairing.of(tracked)
-    except Unreadable as error:
-        yield Rejection(item.record_id, "read", "unreadable", str(error), error.path)
-
-
-def _objects(
-    clip: Clip, masks: IndexMasks, seen: Mapping[int, Sequence[int]], options: ClipOptions, settings: ReadSettings
-) -> Iterator[ObjectMasks]:
-    alone: dict[int, list[int]] = {}
-    for object_id, positions in sorted(seen.items()):
-        if len(positions) > 1:
-            yield ObjectMasks(str(object_id), tuple(positions), partial(masks.mask, object_id=object_id))
-        else:
-            alone.setdefault(positions[0], []).append(object_id)
-    if not alone:
-        return
-    tracker = choosing.shared(options.chosen_tracker(settings.weights_dir), settings.device)
-    for position, ids in sorted(alone.items()):
-        seeds = {str(object_id): masks.mask(position, object_id) for object_id in ids}
-        positions = sorted({*tracks.spread(len(clip), options.frames), position})
-        yield from tracks.carry(clip, positions, seeds, position, tracker)
+    yield from annotated.outcomes(item, clip, objects, terms, options, settings)
