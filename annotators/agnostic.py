@@ -38,11 +38,11 @@ class Config:
 
     def reads(self) -> tuple[str, ...]:
         """The photo, and what every recipe asked for reads."""
-        return tuple(dict.fromkeys(["person_image", *(c for made in self.recipes().values() for c in made.reads)]))
+        return tuple(dict.fromkeys(["person_image", *(c for recipe in self.recipes().values() for c in recipe.reads)]))
 
     def may_read(self) -> tuple[str, ...]:
         """The category, and what the recipes use where a record has it."""
-        return tuple(dict.fromkeys(["category", *(c for made in self.recipes().values() for c in made.may_read)]))
+        return tuple(dict.fromkeys(["category", *(c for recipe in self.recipes().values() for c in recipe.may_read)]))
 
     def fields(self) -> tuple[pa.Field, ...]:
         return FIELDS + tuple(fields.mask(f"agnostic_mask_{name}") for name in [*self.recipes()][1:])

@@ -184,8 +184,8 @@ def strip_prompt(text: str, prompt: str) -> str:
     pieces = re.findall(r"\w+|[^\w\s]", prompt)
     if not pieces:
         return text
-    found = re.match(r"\s*" + r"\s*".join(map(re.escape, pieces)) + r"(?!\w)\s*", text, re.IGNORECASE)
-    return text[found.end() :] if found else text
+    prompt_match = re.match(r"\s*" + r"\s*".join(map(re.escape, pieces)) + r"(?!\w)\s*", text, re.IGNORECASE)
+    return text[prompt_match.end() :] if prompt_match else text
 
 
 def collapse_repeats(text: str) -> str:

@@ -58,8 +58,8 @@ def decide(record: Mapping[str, Any]) -> dict[str, Any]:
 def of_tags(tags: Sequence[Mapping[str, str | None]]) -> Category | None:
     """The category of the tag `item` of tags {"name", "value"}; None where it says nothing, or several things."""
     items = [tag["value"] for tag in tags if tag["name"] == "item" and tag["value"]]
-    found = {_of_item(item) for item in items}
-    return found.pop() if len(found) == 1 else None
+    categories = {_of_item(item) for item in items}
+    return categories.pop() if len(categories) == 1 else None
 
 
 def _of_item(item: str) -> Category | None:

@@ -62,11 +62,11 @@ class DensePoseEstimator:
         boxes = [keypoints.person_box(record) for record in records]
         photos = [np.ascontiguousarray(record["person_image"]) for record in records]
 
-        def choose(number: int, found: np.ndarray, scores: np.ndarray) -> int | None:
+        def choose(number: int, candidates: np.ndarray, scores: np.ndarray) -> int | None:
             box = boxes[number]
             if box is not None:
-                return keypoints.nearest_box(found, box)
-            return keypoints.choose_box(found, scores, self.config.person, *photos[number].shape[:2])
+                return keypoints.nearest_box(candidates, box)
+            return keypoints.choose_box(candidates, scores, self.config.person, *photos[number].shape[:2])
 
         return [self._columns(maps) for maps in self.estimate(photos, choose)]
 
@@ -88,8 +88,8 @@ def _torch(config: Config) -> Estimate:
     model = checkpoint.network(path, config.score_threshold).to(device)
 
     def estimate(photos: Sequence[np.ndarray], choose: Choose) -> list[np.ndarray | None]:
-        found = model(photos, choose)
-        pairs = zip(found, photos, strict=True)
+        detections = model(photos, choose)
+        pairs = zip(detections, photos, strict=True)
         return [decode.labels(one, 0, *photo.shape[:2]) if len(one) else None for one, photo in pairs]
 
     return estimate

@@ -62,11 +62,11 @@ class Config:
     weights_dir: str = runtime("", "folder of weights")
 
     def fields(self) -> tuple[pa.Field, ...]:
-        wanted = [fields.keypoints("keypoints", keypoints.BODY), fields.box("person_box")]
-        wanted += [fields.keypoints("keypoints_face", keypoints.FACE)] if self.face else []
-        wanted += [fields.keypoints("keypoints_hands", 2 * keypoints.HAND)] if self.hands else []
-        wanted += [fields.image("pose_image")] if self.pose_image else []
-        return tuple(wanted)
+        columns = [fields.keypoints("keypoints", keypoints.BODY), fields.box("person_box")]
+        columns += [fields.keypoints("keypoints_face", keypoints.FACE)] if self.face else []
+        columns += [fields.keypoints("keypoints_hands", 2 * keypoints.HAND)] if self.hands else []
+        columns += [fields.image("pose_image")] if self.pose_image else []
+        return tuple(columns)
 
     def weights(self) -> tuple[str, ...]:
         names = ["openpose_body" if self.backend == "openpose" else "pose_landmarker"]
@@ -183,10 +183,10 @@ class MediaPipePeople:
     def _people(self, photo: np.ndarray, box: np.ndarray | None) -> list[Seen]:
         frame = _whole(photo) if box is None else _grown(np.asarray(box, np.float64), *photo.shape[:2])
         part, shift = _cut(photo, frame)
-        found = self.detect(part)
+        detected = self.detect(part)
         height, width = part.shape[:2]
         people = []
-        for landmarks in found.pose_landmarks:
+        for landmarks in detected.pose_landmarks:
             points = np.array([(p.x, p.y, p.visibility or 0.0) for p in landmarks])
             body = keypoints.mediapipe_to_body25(points * (width, height, 1))
             faceless = bool((points[list(_EYES), 1] < 0).all())
@@ -236,16 +236,16 @@ class HandFinder:
         shoulder, elbow, wrist = arm[:, :2].astype(np.float64)
         side = 1.5 * max(np.hypot(*(wrist - elbow)), 0.9 * np.hypot(*(elbow - shoulder)))
         part, shift = _cut(photo, _square(wrist + 0.33 * (wrist - elbow), side))
-        found = self.detect(part) if part.size else None
-        if not found or not found.hand_landmarks:
+        detected = self.detect(part) if part.size else None
+        if not detected or not detected.hand_landmarks:
             return nothing
         height, width = part.shape[:2]
-        hands = [np.array([(p.x * width, p.y * height) for p in hand]) for hand in found.hand_landmarks]
+        hands = [np.array([(p.x * width, p.y * height) for p in hand]) for hand in detected.hand_landmarks]
         distances = [np.hypot(*(hand[0] + shift - wrist)) for hand in hands]
         nearest = int(np.argmin(distances))
         if distances[nearest] > side / 3:  # the other hand, held close by
             return nothing
-        points = np.full((keypoints.HAND, 3), found.handedness[nearest][0].score)
+        points = np.full((keypoints.HAND, 3), detected.handedness[nearest][0].score)
         points[:, :2] = hands[nearest]
         return _moved(keypoints.within_frame(points, height, width, min_score=0.0), shift)
 

@@ -127,7 +127,7 @@ def _summary(report: Report, layout: Layout, finished: Finished) -> dict[str, An
     """What the files don't hold as the shards do; columns that some records have no file of, or that have no place."""
     present = report.written.records - len(report.left_out)
     lacking = {column: present - number for column, number in sorted(report.written.have.items()) if number < present}
-    losses = {column: sorted(found) for column, found in sorted(report.written.losses.items())}
+    losses = {column: sorted(lost) for column, lost in sorted(report.written.losses.items())}
     return {
         "complete": not report.written.problems,
         "lossy": report.lossy,

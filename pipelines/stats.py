@@ -82,9 +82,9 @@ def _small(folder: Folder, name: str) -> pa.Table:
     with folder.open(name) as file:
         reader = shards.ShardReader(file, name)
         kind = kinds.of(reader.schema)
-        wanted = [field for field in reader.schema if field.name in COLUMNS or field.name not in kind.base]
+        columns = [field for field in reader.schema if field.name in COLUMNS or field.name not in kind.base]
         is_parquet = shards.format_of(name) == "parquet"
-        paths = [_leaf(field) if is_parquet else field.name for field in wanted]
+        paths = [_leaf(field) if is_parquet else field.name for field in columns]
         groups = [reader.group(index, paths) for index in range(reader.groups)]
     return _described(pa.concat_tables(groups) if groups else reader.schema.empty_table(), kind)
 
@@ -113,8 +113,8 @@ def _described(table: pa.Table, kind: Kind) -> pa.Table:
 def _groups(data: pa.Table, keys: list[str]) -> list[tuple[tuple[str | None, ...], pa.Table]]:
     """(values of the keys, their records), in the order in which papers print them."""
     distinct = data.group_by(keys, use_threads=False).aggregate([]).to_pylist()
-    found = [tuple(row[key] for key in keys) for row in distinct]
-    return [(words, data.filter(_equal(data, keys, words))) for words in sorted(found, key=_rank)]
+    groups = [tuple(row[key] for key in keys) for row in distinct]
+    return [(words, data.filter(_equal(data, keys, words))) for words in sorted(groups, key=_rank)]
 
 
 def _rank(words: tuple[str | None, ...]) -> list[tuple[int, str]]:
@@ -136,9 +136,9 @@ def _cell(measure: Measure, part: pa.Table) -> Cell:
     return measure.count(part) if set(measure.needs) <= set(part.column_names) else None
 
 
-def _columns(found: dict[str, list[Cell]]) -> dict[str, list[Cell]]:
+def _columns(columns: dict[str, list[Cell]]) -> dict[str, list[Cell]]:
     """Without those that say nothing of any row."""
-    return {heading: cells for heading, cells in found.items() if any(cell is not None for cell in cells)}
+    return {heading: cells for heading, cells in columns.items() if any(cell is not None for cell in cells)}
 
 
 def _share(part: pa.Table, name: str) -> Cell:
@@ -264,8 +264,8 @@ def main(arguments: Sequence[str]) -> int:
     if repeated:
         stand = "record stands" if repeated == 1 else "records stand"
         print(f"{repeated} {stand} in more than one place; every time counts", file=sys.stderr)
-    found = tables(data, wide=flags.format == "csv")
-    text = "\n".join(markup.RENDERERS[flags.format](table) for table in found)
+    parts = tables(data, wide=flags.format == "csv")
+    text = "\n".join(markup.RENDERERS[flags.format](table) for table in parts)
     if target:
         target[0].write(target[1], text.encode())
     else:

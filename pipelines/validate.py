@@ -107,12 +107,12 @@ def _check_shard(folder: Folder, name: str, listed: Shard | None) -> Checked:
 def _schema_problems(schema: pa.Schema) -> Iterator[str]:
     kind = kinds.of(schema)
     yield from (f"column {name} is missing" for name in kind.base if name not in schema.names)
-    for found in schema:
-        expected = kind.fields.get(found.name)
-        if expected is not None and found.type != expected.type:
-            yield f"column {found.name} is {found.type}, should be {expected.type}"
-        if expected is not None and fields.kind(found) != fields.kind(expected):
-            yield f"column {found.name} lost its kind {fields.kind(expected)!r} in the metadata"
+    for column in schema:
+        expected = kind.fields.get(column.name)
+        if expected is not None and column.type != expected.type:
+            yield f"column {column.name} is {column.type}, should be {expected.type}"
+        if expected is not None and fields.kind(column) != fields.kind(expected):
+            yield f"column {column.name} lost its kind {fields.kind(expected)!r} in the metadata"
     if b"huggingface" not in (schema.metadata or {}):
         yield "Hugging Face feature metadata is missing"
 
@@ -123,12 +123,12 @@ def _check_row(row: dict[str, Any], schema: pa.Schema, name: str, checked: Check
     checked.counted.records[row.get("split") or "", row.get("category") or ""] += 1
     checked.counted.garments.add(row.get("garment_id") or "")
     try:
-        found = record.problems(row, schema)
+        problems = record.problems(row, schema)
     except Exception as error:  # a cell of a type that its column never has
-        found = [f"unreadable ({type(error).__name__}: {one_line(error)[:120]})"]
+        problems = [f"unreadable ({type(error).__name__}: {one_line(error)[:120]})"]
     if row.get("split") and not name.startswith(f"{row['split']}-"):
-        found.append(f"split {row['split']!r} in a shard of another")
-    checked.problems += [f"{record_id}: {problem}" for problem in found]
+        problems.append(f"split {row['split']!r} in a shard of another")
+    checked.problems += [f"{record_id}: {problem}" for problem in problems]
 
 
 def _across(checked: list[Checked], manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -144,10 +144,10 @@ def _across(checked: list[Checked], manifest: Mapping[str, Any]) -> Iterator[str
         yield f"{rows} records in the shards, manifest.json says {total}"
 
 
-def summary(found: list[dict[str, Any]]) -> Iterator[str]:
+def summary(problems: list[dict[str, Any]]) -> Iterator[str]:
     """Findings by severity and kind, a line each, the gravest first."""
     records: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for row in found:
+    for row in problems:
         records[row["severity"], row["kind"]].add(row["record_id"])
     yield "findings, in findings.parquet (they don't change the exit code):" if records else "findings: none"
     for severity, kind in sorted(records, key=lambda key: (*(key[0] != name for name in SEVERITIES), key[1])):

@@ -57,8 +57,8 @@ def names(text: str) -> tuple[str, ...]:
     tree = _tree(text)
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Name | ast.Attribute)]
-    return tuple(dict.fromkeys(ast.unparse(node) for node in found if id(node) not in called | inner))
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name | ast.Attribute)]
+    return tuple(dict.fromkeys(ast.unparse(node) for node in nodes if id(node) not in called | inner))
 
 
 def compiled(text: str, columns: Mapping[str, pa.DataType]) -> pc.Expression:

@@ -83,14 +83,14 @@ def decode(field: pa.Field, cell: Any) -> Any:
 def problems(row: Mapping[str, Any], shard_schema: pa.Schema) -> list[str]:
     """What is wrong with a stored row, a line each: undecodable cells, missing basics, wrong sizes or values."""
     kind = kinds.of(shard_schema)
-    found = [f"{name} is empty" for name in kind.required if row.get(name) in (None, "")]
+    problems_of = [f"{name} is empty" for name in kind.required if row.get(name) in (None, "")]
     decoded: dict[str, Any] = {}
     for field in shard_schema:
         try:
             decoded[field.name] = decode(field, row.get(field.name))
         except codecs.CodecError as error:
-            found.append(f"{field.name}: {error}")
-    return [*found, *_size_problems(kind, decoded, shard_schema), *kind.problems(decoded)]
+            problems_of.append(f"{field.name}: {error}")
+    return [*problems_of, *_size_problems(kind, decoded, shard_schema), *kind.problems(decoded)]
 
 
 def _size_problems(kind: Kind, decoded: Mapping[str, Any], shard_schema: pa.Schema) -> list[str]:

@@ -41,8 +41,8 @@ def category_of(words: str) -> Category | None:
 
     None for words that aren't in `WORDS`, and for several garments ("shirt and skirt") of different categories.
     """
-    found = {_phrase(phrase) for phrase in re.split(r"[,;&+/]|\band\b", words.casefold()) if phrase.strip()}
-    return found.pop() if len(found) == 1 else None
+    categories = {_phrase(phrase) for phrase in re.split(r"[,;&+/]|\band\b", words.casefold()) if phrase.strip()}
+    return categories.pop() if len(categories) == 1 else None
 
 
 def _phrase(words: str) -> Category | None:

@@ -27,13 +27,13 @@ def opened(record: Mapping[str, Any]) -> dict[str, Any]:
     laid on white, its alpha the mask. Raises OSError for a path that can't be read, CodecError (a ValueError) for what
     is no such picture, TypeError for a type that is none of these.
     """
-    found = dict(record)
-    for name in [name for name in found if name in _PICTURES]:
+    opened_record = dict(record)
+    for name in [name for name in opened_record if name in _PICTURES]:
         if name != "garment_image":
-            found[name] = _array(_PICTURES[name], found[name])
-    if found.get("garment_image") is not None:
-        found |= _garment(found)
-    return found
+            opened_record[name] = _array(_PICTURES[name], opened_record[name])
+    if opened_record.get("garment_image") is not None:
+        opened_record |= _garment(opened_record)
+    return opened_record
 
 
 def _garment(record: Mapping[str, Any]) -> dict[str, np.ndarray]:

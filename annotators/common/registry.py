@@ -157,11 +157,11 @@ def _wanted(want: Iterable[str] | None, every: dict[str, Any]) -> set[str]:
     return set(want)
 
 
-def _needed(wanted: set[str], every: dict[str, Any], records: list[dict[str, Any]]) -> set[str]:
+def _needed(names: set[str], every: dict[str, Any], records: list[dict[str, Any]]) -> set[str]:
     """Annotators that write a column which some record lacks, directly or as another's input."""
     preferred = {column: writers[0] for column, writers in owners(every).items()}
     needed: set[str] = set()
-    pending = list(wanted)
+    pending = list(names)
     while pending:
         column = pending.pop()
         name = preferred.get(column)

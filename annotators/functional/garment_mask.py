@@ -168,10 +168,10 @@ def worn(parse: np.ndarray, category: str | None = None) -> np.ndarray:
 
     Without a category, upper body. Raises ValueError for another category. StableVITON's gt_cloth_warped_mask.
     """
-    wanted = Category.UPPER_BODY if category is None else category
-    if wanted not in _WORN:
+    category_of_mask = Category.UPPER_BODY if category is None else category
+    if category_of_mask not in _WORN:
         raise ValueError(f"category {category!r}; allowed are {', '.join(Category)}")
-    return masks.of_labels(parse, _WORN[wanted])
+    return masks.of_labels(parse, _WORN[category_of_mask])
 
 
 def on_white(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

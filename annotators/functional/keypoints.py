@@ -44,8 +44,8 @@ _FACE_FROM_MEDIAPIPE = (
 
 def present(keypoints: np.ndarray) -> np.ndarray:
     """bool [n]: which joints are not at exactly (0, 0)."""
-    found: np.ndarray = np.any(keypoints[:, :2], axis=1)
-    return found
+    is_set: np.ndarray = np.any(keypoints[:, :2], axis=1)
+    return is_set
 
 
 def bounding_box(keypoints: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ def side_of(parse: np.ndarray | None, parts: np.ndarray | None) -> str:
         return ""
     for left, right in _SIDED:
         columns = [np.flatnonzero((parse == label).any(axis=0)) for label in (left, right)]
-        if all(len(found) > _LEAST_SEEN * parse.shape[1] for found in columns):
+        if all(len(column) > _LEAST_SEEN * parse.shape[1] for column in columns):
             return "front" if columns[0].mean() > columns[1].mean() else "back"
     return ""
 
@@ -227,14 +227,14 @@ def torso_length(keypoints: np.ndarray) -> float:
     return float(np.hypot(*(keypoints[Body25.NECK, :2] - keypoints[Body25.MID_HIP, :2])))
 
 
-def pck(found: np.ndarray, reference: np.ndarray, threshold: float = 0.1) -> tuple[int, int]:
+def pck(detected: np.ndarray, reference: np.ndarray, threshold: float = 0.1) -> tuple[int, int]:
     """(correct, compared): joints within `threshold` × the reference's torso, of those present in both ([25 3]).
 
     Percentage of correct keypoints (Yang and Ramanan 2013) with the torso as the measure. Raises as `torso_length`.
     """
     limit = threshold * torso_length(reference)
-    both = present(found) & present(reference)
-    distances = np.hypot(*(found[both, :2] - reference[both, :2]).T)
+    both = present(detected) & present(reference)
+    distances = np.hypot(*(detected[both, :2] - reference[both, :2]).T)
     return int((distances <= limit).sum()), int(both.sum())
 
 

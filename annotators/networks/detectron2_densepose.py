@@ -48,8 +48,8 @@ def load(
         instances = predict(np.ascontiguousarray(photo[..., ::-1]))["instances"]  # detectron2 reads BGR
         if not len(instances):
             return None
-        found = instances.pred_boxes.tensor.cpu().numpy()
-        best = choose(number, found, instances.scores.cpu().numpy())
+        candidates = instances.pred_boxes.tensor.cpu().numpy()
+        best = choose(number, candidates, instances.scores.cpu().numpy())
         if best is None:
             return None
         results, _ = extract(instances[[best]])
@@ -57,7 +57,7 @@ def load(
         iuv = np.concatenate(
             [results[0].labels.byte().cpu().numpy()[..., None], uv.cpu().numpy().transpose(1, 2, 0)], 2
         )
-        return paste(iuv, int(found[best, 0]), int(found[best, 1]), *photo.shape[:2])
+        return paste(iuv, int(candidates[best, 0]), int(candidates[best, 1]), *photo.shape[:2])
 
     return estimate
 

@@ -138,11 +138,11 @@ class PeopleFinder:
             with torch.inference_mode():
                 maps = torch.cat(self.model(batch), 1).cpu().numpy()
             for i, photo_maps in zip(group, maps, strict=True):
-                found = decode(photo_maps, *frames[i])
+                person = decode(photo_maps, *frames[i])
                 height, width = photos[i].shape[:2]
                 # Plain scaling, without the half pixel of a resize: at 384×512 the recipes then see these very points.
-                found[..., :2] *= np.array([width, height]) / np.array(frames[i][::-1])
-                people[i] = found
+                person[..., :2] *= np.array([width, height]) / np.array(frames[i][::-1])
+                people[i] = person
         return people
 
 

@@ -75,10 +75,10 @@ def load(model_id: str, weights_dir: str = "", device: str = "cpu") -> Segmenter
         dtype = transformers_models.torch_dtype("auto", where, config)
         # Pillow's resampling, also where torchvision is installed: the same pixels on every machine.
         processor = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil", **local)
-        model, found = transformers.AutoModelForSemanticSegmentation.from_pretrained(
+        model, loading_info = transformers.AutoModelForSemanticSegmentation.from_pretrained(
             folder, config=config, dtype=dtype, weights_only=True, output_loading_info=True, **local
         )
-        transformers_models.check_complete(found)
+        transformers_models.check_complete(loading_info)
         model = model.to(where).eval()
     loaded = transformers_models.Loaded(model_id, model, processor, where, dtype)
     return Segmenter(loaded, {int(number): str(name) for number, name in config.id2label.items()})

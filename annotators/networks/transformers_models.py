@@ -67,10 +67,10 @@ def load(model_id: str, auto_class: str, *, weights_dir: str = "", device: str =
         # Pillow's resampling, also where torchvision is installed: the same pixels on every machine. Asked of the
         # image processor alone, since a video processor beside it (Qwen2-VL) exists for torchvision only.
         processor.image_processor = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil", **local)
-        model, found = getattr(transformers, auto_class).from_pretrained(
+        model, loading_info = getattr(transformers, auto_class).from_pretrained(
             folder, config=config, dtype=number, weights_only=True, output_loading_info=True, **local
         )
-        check_complete(found)
+        check_complete(loading_info)
         model = model.to(where).eval()
     return Loaded(model_id, model, processor, where, number)
 
@@ -105,10 +105,10 @@ def torch_dtype(name: str, device: Any, config: Any) -> Any:
     return torch.bfloat16 if published == torch.bfloat16 and torch.cuda.is_bf16_supported() else torch.float16
 
 
-def check_complete(found: Mapping[str, Any]) -> None:
+def check_complete(loading_info: Mapping[str, Any]) -> None:
     """Raises ValueError where a loader's report says that the model would keep random numbers somewhere."""
     for what in ("missing_keys", "mismatched_keys", "error_msgs"):
-        keys = sorted(str(key) for key in found.get(what) or ())
+        keys = sorted(str(key) for key in loading_info.get(what) or ())
         if keys:
             raise ValueError(f"{len(keys)} {what.replace('_', ' ')}, such as {keys[0]}")
 

@@ -25,8 +25,8 @@ def moving_objects(pictures: Sequence[np.ndarray], most: int = 3) -> list[np.nda
     small = [_small(picture) for picture in pictures]
     motion = np.mean([_own_motion(small[0], other) for other in small[1:]], axis=0)
     candidates = _regions(motion)
-    found = [_fit(small[0], region) for region in candidates[: 2 * most]]
-    kept = [mask for mask in found if AREAS[0] <= masks.share(mask) <= AREAS[1]]
+    fitted = [_fit(small[0], region) for region in candidates[: 2 * most]]
+    kept = [mask for mask in fitted if AREAS[0] <= masks.share(mask) <= AREAS[1]]
     return [_enlarged(mask, height, width) for mask in _apart(kept)[:most]]
 
 
@@ -78,10 +78,10 @@ def _fit(picture: np.ndarray, region: np.ndarray) -> np.ndarray:
     return masks.fill_holes(masks.keep_components(fitted)) if fitted.any() else fitted
 
 
-def _apart(found: list[np.ndarray]) -> list[np.ndarray]:
+def _apart(objects: list[np.ndarray]) -> list[np.ndarray]:
     """Masks that aren't mostly inside a larger one, largest first."""
     kept: list[np.ndarray] = []
-    for mask in sorted(found, key=masks.area, reverse=True):
+    for mask in sorted(objects, key=masks.area, reverse=True):
         if all(np.count_nonzero((mask > 0) & (other > 0)) < 0.5 * masks.area(mask) for other in kept):
             kept.append(mask)
     return kept

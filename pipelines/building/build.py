@@ -150,10 +150,10 @@ def _listing(request: Request, root: InputFolder) -> sources.Listing:
     flags = request.line.flags
     try:
         source = sources.load(request.source)
-        found: sources.Listing = source.listing(
+        listing: sources.Listing = source.listing(
             root, flags.split, flags.pairing, dataset=request.dataset, **request.listing
         )
-        return found
+        return listing
     except OSError as error:
         raise UsageError(f"--input {root}: {error.strerror or error}") from None
 

@@ -85,17 +85,17 @@ def finish(output: Folder) -> Summary:
     done = _collect(output, plan, configured.format)
     _remove_stale(output, done, configured.format)
     rejects = _rejects(plan, done)
-    found = findings.find(output, done, configured.format)
-    manifest = _manifest(run, build, configured, plan, done, rejects, found)
+    rows = findings.find(output, done, configured.format)
+    manifest = _manifest(run, build, configured, plan, done, rejects, rows)
     output.write(tables.REJECTS_FILE, tables.encode(rejects, tables.REJECTS))
-    output.write(tables.FINDINGS_FILE, tables.encode(found, tables.FINDINGS))
+    output.write(tables.FINDINGS_FILE, tables.encode(rows, tables.FINDINGS))
     _write_receipts(output, done)
     output.write("README.md", card.render(manifest).encode())
     manifests.write(output, manifest)
-    return _summary(done, rejects, found)
+    return _summary(done, rejects, rows)
 
 
-def _summary(done: list[Done], rejects: list[dict[str, str]], found: list[dict[str, Any]]) -> Summary:
+def _summary(done: list[Done], rejects: list[dict[str, str]], findings_rows: list[dict[str, Any]]) -> Summary:
     seconds: Counter[str] = Counter()
     lacking: dict[str, Counter[str]] = {}
     for item in done:
@@ -103,7 +103,7 @@ def _summary(done: list[Done], rejects: list[dict[str, str]], found: list[dict[s
         for column, reasons in item.receipt.lacking.items():
             lacking.setdefault(column, Counter()).update(reasons)
     rows = sum(item.receipt.rows for item in done)
-    told = (*closing.rejected(rejects), *closing.found(found), *closing.lacking(lacking, rows))
+    told = (*closing.rejected(rejects), *closing.found(findings_rows), *closing.lacking(lacking, rows))
     return Summary(rows, len(rejects), len(done), dict(seconds), told)
 
 
@@ -168,7 +168,7 @@ def _manifest(
     plan: PlanReader,
     done: list[Done],
     rejects: list[dict[str, str]],
-    found: list[dict[str, Any]],
+    rows: list[dict[str, Any]],
 ) -> dict[str, Any]:
     digests = dict(configured.digests)
     prints = plan.fingerprints()
@@ -187,7 +187,7 @@ def _manifest(
         origins=[item.receipt.origins for item in done],
         empty=empty,
         rejects=rejects,
-        findings=found,
+        findings=rows,
         annotators={
             name: _describe(name, config, digests.get(name))
             for name, config in sorted(configured.annotators)

@@ -53,8 +53,8 @@ def cut(photo: np.ndarray, record: Mapping[str, Any], configuration: Configurati
     `record`: the garment's view, and its category or what tells it.
     """
     small = canvas.reduce(photo)  # the masks' thresholds are made for this size
-    found = _worn(small, record, parse) if record.get("garment_view") == WORN else _flat(small, configuration)
-    return found if found.mask is None else replace(found, mask=canvas.enlarge(found.mask, *photo.shape[:2]))
+    cut_out = _worn(small, record, parse) if record.get("garment_view") == WORN else _flat(small, configuration)
+    return cut_out if cut_out.mask is None else replace(cut_out, mask=canvas.enlarge(cut_out.mask, *photo.shape[:2]))
 
 
 def _flat(photo: np.ndarray, configuration: Configuration) -> Cut:
@@ -89,7 +89,7 @@ def _worn(photo: np.ndarray, record: Mapping[str, Any], parse: Parse) -> Cut:
     return _unless_doubtful(Cut(mask, "parsing", f"worn: {category} of the photo's parse"))
 
 
-def _unless_doubtful(found: Cut) -> Cut:
-    if found.mask is None or not is_doubtful(found.mask):
-        return found
-    return Cut(None, found.annotator, f"a mask of {masks.share(found.mask):.0%} of the photo is doubtful")
+def _unless_doubtful(cut_out: Cut) -> Cut:
+    if cut_out.mask is None or not is_doubtful(cut_out.mask):
+        return cut_out
+    return Cut(None, cut_out.annotator, f"a mask of {masks.share(cut_out.mask):.0%} of the photo is doubtful")

@@ -27,14 +27,14 @@ def shipped(signature: Signature, configuration: Configuration) -> frozenset[str
 def columns(signatures: Iterable[Signature], configuration: Configuration) -> tuple[str, ...]:
     """Columns of the shards: the base, what any record ships, and what the default and chosen annotators write."""
     kind = kinds.named(configuration.kind)
-    found = set(kind.base) | sources.gives(configuration.source)
+    columns = set(kind.base) | sources.gives(configuration.source)
     for names in {(*signature.references, *signature.values) for signature in signatures}:
-        found |= {column for name in names for column in columns_of(name)} & set(kind.fields)
-    found |= set(DEFAULTS.get(kind.name, Defaults()).columns)
+        columns |= {column for name in names for column in columns_of(name)} & set(kind.fields)
+    columns |= set(DEFAULTS.get(kind.name, Defaults()).columns)
     for name, config in configuration.annotators:
-        found |= {field.name for field in registry.written(name, config)}
+        columns |= {field.name for field in registry.written(name, config)}
     known = list(kind.fields)
-    return tuple(sorted(found, key=lambda name: (known.index(name) if name in known else len(known), name)))
+    return tuple(sorted(columns, key=lambda name: (known.index(name) if name in known else len(known), name)))
 
 
 def check_device(device: str) -> None:
@@ -92,13 +92,13 @@ def _unmakeable(have: frozenset[str], configuration: Configuration) -> dict[str,
 
 def _wanted(configuration: Configuration) -> list[str]:
     """Columns whose absence makes an annotator run; the default ones also where their annotator isn't built."""
-    wanted = [
+    names = [
         field.name
         for name, config in configuration.annotators
         for field in registry.written(name, config)
         if field.name not in NEVER_A_REASON
     ]
-    return list(dict.fromkeys([*(AWAITED if configuration.complete else ()), *wanted]))
+    return list(dict.fromkeys([*(AWAITED if configuration.complete else ()), *names]))
 
 
 class _Makeable:

@@ -201,12 +201,12 @@ def _add_shipped(
 ) -> None:
     try:
         data = _bytes(path, reading, root)
-        found = shipped.decode(name, data, about.size)
+        decoded = shipped.decode(name, data, about.size)
     except (codecs.CodecError, OSError) as error:
         reading.unreadable["densepose_image" if name == shipped.PARTS else name] = (_reason(error), path)
         return
-    _take(found, path, geometry, reading)
-    if found.bytes_can_stay and not shipped.moves(geometry):
+    _take(decoded, path, geometry, reading)
+    if decoded.bytes_can_stay and not shipped.moves(geometry):
         reading.kept[name] = {"bytes": data, "path": PurePosixPath(path).name}
 
 
@@ -215,19 +215,19 @@ def _add_iuv(about: _Photo, geometry: shapes.Geometry, reading: Reading, root: I
     paths = [reading.planned.references[name][0] for name in (shipped.PARTS, "densepose_uv")]
     try:
         parts, uv = (_bytes(path, reading, root) for path in paths)
-        found = shipped.decode_iuv(parts, uv, about.size)
+        decoded = shipped.decode_iuv(parts, uv, about.size)
     except (codecs.CodecError, OSError) as error:
         blamed = paths[0] if shipped.PARTS not in reading.columns else paths[1]
         reading.unreadable["densepose"] = (_reason(error), blamed)
         return
     origin = f"U, V from {PurePosixPath(paths[1]).name}"
-    _take(replace(found, note="; ".join(filter(None, (found.note, origin)))), paths[0], geometry, reading)
+    _take(replace(decoded, note="; ".join(filter(None, (decoded.note, origin)))), paths[0], geometry, reading)
 
 
-def _take(found: shipped.Found, path: str, geometry: shapes.Geometry, reading: Reading) -> None:
+def _take(decoded: shipped.Found, path: str, geometry: shapes.Geometry, reading: Reading) -> None:
     moved = f"resized from {geometry.source_height}x{geometry.source_width}" if shipped.moves(geometry) else ""
-    note = "; ".join(filter(None, (found.note, moved)))
-    for name, value in found.columns.items():
+    note = "; ".join(filter(None, (decoded.note, moved)))
+    for name, value in decoded.columns.items():
         reading.columns[name] = shipped.moved(name, value, geometry)
         reading.came_from(name, "dataset", None, reading.digests[path], note)
 
@@ -236,9 +236,9 @@ def _derive(reading: Reading, configuration: Configuration) -> None:
     """`parse` from shipped LIP and ATR maps, and DensePose's picture from its parts, where they aren't shipped."""
     columns = reading.columns
     unwanted = set(configuration.skip) | set(configuration.recompute)
-    wanted = {name for name in DERIVED - unwanted if columns.get(name) is None}
+    derived = {name for name in DERIVED - unwanted if columns.get(name) is None}
     maps = {space: columns[f"parse_{space}"] for space in ("atr", "lip") if columns.get(f"parse_{space}") is not None}
-    if "parse" in wanted and maps:
+    if "parse" in derived and maps:
         columns["parse"], note = shipped.cihp(maps)
         digest = reading.provenance[f"parse_{next(iter(maps))}"]["digest"]
         reading.came_from("parse", "dataset", None, digest, note)
@@ -246,7 +246,7 @@ def _derive(reading: Reading, configuration: Configuration) -> None:
     entry = reading.provenance.pop(shipped.PARTS, None) or reading.provenance.get("densepose")
     if parts is None and columns.get("densepose") is not None:
         parts = columns["densepose"][..., 0]
-    if "densepose_image" in wanted and parts is not None and entry:
+    if "densepose_image" in derived and parts is not None and entry:
         columns["densepose_image"] = densepose.render(parts)
         notes = (entry["note"], "drawn from the shipped part map")
         reading.came_from("densepose_image", "dataset", None, entry["digest"], "; ".join(filter(None, notes)))

@@ -121,15 +121,15 @@ def reconcile(
     for want in expected:
         candidates = sorted(by_fingerprint.get(want.fingerprint, ()), key=lambda n: (n.stem != want.unit.stem, str(n)))
         usable = (n for n in candidates if _usable(output, root, n, want, shards, extension, verify, retry_rejects))
-        found = next(usable, None)
-        if found is None:
+        receipt_name = next(usable, None)
+        if receipt_name is None:
             todo.append(want.unit)
             continue
         done.append(want.unit)
-        kept.add(found)
-        target = Name(want.unit.stem, want.fingerprint, want.tokens, found.size)
-        if target != found:
-            moves.append((found, target))
+        kept.add(receipt_name)
+        target = Name(want.unit.stem, want.fingerprint, want.tokens, receipt_name.size)
+        if target != receipt_name:
+            moves.append((receipt_name, target))
     for name in names(output):
         if name not in kept:
             output.remove(str(name))

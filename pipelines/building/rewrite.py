@@ -187,8 +187,8 @@ def _small(folder: Folder, columns: tuple[str, ...], name: str) -> tuple[pa.Sche
         with folder.open(name) as file:
             reader = shards.ShardReader(file, name)
             kinds.check(reader.schema, f"{folder}: {name}")
-            wanted = [column for column in columns if column in reader.schema.names]
-            tables = [reader.group(index, wanted) for index in range(reader.groups)]
+            small_columns = [column for column in columns if column in reader.schema.names]
+            tables = [reader.group(index, small_columns) for index in range(reader.groups)]
     except (OSError, pa.ArrowException) as error:
         raise UsageError(f"{folder}: {name} is unreadable ({type(error).__name__})") from None
     if any(table["record_id"].null_count for table in tables):
@@ -234,9 +234,9 @@ def outdated(source: pa.Schema, rewrite: Rewrite) -> frozenset[str]:
     return frozenset(field.name for field in source if changed & {*fields.sources(field)})
 
 
-def output_of(given: str | None, command: str, finished: Finished) -> str:
+def output_of(asked: str | None, command: str, finished: Finished) -> str:
     """The output folder. Raises UsageError for the folder that is read."""
-    output = str(open_folder(given or f"output/{command}"))
+    output = str(open_folder(asked or f"output/{command}"))
     if output == str(finished.folder):
         raise UsageError(f"--output {output} is the folder that is read; allowed is another one")
     return output
@@ -336,8 +336,8 @@ class ShardRows:
             registry.inputs(name, config) + registry.optional_inputs(name, config) + registry.hints(name)
             for name, config in chosen
         ]
-        wanted = {column for columns in read for column in columns} | (set(WORDS) if read else set())
-        return [name for name in self.source.names if name in wanted - self.rewrite.replaced]
+        entering = {column for columns in read for column in columns} | (set(WORDS) if read else set())
+        return [name for name in self.source.names if name in entering - self.rewrite.replaced]
 
     def _decode(self, column: str, row: dict[str, Any], reading: Reading) -> Any:
         try:

@@ -36,8 +36,8 @@ def decode(reference: str, data: bytes, size: Size) -> Found:
         return _densepose(reference, data, size)
     field = kinds.TRYON.fields[reference]
     if fields.kind(field) == "keypoints":
-        found = keypoints.read(data, size)
-        return Found(found.columns, found.note)
+        pose = keypoints.read(data, size)
+        return Found(pose.columns, pose.note)
     if fields.kind(field) == "image":
         return _picture(reference, data, size)
     if fields.kind(field) == "mask":

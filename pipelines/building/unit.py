@@ -150,7 +150,7 @@ def build_unit(
         sha256=digest,
         inputs=dict(sorted(work.inputs.items())),
         rejects=work.rejects,
-        origins={column: dict(sorted(found.items())) for column, found in sorted(work.origins.items())},
+        origins={column: dict(sorted(counts.items())) for column, counts in sorted(work.origins.items())},
         seconds={name: round(spent, 3) for name, spent in sorted(work.seconds.items())},
         declined=dict(sorted(work.declined.items())),
         empty=dict(sorted(work.gaps.empty.items())),

@@ -133,8 +133,8 @@ def _print(rgb: np.ndarray, cloth: Cloth, u: np.ndarray, v: np.ndarray, pixel: f
     step = 1.4 * cloth.motif_width / side
     x = (u / step + side / 2).astype(np.float32)
     y = ((v - MOTIF_V) / step + side / 2).astype(np.float32)
-    found = cv2.remap(sheet, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return rgb * (1 - found[..., 3:]) + found[..., :3]
+    printed = cv2.remap(sheet, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return rgb * (1 - printed[..., 3:]) + printed[..., :3]
 
 
 def _sheet(cloth: Cloth, side: int) -> np.ndarray:

@@ -20,7 +20,7 @@ def files(lines: dict[str, list[dict[str, Any]]], schema: pa.Schema) -> dict[str
     filled = {name for rows in lines.values() for row in rows for name, value in row.items() if value is not None}
     texts = {split: _jsonl(rows, filled) for split, rows in lines.items()}
     schemas = [_inferred(text) for text in texts.values()]
-    if all(found is not None and found.equals(schemas[0]) for found in schemas) and not _untyped(schemas[0], filled):
+    if all(schema is not None and schema.equals(schemas[0]) for schema in schemas) and not _untyped(schemas[0], filled):
         return {f"{split}/metadata.jsonl": text for split, text in texts.items()}
     return {f"{split}/metadata.parquet": _parquet(rows, schema) for split, rows in lines.items()}
 

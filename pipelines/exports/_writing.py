@@ -36,8 +36,8 @@ class Written:
         self.left_out |= other.left_out
         self.have.update(other.have)
         self.entries += other.entries
-        for column, found in other.losses.items():
-            self.losses[column] |= found
+        for column, losses in other.losses.items():
+            self.losses[column] |= losses
 
     def note(self, file: File) -> None:
         if file.loss:
@@ -101,14 +101,14 @@ class Shared:
         """True for the first record that names the file, which writes it if it has it."""
         digest = _digest(file.cell)
         with self.lock:
-            found = self.seen.setdefault(file.path, {})
-            found[digest] = min(found.get(digest, (claim.own, record_id)), (claim.own, record_id))
+            claims = self.seen.setdefault(file.path, {})
+            claims[digest] = min(claims.get(digest, (claim.own, record_id)), (claim.own, record_id))
             self.namers[file.path] = claim.first
         return claim.own == claim.first
 
     def late(self) -> dict[str, str]:
         """Path → record for files that the first record to name them lacks: the first that has one."""
-        firsts = {path: min(found.values()) for path, found in self.seen.items()}
+        firsts = {path: min(claims.values()) for path, claims in self.seen.items()}
         return {path: record_id for path, (own, record_id) in firsts.items() if own != self.namers[path]}
 
     def problems(self) -> list[str]:

@@ -32,8 +32,8 @@ class Export(Layout):
         self.column = config.column
         allowed = [field.name for field in schema if fields.kind(field) in KINDS]
         if self.column not in allowed:
-            given = f"--review-column {self.column!r}"
-            raise UsageError(f"{given}; these shards have {', '.join(allowed) or 'no mask'}")
+            flag = f"--review-column {self.column!r}"
+            raise UsageError(f"{flag}; these shards have {', '.join(allowed) or 'no mask'}")
         self.photo = kinds.of(schema).photo_of(self.column)
         _check_names(items)
 

@@ -42,8 +42,8 @@ def _body(manifest: dict[str, Any]) -> Iterator[str]:
             yield f"| `{words(name)}` | {' | '.join(map(str, counted))} |"
     yield ""
     if counts["findings_by_kind"]:
-        found = ", ".join(f"{count} {kind}" for kind, count in counts["findings_by_kind"].items())
-        yield f"Findings, in `findings.parquet`: {found}."
+        told = ", ".join(f"{count} {kind}" for kind, count in counts["findings_by_kind"].items())
+        yield f"Findings, in `findings.parquet`: {told}."
         yield ""
     if "source_build" in manifest:
         yield "Made from the shards of another build: `manifest.json` tells it as `source_build`."

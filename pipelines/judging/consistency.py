@@ -94,9 +94,9 @@ def _is_photo(column: str, note: str) -> bool:
 def _noted(row: Mapping[str, Any], beginning: str) -> Iterator[tuple[str, str]]:
     """(column, note) from where the note begins so; settings of an annotator may stand before it."""
     for entry in row.get("provenance") or ():
-        _, found, rest = (entry["note"] or "").partition(beginning)
-        if found:
-            yield entry["column"], f"{found}{rest}"
+        _, separator, rest = (entry["note"] or "").partition(beginning)
+        if separator:
+            yield entry["column"], f"{separator}{rest}"
 
 
 # What a note in the provenance says, whatever the record is of.

@@ -69,23 +69,25 @@ def compare(name: str, counted: Counted, built_split: str = "all") -> tuple[list
         if split and built_split not in ("all", split):
             notes.append(f"{label}: not compared, the build took --split {built_split}")
             continue
-        found = sum(_matching(counted.records, split, category))
-        lacks = f"{label}: {_lacking('records', found, count)}"
-        if found >= count or not published.binding:
+        records = sum(_matching(counted.records, split, category))
+        lacks = f"{label}: {_lacking('records', records, count)}"
+        if records >= count or not published.binding:
             notes.append(lacks)
         else:
             missing.append(lacks + _rejected(counted.rejects, split, category))
     if published.garments:
-        found = len(counted.garments)
-        (notes if found >= published.garments else missing).append(_lacking("garments", found, published.garments))
+        garments = len(counted.garments)
+        lines = notes if garments >= published.garments else missing
+        lines.append(_lacking("garments", garments, published.garments))
     return missing, [*notes, f"published: {published.source}"]
 
 
-def _lacking(what: str, found: int, count: int) -> str:
-    told = f"{found:,} of {count:,} {what}"
-    if found == count:
+def _lacking(what: str, present: int, count: int) -> str:
+    told = f"{present:,} of {count:,} {what}"
+    if present == count:
         return told
-    return f"{told}, {count - found:,} missing" if found < count else f"{told}, {found - count:,} more than published"
+    more = present - count
+    return f"{told}, {-more:,} missing" if more < 0 else f"{told}, {more:,} more than published"
 
 
 def _rejected(rejects: list[str], split: str, category: str) -> str:

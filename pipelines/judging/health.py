@@ -55,8 +55,8 @@ def judge(row: Mapping[str, Any], checks: Iterable[Check]) -> Iterator[dict[str,
     for check in checks:
         detail = check.test(row)
         if detail:
-            found = {"record_id": row["record_id"], "kind": check.kind, "group": ""}
-            yield found | {"severity": check.severity, "detail": detail}
+            finding = {"record_id": row["record_id"], "kind": check.kind, "group": ""}
+            yield finding | {"severity": check.severity, "detail": detail}
 
 
 def _blurred(row: Mapping[str, Any]) -> str:
@@ -77,12 +77,12 @@ def _both(row: Mapping[str, Any], measure: str, least: Mapping[str, float]) -> s
 
 
 def _cropped(row: Mapping[str, Any]) -> str:
-    found = _above(row, "person_at_side", MOST_AT_SIDE, "the person covers {value} of a side of the frame")
+    reason = _above(row, "person_at_side", MOST_AT_SIDE, "the person covers {value} of a side of the frame")
     room = row["quality"].get("head_room")
     if room is not None and room < LEAST_HEAD_ROOM:
         head = "the neck isn't in the frame" if room == 0 else f"only {room:.2f} of the height is above the neck"
-        found = "; ".join(filter(None, (found, head)))
-    return found
+        reason = "; ".join(filter(None, (reason, head)))
+    return reason
 
 
 def _too_small(row: Mapping[str, Any]) -> str:
@@ -163,8 +163,8 @@ def _empty_mask(row: Mapping[str, Any]) -> str:
 
 
 def _full_mask(row: Mapping[str, Any]) -> str:
-    found = (_above(row, f"{name}_area", most, f"{name}_mask fills {{value}}") for name, most in MOST_MASK.items())
-    return "; ".join(filter(None, found))
+    reasons = (_above(row, f"{name}_area", most, f"{name}_mask fills {{value}}") for name, most in MOST_MASK.items())
+    return "; ".join(filter(None, reasons))
 
 
 def _above(row: Mapping[str, Any], name: str, most: float, text: str) -> str:

@@ -64,12 +64,12 @@ def render(folder: Path) -> None:
 @cache
 def truth() -> dict[str, Truth]:
     """Person id → exact arrays, read-only; drawn once per process (some 150 MB)."""
-    found = dict(_drawn())
-    for drawn in found.values():
+    columns = dict(_drawn())
+    for drawn in columns.values():
         for value in vars(drawn).values():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
-    return found
+    return columns
 
 
 def cached_root() -> Path:

@@ -114,8 +114,8 @@ class Parsed:
 
     def named(self, section: Section[Any]) -> dict[str, Any]:
         """The fields of a section that the command line names."""
-        found = {item.name: section.place_of(item) for item in section.fields}
-        values = {name: self.values[place] for name, place in found.items() if place in self.values}
+        places = {item.name: section.place_of(item) for item in section.fields}
+        values = {name: self.values[place] for name, place in places.items() if place in self.values}
         return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
     def of(self, section: Section[Config]) -> Config:

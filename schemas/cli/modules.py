@@ -28,5 +28,5 @@ def commands_of(package: str) -> dict[str, str]:
 
 def _listed(package: str) -> list[tuple[str, bool]]:
     spec = importlib.util.find_spec(package)
-    found = pkgutil.iter_modules(spec.submodule_search_locations if spec else ())
-    return sorted((item.name, item.ispkg) for item in found if not item.name.startswith("_"))
+    modules = pkgutil.iter_modules(spec.submodule_search_locations if spec else ())
+    return sorted((item.name, item.ispkg) for item in modules if not item.name.startswith("_"))

@@ -104,7 +104,7 @@ class Rewriting:
                     origins[str(entry["column"])][str(entry["origin"])] += 1
                 writer.write(row)
             size, sha256 = writer.close()
-        counted = {column: dict(sorted(found.items())) for column, found in sorted(origins.items())}
+        counted = {column: dict(sorted(counts.items())) for column, counts in sorted(origins.items())}
         receipt = ShardReceipt(name, split, writer.rows, size, sha256, counted, rejects)
         text = json_text.pretty(asdict(receipt), indent=2)
         self.output.write(_receipt_name(name), f"{text}\n".encode())

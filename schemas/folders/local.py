@@ -49,8 +49,8 @@ class LocalFolder:
     def folders(self, name: str = "") -> list[str]:
         """Names of the folders directly in a folder, sorted."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._path(name)) as entries:
-            found = ((entry.name, _status(entry)) for entry in entries)
-            return sorted(name for name, status in found if status and stat.S_ISDIR(status.st_mode))
+            statuses = ((entry.name, _status(entry)) for entry in entries)
+            return sorted(name for name, status in statuses if status and stat.S_ISDIR(status.st_mode))
         return []
 
     def escapes(self, name: str) -> bool:

@@ -51,8 +51,8 @@ class Kind:
 
     def ordered(self, names: Iterable[str]) -> list[str]:
         """Columns in the order of the kind; those that it doesn't know come last, as they were."""
-        given = list(dict.fromkeys(names))
-        return [name for name in self.fields if name in given] + [name for name in given if name not in self.fields]
+        unique = list(dict.fromkeys(names))
+        return [name for name in self.fields if name in unique] + [name for name in unique if name not in self.fields]
 
     @property
     def words(self) -> tuple[str, ...]:

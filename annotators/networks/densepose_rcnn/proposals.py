@@ -59,12 +59,12 @@ class ProposalGenerator(nn.Module):
         self, pyramid: dict[str, Tensor], image_sizes: Sequence[tuple[int, int]]
     ) -> list[tuple[Tensor, Tensor]]:
         """Per image at most 1000 boxes [n 4] and their logits [n], best first; `image_sizes` are (height, width)."""
-        found = {level: self.rpn_head(feature) for level, feature in pyramid.items()}
+        heads = {level: self.rpn_head(feature) for level, feature in pyramid.items()}
         proposals = []
         for i, size in enumerate(image_sizes):
             levels = [
                 best_of_level(logits[i], deltas[i], level, pyramid[level].shape[3], size)
-                for level, (logits, deltas) in found.items()
+                for level, (logits, deltas) in heads.items()
             ]
             boxes, logits = (torch.cat(parts) for parts in zip(*levels, strict=True))
             best = logits.argsort(descending=True, stable=True)[:PER_IMAGE]

@@ -33,26 +33,26 @@ def word(name: str, value: Any) -> str:
 
 
 def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    found = word(name, value).lower()
-    if found not in allowed:
-        raise Malformed(f"{name} {found!r}; allowed are {', '.join(allowed)}")
-    return found
+    chosen = word(name, value).lower()
+    if chosen not in allowed:
+        raise Malformed(f"{name} {chosen!r}; allowed are {', '.join(allowed)}")
+    return chosen
 
 
 def yes_or_no(name: str, value: Any) -> bool:
     """JSON's and Parquet's own, or true, yes, 1, false, no, 0 in any case."""
-    found = str(value).strip().lower()
-    if found not in _YES | _NO:
-        raise Malformed(f"{name} {printable(found)[:40]!r}; allowed are {', '.join(sorted(_YES | _NO))}")
-    return found in _YES
+    answer = str(value).strip().lower()
+    if answer not in _YES | _NO:
+        raise Malformed(f"{name} {printable(answer)[:40]!r}; allowed are {', '.join(sorted(_YES | _NO))}")
+    return answer in _YES
 
 
 def captions(name: str, value: Any) -> list[dict[str, str | None]]:
     """[{"text", "model"}] of one caption, a list of them, or a list of such objects; a list may be JSON in a string."""
     listed = _parsed(name, value, "[") if isinstance(value, str) else value
     items = listed if isinstance(listed, list) else [listed]
-    found = [_caption(name, item) for item in items]
-    return [item for item in found if item["text"]]
+    texts = [_caption(name, item) for item in items]
+    return [item for item in texts if item["text"]]
 
 
 def _caption(name: str, item: Any) -> dict[str, str | None]:
@@ -97,6 +97,6 @@ def garment(cells: dict[str, Any], default: str | None) -> dict[str, str | None]
     finer, own = (word(name, cells[name]) if name in cells else "" for name in ("garment_type", "category"))
     if not finer and not own:
         return {"category": default}
-    found = category_of(own) or category_of(finer)
-    finer = finer or (own if found is None or own.lower() != found else "")
-    return {"category": str(found) if found else None} | ({"garment_type": finer} if finer else {})
+    category = category_of(own) or category_of(finer)
+    finer = finer or (own if category is None or own.lower() != category else "")
+    return {"category": str(category) if category else None} | ({"garment_type": finer} if finer else {})

@@ -26,18 +26,18 @@ class Files:
 
     def path(self, folder: str, name: str) -> str:
         """Path below the root of a file that is there. Raises BadPath for a link out of the root."""
-        found = self.lookup.find(f"{self.prefix}/{folder}/{name}")
-        assert found is not None
-        self.lookup.take(found)
-        self.listing.files[found] = self.lookup.used[found]
-        return found
+        present = self.lookup.find(f"{self.prefix}/{folder}/{name}")
+        assert present is not None
+        self.lookup.take(present)
+        self.listing.files[present] = self.lookup.used[present]
+        return present
 
     def first(self, folders: Iterable[str], names: Iterable[str]) -> str | None:
         """Path of the first that is there: folder by folder, name by name. Raises BadPath as `path` does."""
-        wanted = tuple(names)
-        there = ((folder, name) for folder in folders for name in wanted if self.has(folder, name))
-        found = next(there, None)
-        return self.path(*found) if found else None
+        candidates = tuple(names)
+        there = ((folder, name) for folder in folders for name in candidates if self.has(folder, name))
+        present = next(there, None)
+        return self.path(*present) if present else None
 
     def note_unused(self) -> None:
         """Tells the listing which files of these folders no record uses, and which folders lie there unread."""

@@ -47,8 +47,8 @@ class Listed:
         """
         if name in self.files:
             return name
-        for spellings, wanted in ((self._composed, normal(name)), (self._folded, normal(name).casefold())):
-            found = spellings.get(wanted, [])
+        for spellings, spelling in ((self._composed, normal(name)), (self._folded, normal(name).casefold())):
+            found = spellings.get(spelling, [])
             if found:
                 return found[0] if len(found) == 1 else None
         return None

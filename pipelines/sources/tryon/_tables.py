@@ -127,15 +127,15 @@ def _filled(cells: dict[str, Any], ignored: frozenset[str]) -> dict[str, Any]:
 def _parquet(name: str, data: bytes, ignored: frozenset[str]) -> Iterator[Row]:
     file = pq.ParquetFile(pa.BufferReader(data))
     _check_header(name, file.schema_arrow.names)
-    wanted = [field for field in file.schema_arrow if field.name not in ignored]
-    for field in wanted:
+    columns = [field for field in file.schema_arrow if field.name not in ignored]
+    for field in columns:
         if _holds_bytes(field.type):
             raise UsageError(
                 f"--input {name!r}: column {printable(field.name)!r} holds bytes, and pictures are read from files;"
                 " allowed are paths: write the pictures to files first, or name it in --ignore-columns"
             )
     number = 0
-    for batch in file.iter_batches(columns=[field.name for field in wanted]):
+    for batch in file.iter_batches(columns=[field.name for field in columns]):
         for cells in _python(batch):
             number += 1
             yield Row(number, {}, cells) if isinstance(cells, str) else Row(number, _filled(cells, ignored))

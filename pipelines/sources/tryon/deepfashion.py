@@ -83,19 +83,19 @@ def listing(root: InputFolder, split: str, pairing: str, dataset: str = DATASET,
 
     Without the partition list all is "train". Raises UsageError when the layout or the split isn't there.
     """
-    files, found = Lookup(root), Listing()
-    scan = _Scan(files, dataset, found)
+    files, listing = Lookup(root), Listing()
+    scan = _Scan(files, dataset, listing)
     photos = list(scan.photos())
-    if not photos and not found.refused:
+    if not photos and not listing.refused:
         raise UsageError(f"layout not found in {root}: expected {EXPECTED}; found {contents(root)}")
-    listed = _Pairs(files, dataset, pairs, found)
-    for (own, _), group in _by_item(photos, _partition(root, found, dataset)).items():
+    listed = _Pairs(files, dataset, pairs, listing)
+    for (own, _), group in _by_item(photos, _partition(root, listing, dataset)).items():
         listed.add(group, own)
-    _keep(found, split, root)
-    found.files = files.used
+    _keep(listing, split, root)
+    listing.files = files.used
     if split == "all":  # else most files are left out on purpose
-        found.unused = scan.unused()
-    return found
+        listing.unused = scan.unused()
+    return listing
 
 
 def _keep(found: Listing, split: str, root: InputFolder) -> None:

@@ -80,20 +80,20 @@ def listing(
     for name in categories:
         if name not in present:
             raise UsageError(f"category {name!r} not found in {root}; there is {', '.join(present)}")
-    wanted = [category for category in present if not categories or category in categories]
+    chosen = [category for category in present if not categories or category in categories]
     wanted_splits = SPLITS if split == "all" else (split,)
     read = 0
     for name in wanted_splits:
-        places = {category: _place(root, category, list_names(name, pairing, pair_list)) for category in wanted}
+        places = {category: _place(root, category, list_names(name, pairing, pair_list)) for category in chosen}
         reader = _Split(root, name, pairing == "paired" or name == "train", dataset, present, found)
         read += sum(place is not None for place in places.values())
         reader.read({category: place for category, place in places.items() if place})
-    unlisted = [] if pair_list else [category for category in wanted if not _has_list(root, category)]
+    unlisted = [] if pair_list else [category for category in chosen if not _has_list(root, category)]
     if not read and not unlisted:
-        raise no_list(root, pair_list, wanted) if pair_list else _no_split(root, split, wanted)
+        raise no_list(root, pair_list, chosen) if pair_list else _no_split(root, split, chosen)
     _Split(root, "test" if split == "test" else "train", True, dataset, present, found).read_unlisted(unlisted)
     if split == "all" and not pair_list:  # else most files are left out on purpose
-        for category in wanted:
+        for category in chosen:
             present[category].files.note_unused()
     if not found.records and all(item.error == "no_garment" for item in found.refused):
         raise UsageError(f"no pair in {root}: no line in a pair list, and no ID_0 has its ID_1 in images/")
@@ -247,9 +247,9 @@ class _Split:
         """The one category that has the line's files, or at least its person."""
         with_person = [category for category, folder in self.present.items() if folder.has(pair.person)]
         whole = [category for category in with_person if self.own or self.present[category].has(pair.garment)]
-        found = whole or with_person
+        entry = whole or with_person
         elsewhere = not whole and self._homes(pair.garment)
-        return found[0] if len(found) == 1 and not elsewhere else None
+        return entry[0] if len(entry) == 1 and not elsewhere else None
 
     def _homes(self, name: str) -> list[str]:
         return [str(category) for category, folder in self.present.items() if folder.has(name)]

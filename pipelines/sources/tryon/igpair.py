@@ -101,10 +101,10 @@ class _Pairs:
         parts = path.split("/")
         last = len(parts) - 1 - parts[::-1].index(folder) if folder in parts else 0
         ways = dict.fromkeys((path, "/".join(parts[last:]), f"{folder}/{path}"))
-        found = next(filter(None, map(self.files.find, ways)), None)
-        if found is None:
+        present = next(filter(None, map(self.files.find, ways)), None)
+        if present is None:
             raise BadPath("missing_file", f"{printable(path)} is missing")
-        return self.files.take(found)
+        return self.files.take(present)
 
     def _add(self, person: str, garment: str, values: dict[str, Any], source: str) -> None:
         ids = {"person_id": printable(stem_of(person)), "garment_id": printable(stem_of(garment))}

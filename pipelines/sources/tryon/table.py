@@ -157,7 +157,7 @@ class _Rows:
         lacking = [name for name in REQUIRED if name not in row.cells]
         if lacking:
             raise Malformed(f"no {lacking[0]} in this row")
-        read = {name: made(name, row.cells[name]) for name, made in _VALUES.items() if name in row.cells}
+        read = {name: read_cell(name, row.cells[name]) for name, read_cell in _VALUES.items() if name in row.cells}
         values = {name: value for name, value in read.items() if value not in ("", [])}
         if "captions" in values:
             values = {"caption": values["captions"][0]["text"]} | values
@@ -171,10 +171,10 @@ class _Rows:
         if not isinstance(cell, str):
             raise Malformed(f"{column} holds a {type(cell).__name__}; allowed is a path")
         path = inside(cell)
-        found = self.files.find(path)
-        if found is None:
+        present = self.files.find(path)
+        if present is None:
             raise BadPath("missing_file", f"{column}: {printable(path)} is missing")
-        return self.files.take(found)
+        return self.files.take(present)
 
     def _record(self, draft: _Draft, person: str, garment: str) -> None:
         given = draft.given
@@ -206,6 +206,6 @@ def _ids(paths: set[str]) -> dict[str, str]:
     ids = {path: printable(stem_of(path)) for path in paths}
     count = Counter(ids.values())
     whole = {path: printable(normal(str(PurePosixPath(path).with_suffix("")))).replace("/", "_") for path in paths}
-    ids = {path: found if count[found] == 1 else whole[path] for path, found in ids.items()}
+    ids = {path: own_id if count[own_id] == 1 else whole[path] for path, own_id in ids.items()}
     count = Counter(ids.values())
-    return {path: found if count[found] == 1 else f"{found}~{digest(path)}" for path, found in ids.items()}
+    return {path: own_id if count[own_id] == 1 else f"{own_id}~{digest(path)}" for path, own_id in ids.items()}

@@ -83,20 +83,20 @@ def listing(
     """
     found = Listing()
     present = [name for name in SPLITS if root.is_folder(f"{name}/image") and root.is_folder(f"{name}/cloth")]
-    wanted = present if split == "all" else [name for name in present if name == split]
-    if not wanted:
+    chosen = present if split == "all" else [name for name in present if name == split]
+    if not chosen:
         missing = "layout not found" if not present else f"split {split!r} not found; there is {', '.join(present)}"
         raise UsageError(f"{missing} in {root}: expected {EXPECTED}; found {contents(root)}")
     found.remarks += _left_out(root, present, split)
     if pair_list:
-        listed = [name for name in wanted if set(list_names(name, pairing, pair_list)) & set(root.files())]
+        listed = [name for name in chosen if set(list_names(name, pairing, pair_list)) & set(root.files())]
         found.remarks += [
-            f"{name}/ is left out: no list of it ends in {pair_list}" for name in wanted if name not in listed
+            f"{name}/ is left out: no list of it ends in {pair_list}" for name in chosen if name not in listed
         ]
-        wanted = listed
-    if not wanted:
+        chosen = listed
+    if not chosen:
         raise no_list(root, pair_list)
-    for name in wanted:
+    for name in chosen:
         _Split(root, name, pairing, dataset, found, pair_list, parse_space).read()
     if not found.records and all(item.error == "no_garment" for item in found.refused):
         raise UsageError(f"no pair in {root}: no pair list, and no file name is both in image/ and in cloth/")

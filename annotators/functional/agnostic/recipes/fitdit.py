@@ -177,11 +177,11 @@ def _up_to_jaw(bounds: Bounds, pads: Pads, face: np.ndarray) -> Bounds:
 
 
 def _extremities(record: Record) -> Extremities:
-    found = {"feet": inputs.body25(record, HEIGHT, WIDTH)[list(_FEET_25)]}
+    joints = {"feet": inputs.body25(record, HEIGHT, WIDTH)[list(_FEET_25)]}
     for name in ("hands", "face"):
         if record.get(f"keypoints_{name}") is not None:
-            found[name] = inputs.body25(record, HEIGHT, WIDTH, f"keypoints_{name}")
-    return Extremities(**found)
+            joints[name] = inputs.body25(record, HEIGHT, WIDTH, f"keypoints_{name}")
+    return Extremities(**joints)
 
 
 def _draw(record: Record, category: str, settings: Settings) -> dict[str, np.ndarray]:
