@@ -81,7 +81,7 @@ class GarmentMask:
     def _columns(self, record: dict[str, Any], mask: np.ndarray | None) -> dict[str, Any]:
         columns: dict[str, Any] = {"garment_mask": mask}
         by_model = mask is not None and self.any_view and mask.any()  # rifts and fullness are faults of colours' masks
-        if mask is not None and not by_model and (doubt := garment_mask.doubt(mask)):
+        if mask is not None and not by_model and (doubt := garment_mask.doubt(mask, record["garment_image"])):
             columns = {"garment_mask": None, "notes": {"garment_mask": f"{TORN}: {doubt}"}}
         if self.from_person and record.get("parse") is not None:
             worn = garment_mask.worn(record["parse"], record.get("category"))

@@ -10,7 +10,7 @@ import numpy as np
 from annotators import category as categories
 from annotators.common import registry
 from annotators.functional import canvas, masks
-from annotators.functional.garment_mask import garment_mask, is_doubtful, of_alpha
+from annotators.functional import garment_mask as garment_masks
 from pipelines.building.configuration import Configuration
 from schemas import codecs, record
 from schemas.cli import options
@@ -41,7 +41,7 @@ def by_alpha(photo: codecs.Photo, view: str | None) -> Cut:
     """The picture's own transparency as the garment's mask; around somebody who wears it, it isn't that."""
     if photo.alpha is None or view == WORN:
         return Cut(None, "", "")
-    mask, note = of_alpha(photo.alpha, photo.pixels)
+    mask, note = garment_masks.of_alpha(photo.alpha, photo.pixels)
     return Cut(
         mask, "", note if mask is not None else f"{record.ALPHA_LEFT_OUT}: {note}" if note and photo.alpha.any() else ""
     )
@@ -63,13 +63,9 @@ def _flat(photo: np.ndarray, configuration: Configuration) -> Cut:
     if config.backend != "classical":
         (columns,) = _segmenter(config)([{"garment_image": photo}])
         return Cut(columns["garment_mask"], "garment_mask", columns.get("notes", {}).get("garment_mask", settings))
-    try:
-        mask = garment_mask(photo, config.refine)
-    except ValueError as error:
-        return Cut(None, "garment_mask", str(error))
-    if canvas.is_torn(mask):
-        return Cut(None, "garment_mask", "the mask is torn")
-    return _unless_doubtful(Cut(mask, "garment_mask", settings))
+    mask = garment_masks.find(photo, config.refine)
+    reason = garment_masks.doubt(mask, photo)
+    return Cut(None, "garment_mask", reason) if reason else _unless_doubtful(Cut(mask, "garment_mask", settings))
 
 
 @lru_cache(maxsize=1)
@@ -90,6 +86,6 @@ def _worn(photo: np.ndarray, record: Mapping[str, Any], parse: Parse) -> Cut:
 
 
 def _unless_doubtful(cut_out: Cut) -> Cut:
-    if cut_out.mask is None or not is_doubtful(cut_out.mask):
+    if cut_out.mask is None or not garment_masks.is_doubtful(cut_out.mask):
         return cut_out
     return Cut(None, cut_out.annotator, f"a mask of {masks.share(cut_out.mask):.0%} of the photo is doubtful")

@@ -11,6 +11,9 @@ WINDOW = 11  # pixels: how locally inside and outside are averaged
 CONTRAST = 8  # Lab units between them below which half way is noise
 SPECK = 9  # pixels: leftovers of JPEG blocks are narrower
 FAINT = 4.0  # Lab units on average: and no darker; straps and threads are
+NEAR, BESIDE = 1.0, 3.2  # pixels from the outline: between them lies what is compared across it
+STRETCH = 9  # pixels of the outline over which that is averaged
+SEEN = 2.0  # Lab units across the outline: less is a slope of light, or grain
 
 
 def halfway(lab: np.ndarray, garment: np.ndarray) -> np.ndarray:
@@ -35,9 +38,22 @@ def without_specks(garment: np.ndarray, background: Background) -> np.ndarray:
     return np.asarray(region.view(bool) & (wide | (average >= FAINT)))
 
 
-def _average(lab: np.ndarray, region: np.ndarray) -> np.ndarray:
+def unseen(lab: np.ndarray, mask: np.ndarray) -> float:
+    """Share of a mask's outline where the colours float32 [h w 3] on its two sides are alike; 1 without an outline.
+
+    mask: uint8 [h w] 0/255. The frame's edge is no outline.
+    """
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    depth, away = (cv2.distanceTransform(one, cv2.DIST_L2, 5)[1:-1, 1:-1] for one in (padded, 255 - padded))
+    sides = [_average(lab, (far > NEAR) & (far <= BESIDE), STRETCH) for far in (depth, away)]
+    across = gradients.length(sides[0] - sides[1])[(depth > 0) & (depth <= NEAR)]
+    across = across[np.isfinite(across)]
+    return float(np.mean(across < SEEN)) if across.size else 1.0
+
+
+def _average(lab: np.ndarray, region: np.ndarray, window: int = WINDOW) -> np.ndarray:
     """float32 [h w 3]: mean colour of the region's pixels in the window; NaN where it has none."""
-    share = cv2.blur(region.astype(np.float32), (WINDOW, WINDOW))
-    total = cv2.blur(lab * region[..., None], (WINDOW, WINDOW))
+    share = cv2.blur(region.astype(np.float32), (window, window))
+    total = cv2.blur(lab * region[..., None], (window, window))
     share[share < 1e-4] = np.nan
     return np.asarray(total / share[..., None], np.float32)

@@ -237,9 +237,7 @@ def _ids(names: list[str]) -> dict[str, str]:
     count = Counter(stem.casefold() for stem in stems.values())
     ids = {name: stem if count[stem.casefold()] == 1 else printable(name) for name, stem in stems.items()}
     count = Counter(own.casefold() for own in ids.values())
-    return {
-        name: own if count[own.casefold()] == 1 else f"{own}~{digest(name)}" for name, own in ids.items()
-    }
+    return {name: own if count[own.casefold()] == 1 else f"{own}~{digest(name)}" for name, own in ids.items()}
 
 
 def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
