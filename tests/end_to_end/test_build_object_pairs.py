@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 from support import moving
 from support.helpers import digests, rows
+from support.killing import killed_midway
 
 from annotators.functional import masks
 from annotators.functional.placement import acceptance
@@ -229,6 +231,56 @@ def test_own_videos_with_and_without_masks(tmp_path):
     assert reject["source"] == "broken.mp4" and reject["record_id"] == "raw/train/broken.mp4"
     options = manifest(tmp_path / "out")["configuration"]["source_options"]
     assert (options["tracker"], options["decoders"]) == ("classical", "decord+opencv")
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory):
+    """Videos whose object is told for the first frame and followed from there, and a folder in which it is found."""
+    slow = moving.render(96)
+    folder = tmp_path_factory.mktemp("tracked")
+    for number in range(3):
+        write_video(folder / f"{number}.mp4", slow.pictures[number : number + 16])
+        Image.fromarray(ids_of(slow, number), "P").save(folder / f"{number}.png")
+    (folder / "pictures").mkdir()
+    for number, picture in enumerate(slow.pictures[:10]):
+        Image.fromarray(picture).save(folder / f"pictures/{number}.jpg", quality=90)
+    return folder
+
+
+RAW = ("--layout", "raw", "--tracker", "classical", "--shard-size", "1")
+
+
+@pytest.fixture(scope="module")
+def whole(tracked, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "out"
+    assert build(tracked, out, *RAW) == 0
+    assert {row["video_id"] for row in rows(out)} == {"0.mp4", "1.mp4", "2.mp4", "pictures"}
+    return out
+
+
+def test_killed_within_a_unit_and_started_again_ends_with_the_same_bytes(tracked, whole, tmp_path):
+    out = tmp_path / "killed"
+    words = [*RAW, "--input", str(tracked), "--output", str(out), "--direct_num_workers", "1"]
+
+    def within_a_unit() -> bool:
+        return bool(list(out.glob("_receipts/*.json")) and list(out.glob(".tmp-train-*")))
+
+    killed_midway(
+        [sys.executable, "-m", "pipelines.build_object_pairs", *words],
+        out,
+        within_a_unit,
+        (out / "manifest.json").exists,
+    )
+    assert build_object_pairs.main(words) == 0
+    assert json.loads((out / "_run.json").read_text())["skipped_shards"] >= 1
+    assert digests(out) == digests(whole) and not list(out.glob(".tmp-*"))
+
+
+@pytest.mark.parametrize("mode", ["multi_threading", "multi_processing"])
+def test_workers_change_no_track(mode, tracked, whole, tmp_path):
+    out = tmp_path / "out"
+    assert build(tracked, out, *RAW, "--direct_num_workers", 2, "--direct_running_mode", mode) == 0
+    assert digests(out) == digests(whole)
 
 
 @pytest.mark.parametrize(
