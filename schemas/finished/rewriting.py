@@ -2,6 +2,7 @@
 
 OUT/SHARD                a shard per shard of the source, of the same name
 OUT/_receipts/NAME.json  what each holds; written after it
+OUT/config.json          what they were made with, and by which command
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,9 +21,11 @@ from schemas.finished import manifest as manifests
 from schemas.finished import tables
 from schemas.finished.manifest import Account, Manifest, Shard
 from schemas.folders import Folder
+from schemas.folders.owned import Owned
 from schemas.kinds import Kind
 
 RECEIPTS = "_receipts"
+SHARD = "-".join(("*", "[0-9]" * 5, "of", "[0-9]" * 5))  # pattern of a shard's name, up to its ending
 Row = dict[str, Any]  # column → cell as it is stored
 Rejects = list[dict[str, str]]  # rows of rejects.parquet
 Change = Callable[[Iterator[Row], Rejects], Iterable[Row]]
@@ -164,14 +168,26 @@ class Rewriting:
         return manifests.compose(account, **licence, source_build=before)
 
 
+def owned_folder(folder: Path, command: str, title: str, inner: Iterable[str] = ()) -> Owned:
+    """The local folder that such a command writes; `inner` are patterns of what it puts there for a time."""
+    own = (f"{RECEIPTS}/{SHARD}.*.json", *inner, *(f"{SHARD}.{ending}" for ending in shards.FORMATS))
+    return Owned(folder, command, title, (*own, manifests.NAME, tables.REJECTS_FILE, tables.FINDINGS_FILE, "README.md"))
+
+
 def _receipt_name(shard: str) -> str:
     return f"{RECEIPTS}/{shard}.json"
 
 
 def with_cell(row: Row, column: str, cell: Any, origin: Mapping[str, Any]) -> Row:
     """The row with a new cell, and in its provenance where that comes from, in place of what stood there."""
+    bare = without_cell(row, column)
+    return bare | {column: cell, "provenance": [*bare["provenance"], {"column": column, **origin}]}
+
+
+def without_cell(row: Row, column: str) -> Row:
+    """The row with nothing in a column, and nothing of it in its provenance."""
     others = [entry for entry in row.get("provenance") or () if entry["column"] != column]
-    return row | {column: cell, "provenance": [*others, {"column": column, **origin}]}
+    return row | {column: None, "provenance": others}
 
 
 def with_fields(schema: pa.Schema, added: Iterable[pa.Field]) -> pa.Schema:

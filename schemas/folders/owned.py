@@ -2,14 +2,14 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from schemas import package
 from schemas.cli.flags import UsageError
-from schemas.folders import names, places
+from schemas.folders import atomic, names, places, sameness
 
 CONFIG, MARK = "config.json", "made_by"
 LOCK = "_train.lock"
@@ -54,6 +54,21 @@ class Owned:
         made_by = config.get(MARK) if config else None
         holds = f"holds what `{made_by}` made" if isinstance(made_by, str) else f"is not empty and no {self.title}"
         raise UsageError(f"--output {self.path} {holds}; allowed is another folder")
+
+    def begin(self, config: Mapping[str, Any], overwrite: bool) -> None:
+        """Makes the folder, or finds it fit to go on in; config.json then holds the mark and `config`.
+
+        Raises UsageError for one that holds something else, or results of other settings: naming the first that
+        differs.
+        """
+        held, marked = self.held(), dict(config) | self.mark
+        if held is not None and overwrite:
+            self.clear()
+        elif held is not None:
+            sameness.check(self.path, self.title, held, marked, sameness.OR_REPLACED)
+        self.path.mkdir(parents=True, exist_ok=True)
+        atomic.sweep(self.path)
+        atomic.write_json(self.path / CONFIG, marked)
 
     def clear(self) -> None:
         """Deletes the files that the command writes, config.json last, and folders that are empty then.

@@ -101,7 +101,7 @@ def run(request: Request) -> int:
     model, digest = weights_flags.build(request.weights)
     settings = loop.Settings(flags.seed, request.sampling)
     sampler = loop.Sampler(model, settings)
-    outputs.begin(outputs.samples_folder(folder), describe(request, sampler, digest), flags.overwrite)
+    outputs.samples_folder(folder).begin(describe(request, sampler, digest), flags.overwrite)
     try:
         results = make(request, sampler, digest)
     except loop.SamplingError as error:

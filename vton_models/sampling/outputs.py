@@ -20,8 +20,8 @@ from PIL import Image, PngImagePlugin
 
 from schemas import package
 from schemas.finished import tables
-from schemas.folders import atomic, sameness
-from schemas.folders.owned import CONFIG, Owned
+from schemas.folders import atomic
+from schemas.folders.owned import Owned
 from vton_models.system import Sampling
 
 SAMPLES_FILE = "samples.parquet"
@@ -94,18 +94,3 @@ def samples_folder(folder: Path) -> Owned:
     """The folder that `sample` writes."""
     names = ("*.png", SAMPLES_FILE, tables.REJECTS_FILE)
     return Owned(folder, "sample", "folder of samples", names, lambda path: path.suffix != ".png" or is_ours(path))
-
-
-def begin(folder: Owned, config: Mapping[str, Any], overwrite: bool) -> None:
-    """An output folder to begin or to go on in.
-
-    Raises UsageError for one that holds something else, or results of other settings: naming the first that differs.
-    """
-    held, config = folder.held(), dict(config) | folder.mark
-    if held is not None and overwrite:
-        folder.clear()
-    elif held is not None:
-        sameness.check(folder.path, folder.title, held, config, sameness.OR_REPLACED)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    atomic.sweep(folder.path)
-    atomic.write_json(folder.path / CONFIG, config)

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from schemas import codecs
-from schemas.finished import manifest, tables
-from schemas.finished.rewriting import RECEIPTS, Rejects, Rewriting, Row, ShardReceipt, with_cell
+from schemas.finished.rewriting import SHARD, Rejects, Rewriting, Row, ShardReceipt, owned_folder, with_cell
 from schemas.folders import atomic, open_folder
 from schemas.folders.owned import Owned
 from schemas.kinds import TRYON
@@ -29,7 +28,6 @@ from vton_models.system import Record
 
 COLUMN = "source_person_image"
 PARTIAL = "_partial"
-_FIVE = "[0-9]" * 5
 
 
 @dataclass(frozen=True)
@@ -96,16 +94,12 @@ class Synthesis:
 
 def shards_folder(folder: Path) -> Owned:
     """The folder that `synthesize` writes."""
-    numbered = "-".join(("*", _FIVE, "of", _FIVE))
-    written = (manifest.NAME, tables.REJECTS_FILE, tables.FINDINGS_FILE, "README.md")
-    inner = (f"{RECEIPTS}/{numbered}.*.json", f"{PARTIAL}/{numbered}.*/*.png")
-    names = (*inner, *(f"{numbered}.{ending}" for ending in ("parquet", "arrow")), *written)
-    return Owned(folder, "synthesize", "folder of synthesised shards", names)
+    return owned_folder(folder, "synthesize", "folder of synthesised shards", (f"{PARTIAL}/{SHARD}.*/*.png",))
 
 
 def begin(source: str, output: Path, config: Mapping[str, Any], overwrite: bool) -> Rewriting:
     """Raises UsageError for a folder that holds something else, or a synthesis of other settings."""
-    outputs.begin(shards_folder(output), config, overwrite)
+    shards_folder(output).begin(config, overwrite)
     rewriting = Rewriting(open_folder(source), open_folder(str(output)), (TRYON.fields[COLUMN],))
     rewriting.begin()
     return rewriting

@@ -279,7 +279,7 @@ OURS = {"Software": "vton-pipelines 1", "Record": "r/x"}
 def test_an_output_folder_holds_results_of_one_kind(tmp_path: Path) -> None:
     out = tmp_path / "out"
     folder, result = outputs.samples_folder(out), outputs.marked_png(picture(1), OURS)
-    outputs.begin(folder, {"seed": 1}, False)
+    folder.begin({"seed": 1}, False)
     ours, theirs = (
         ("r_x.png", "00003-r_x.png", "samples.parquet"),
         ("mine.png", "00003-mine.png", "mine.txt", "r_x.txt"),
@@ -288,9 +288,9 @@ def test_an_output_folder_holds_results_of_one_kind(tmp_path: Path) -> None:
         (out / name).write_bytes(result)
     for name in theirs:
         (out / name).write_bytes(result if name == "mine.png" else b"kept")
-    outputs.begin(folder, {"seed": 1}, False)
+    folder.begin({"seed": 1}, False)
     assert all((out / name).exists() for name in ours), "the same settings go on"
     with pytest.raises(UsageError, match="seed was 1, is 2"):
-        outputs.begin(folder, {"seed": 2}, False)
-    outputs.begin(folder, {"seed": 2}, True)
+        folder.begin({"seed": 2}, False)
+    folder.begin({"seed": 2}, True)
     assert sorted(path.name for path in out.iterdir()) == sorted((*theirs, "config.json"))
