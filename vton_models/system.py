@@ -212,6 +212,59 @@ class Config(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """A column of encoded shards: which tensor of a batch it takes the place of, and of which columns that is made.
+
+    `sources` are named as `reads` names them: `agnostic_mask` is the mask of any recipe.
+    """
+
+    tensor: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Encodes:
+    """What one frozen network makes of a record, before anything that is trained has a say.
+
+    Where all `columns` are stored, `spared` columns aren't read for this network. `augmented` says why training can't
+    take them ("photos are cropped at random"); empty where it prepares a record the same way each time. `settings` are
+    what of the Config decides their values.
+    """
+
+    columns: Mapping[str, Encoded]
+    spared: tuple[str, ...]
+    settings: Mapping[str, Any]
+    augmented: str = ""
+
+
+@runtime_checkable
+class EncodingConfig(Protocol):
+    """A Config some of whose frozen networks' results can be stored; its model is an `EncodingModel`."""
+
+    def encodes(self, kind: str) -> Mapping[str, Encodes]:
+        """What is encoded of a record of this kind, by the name of the network."""
+        ...
+
+
+@runtime_checkable
+class EncodingPrepare(Protocol):
+    """The Prepare of an EncodingConfig."""
+
+    def without(self, tensors: frozenset[str]) -> Prepare:
+        """The same but for tensors that are stored: it makes no such one, and reads no column for it alone."""
+        ...
+
+
+@runtime_checkable
+class EncodingModel(Protocol):
+    """Its `loss` takes, in place of a prepared tensor, what `encoded` gave of it."""
+
+    def encoded(self, batch: Mapping[str, Any], encodes: Mapping[str, Encodes]) -> "dict[str, Tensor]":
+        """Column → float [b …] of collated prepared records, as `encodes` of the Config says."""
+        ...
+
+
 class Model(Protocol):
     """Networks of a Config. `train_only` parameters aside, all are frozen and in eval mode."""
 

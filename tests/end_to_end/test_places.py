@@ -41,12 +41,16 @@ LINES: dict[str, tuple[str, list[str]]] = {
         "--weights random --tiny --shards SHARDS --output OUT",
         ["--weights", "--shards", "--output"],
     ),
+    "vton_models encode catvton": (
+        "--weights random --tiny --shards SHARDS --output OUT",
+        ["--weights", "--shards", "--output"],
+    ),
     "vton_models train catvton": (
         "--tiny --steps 1 --validate-every 1 --shards SHARDS --output OUT",
         ["--shards", "--output", "--init", "--validation-shards"],
     ),
 }
-NEED_TORCH = ("sample", "synthesize", "train", "preview", "convert")
+NEED_TORCH = ("sample", "synthesize", "encode", "train", "preview", "convert")
 WRITES = ("--output", "--to")
 BAD = ["foo://x", "oss://bucket/x", "://x", "a\0b", "a\udcff", "FILE/below", "LONG", "LOOP/x", "OTHER"]
 

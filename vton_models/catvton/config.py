@@ -9,7 +9,7 @@ from vton_models.catvton.sampling import Finishing, Sampling
 from vton_models.networks import sizes, stable_diffusion
 from vton_models.networks.components import Network
 from vton_models.networks.stable_diffusion import Arguments, differing
-from vton_models.system import About, Preset, Purpose, Reads, Tokenizer
+from vton_models.system import About, Encoded, Encodes, Preset, Purpose, Reads, Tokenizer
 
 if TYPE_CHECKING:
     from vton_models.catvton.prepare import Prepare
@@ -157,6 +157,24 @@ class Config:
         if self.text_cross_attention:
             words = tokenizer or text.random_tokenizer(self.networks["text_encoder"].arguments)
         return Prepare((self.height, self.width), self.mask_free, words, crop=purpose is Purpose.PHOTOS)
+
+    def encodes(self, kind: str) -> dict[str, Encodes]:
+        """By the VAE both photos and the person as the condition shows it; with text the caption."""
+        needed = self.reads(kind).needed
+        shown = {"latents_masked_person_image": Encoded("shown_person", ("person_image", "agnostic_mask"))}
+        if self.mask_free:
+            shown = {"latents_source_person_image": Encoded("source_person", ("source_person_image",))}
+        columns = {
+            "latents_person_image": Encoded("person", ("person_image",)),
+            **shown,
+            "latents_garment_image": Encoded("garment", ("garment_image",)),
+        }
+        spared = tuple(name for name in needed if name != "agnostic_mask")
+        encodes = {"vae": Encodes(columns, spared, {"height": self.height, "width": self.width})}
+        if self.text_cross_attention:
+            words = {"text_embeddings": Encoded("input_ids", ("caption",))}
+            encodes["text_encoder"] = Encodes(words, ("caption",), {})
+        return encodes
 
     def check_size(self) -> None:
         """Raises UsageError, naming the nearest legal size, when a U-Net level would split a latent.

@@ -41,6 +41,9 @@ class CatVTON(DiffusionModel):
             return frozenset()
         return frozenset(name for name in self.trainable() if ".attn2." in name)
 
+    def encodable(self, seen: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return {**seen, "shown_person": self._shown_person(seen)}
+
     # Training
 
     def loss(self, batch: Mapping[str, Any], generator: torch.Generator, timesteps: Tensor | None = None) -> Tensor:
@@ -111,6 +114,8 @@ class CatVTON(DiffusionModel):
 
     def _shown_person(self, seen: Mapping[str, Tensor]) -> Tensor:
         """What the condition shows of the person, −1–1: masked, or the other clothes."""
+        if "shown_person" in seen:  # encoded before
+            return seen["shown_person"]
         if self.config.mask_free:
             return latents.to_pixels(seen["source_person"])
         return self.masked(seen["person"], seen["mask"])

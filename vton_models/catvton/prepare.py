@@ -1,7 +1,7 @@
 """From a record to what CatVTON's networks take."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,22 +29,27 @@ class Prepare:
     mask_free: bool
     tokenizer: Tokenizer | None = None
     crop: bool = False
+    stored: frozenset[str] = frozenset()  # tensors that aren't made, as they are there encoded
 
     def __call__(self, record: Record, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """With a tokenizer also input_ids, int64 [n], of the caption ("" where there is none)."""
-        box, fit_garment = self.visible(record), pictures.fit_on_white if self.crop else pictures.stretch
-        fitted: dict[str, np.ndarray] = {
-            "person": self._shown(record["person_image"], box),
-            "garment": fit_garment(record["garment_image"], self.size),
+        fit_garment = pictures.fit_on_white if self.crop else pictures.stretch
+        makers: dict[str, Callable[[], np.ndarray]] = {
+            "person": lambda: self._shown(record, "person_image"),
+            "garment": lambda: fit_garment(record["garment_image"], self.size),
         }
         if self.mask_free:
-            fitted["source_person"] = self._shown(record["source_person_image"], box)
+            makers["source_person"] = lambda: self._shown(record, "source_person_image")
         else:
-            fitted["mask"] = pictures.binary(self._shown(record["agnostic_mask"], box))
-        tensors = {name: pictures.to_tensor(picture) for name, picture in fitted.items()}
-        if self.tokenizer is not None:
+            makers["mask"] = lambda: pictures.binary(self._shown(record, "agnostic_mask"))
+        tensors = {name: pictures.to_tensor(make()) for name, make in makers.items() if name not in self.stored}
+        if self.tokenizer is not None and "input_ids" not in self.stored:
             tensors["input_ids"] = torch.tensor(self.tokenizer(record.get("caption") or ""))
         return tensors
+
+    def without(self, tensors: frozenset[str]) -> "Prepare":
+        """Of records that are read without what these tensors show."""
+        return replace(self, stored=self.stored | tensors)
 
     def seen(self, prepared: Mapping[str, Any]) -> dict[str, Any]:
         """With a mask also the masked person: mid-grey, 0 of −1–1, where the mask is set."""
@@ -59,6 +64,7 @@ class Prepare:
         height, width = record["person_image"].shape[:2]
         return crops.of_record(record, self.size) if self.crop else (0, 0, width, height)
 
-    def _shown(self, picture: "np.ndarray", box: Box) -> "np.ndarray":
+    def _shown(self, record: Record, column: str) -> "np.ndarray":
         """Records are stretched whole, whatever the size of the pictures in them."""
-        return pictures.stretch(crops.cut(picture, box) if self.crop else picture, self.size)
+        picture = crops.cut(record[column], self.visible(record)) if self.crop else record[column]
+        return pictures.stretch(picture, self.size)

@@ -15,7 +15,7 @@ from schemas.cli import tables
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import places
 from vton_models.command_line import model_flags
-from vton_models.system import Config, Model, Preset, Purpose, System
+from vton_models.system import Config, Model, Preset, System
 from vton_models.training.run_folder import Run
 from vton_models.training.settings import Cadence, Settings
 from vton_models.training.settings import check as check_settings
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from vton_models.reading.dataset import ShardDataset
     from vton_models.training.checkpoints import Progress
+    from vton_models.training.encodings import Reading
     from vton_models.training.loading import Start
     from vton_models.training.records import Chosen, Records
     from vton_models.training.validation import Pictures
@@ -140,11 +141,12 @@ def _run(request: Request, folder: Run) -> int:
     model = build_model(request, begin, None if flags.overwrite else folder, settings.mixed_precision)
     _check_base(folder, held, model)
     chosen = choose_records(request, settings, candidates)
+    reading = choose_encodings(request, candidates, chosen, model)
     accelerator = make_accelerator(flags, settings, model, folder)
-    dataset = make_dataset(request, chosen, model, settings, accelerator)
+    dataset = make_dataset(request, chosen, reading, model, settings, accelerator)
     pictures = make_pictures(request, candidates, chosen, model, settings)
     validation = Validation(folder.validation, pictures) if flags.validate_every else None
-    description |= {"base": model.base, "package": package.described(), "counts": counts(chosen)}
+    description |= {"base": model.base, "package": package.described(), "counts": counts(chosen, reading)}
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         folder.start(description, done, anew=flags.overwrite)
@@ -206,8 +208,19 @@ def choose_records(request: Request, settings: Settings, candidates: "Records") 
     return chosen
 
 
-def counts(chosen: "Chosen") -> dict[str, Any]:
+def choose_encodings(request: Request, candidates: "Records", chosen: "Chosen", model: Model) -> "Reading":
+    """Says whether what `encode` stored is read, where the shards hold any."""
+    from vton_models.training import encodings
+
+    reading = encodings.choose(candidates, chosen, model, request.flags.encoded)
+    for line in reading.told if _is_first() else ():
+        print(line, file=sys.stderr)
+    return reading
+
+
+def counts(chosen: "Chosen", reading: "Reading") -> dict[str, Any]:
     masks = {"masks": list(chosen.view.masks)} if chosen.view.recipe else {}
+    masks |= {"encoded": list(reading.tensors)} if reading.tensors else {}
     return masks | {"records": chosen.count, "held_out": list(chosen.held_out), "incomplete": list(chosen.incomplete)}
 
 
@@ -229,6 +242,7 @@ def describe(request: Request, settings: Settings, begin: "Start", candidates: "
             "where": list(flags.where),
             "hold_out": hold_out(flags),
             "fingerprint": candidates.catalogue.fingerprint,
+            **({} if flags.encoded else {"encoded": False}),
         },
         "training": asdict(settings),
     }
@@ -262,14 +276,18 @@ def make_accelerator(flags: Flags, settings: Settings, model: Model, folder: Run
 
 
 def make_dataset(
-    request: Request, chosen: "Chosen", model: Model, settings: Settings, accelerator: "Accelerator"
+    request: Request,
+    chosen: "Chosen",
+    reading: "Reading",
+    model: Model,
+    settings: Settings,
+    accelerator: "Accelerator",
 ) -> "ShardDataset":
     from vton_models.reading.dataset import ShardDataset
-    from vton_models.reading.view import Viewed
 
     return ShardDataset(
         list(request.flags.shards),
-        chosen.view.columns,
+        reading.columns,
         request.flags.split,
         list(chosen.filters),
         settings.seed,
@@ -278,7 +296,7 @@ def make_dataset(
         world_size=accelerator.num_processes,
         shares=settings.shares,
         window=settings.window,
-        prepare=Viewed(chosen.view, model.prepare(Purpose.TRAINING)),
+        prepare=reading.prepare(model),
         decode_size=model.config.decode_size,
     )
 

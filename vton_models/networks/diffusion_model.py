@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vton_models.networks import diffusion, latents, memory
+from vton_models.networks import diffusion, latents, memory, text
 from vton_models.networks.model import Model
+from vton_models.system import Encodes
 
 OnStep = Callable[[int, Tensor], None]
 
@@ -47,9 +48,33 @@ class DiffusionModel(Model, ABC):
         return diffusion.alphas_cumprod(self.config.scheduler_arguments)
 
     def encode(self, images: Tensor, noises: diffusion.Noises | None, name: str = "", *, scaled: bool = True) -> Tensor:
-        """Latents of pictures: a sample of the posterior by the noise of this name, or without noises its mode."""
+        """Latents of pictures, or of the posterior that stands in their place.
+
+        A sample of the posterior by the noise of this name, or without noises its mode.
+        """
         noise = None if noises is None else noises(name, latents.latent_shape(self.vae, images), self.device)
         return latents.encode(self.vae, latents.to_pixels(images), noise, scaled)
+
+    def encodable(self, seen: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """What frozen networks read of a batch, by name: its tensors, and those that a system makes of several."""
+        return seen
+
+    @torch.no_grad()
+    def encoded(self, batch: Mapping[str, Any], encodes: Mapping[str, Encodes]) -> dict[str, Tensor]:
+        """Column → float32 [b …] on the CPU, of prepared records: of a VAE posteriors, else what `encoding` gives."""
+        seen = self.encodable(self.on_device(batch))
+        results: dict[str, Tensor] = {}
+        for network, of_network in encodes.items():
+            with memory.at_work(self, network):
+                for column, one in of_network.columns.items():
+                    results[column] = self.encoding(network, seen[one.tensor]).float().cpu()
+        return results
+
+    def encoding(self, network: str, entering: Tensor) -> Tensor:
+        """What `loss` takes of a frozen network's result: [b 2 c h w] of the VAE, [b n c] of a text encoder."""
+        if network == "vae":
+            return latents.posterior(self.vae, latents.to_pixels(entering))
+        return text.encode(self.networks[network], entering)
 
     @staticmethod
     def masked(person: Tensor, mask: Tensor) -> Tensor:

@@ -1,4 +1,8 @@
-"""Pictures to latents and back; masks to latent size. Pictures [b 3 h w], latents [b 4 h/8 w/8] (8: the VAE's own)."""
+"""Pictures to latents and back; masks to latent size. Pictures [b 3 h w], latents [b 4 h/8 w/8] (8: the VAE's own).
+
+A posterior is [b 2 4 h/8 w/8], mean and std. Where pictures are to be encoded, the posterior that they gave before may
+stand in their place.
+"""
 
 from typing import Any
 
@@ -23,20 +27,35 @@ def downscale(vae: Any) -> int:
 
 
 def latent_shape(vae: Any, images: Tensor) -> tuple[int, ...]:
-    """Of the latents of [b 3 h w]."""
+    """Of the latents of [b 3 h w], or of a posterior."""
+    if is_posterior(images):
+        return (images.shape[0], *images.shape[2:])
     factor = downscale(vae)
     return (images.shape[0], vae.config.latent_channels, images.shape[2] // factor, images.shape[3] // factor)
 
 
+def is_posterior(images: Tensor) -> bool:
+    """Whether these were encoded before."""
+    return images.ndim == 5
+
+
+@torch.no_grad()
+def posterior(vae: Any, pixels: Tensor) -> Tensor:
+    """float32 [b 2 c h/8 w/8] of −1–1 pixels, or of the posterior that stands in their place."""
+    if is_posterior(pixels):
+        return pixels.float()
+    encoded = vae.encode(pixels.to(vae.dtype)).latent_dist
+    return torch.stack([encoded.mean.float(), encoded.std.float()], dim=1)
+
+
 @torch.no_grad()
 def encode(vae: Any, pixels: Tensor, noise: Tensor | None = None, scaled: bool = True) -> Tensor:
-    """Latents float32 of −1–1 pixels: a sample of the posterior by standard normal `noise`, or its mode.
+    """Latents float32 of −1–1 pixels or a posterior: a sample of it by standard normal `noise`, or its mode.
 
     They are scaled as the U-Net's noisy latents are; OOTDiffusion takes its conditions unscaled.
     """
-    posterior = vae.encode(pixels.to(vae.dtype)).latent_dist
-    mean = posterior.mean.float()
-    sample = mean if noise is None else mean + posterior.std.float() * noise
+    mean, std = posterior(vae, pixels).unbind(dim=1)
+    sample = mean if noise is None else mean + std * noise
     return sample * vae.config.scaling_factor if scaled else sample
 
 

@@ -68,5 +68,7 @@ def random_tokenizer(arguments: Mapping[str, Any]) -> Tokenizer:
 
 @torch.no_grad()
 def encode(text_encoder: Any, input_ids: Tensor) -> Tensor:
-    """int64 [b n] → float32 states [b n c] after the last normalisation."""
+    """int64 [b n] → float32 states [b n c] after the last normalisation; stored states are taken as they are."""
+    if input_ids.is_floating_point():
+        return input_ids.float()
     return text_encoder(input_ids=input_ids).last_hidden_state.float()

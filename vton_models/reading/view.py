@@ -54,17 +54,18 @@ class View:
 
     def lacking(self, columns: Collection[str]) -> list[str]:
         """What is needed and isn't among the columns of any shard."""
-        return [name for name in self.needed if not any(one in columns for one in self._holders(name))]
+        return [name for name in self.needed if not any(one in columns for one in self.holders(name))]
 
     def incomplete(self, catalogue: Catalogue) -> set[str]:
         """Ids of the records that lack something needed."""
         plain = [name for name in self.needed if name != MASK or len(self.masks) == 1]
-        absent = completeness.incomplete(catalogue, [self._holders(name)[0] for name in plain])
+        absent = completeness.incomplete(catalogue, [self.holders(name)[0] for name in plain])
         if len(self.masks) > 1:
             absent |= set.intersection(*(completeness.incomplete(catalogue, [name]) for name in self.masks))
         return absent
 
-    def _holders(self, name: str) -> tuple[str, ...]:
+    def holders(self, name: str) -> tuple[str, ...]:
+        """The columns that may hold what `needed` and `optional` name, best first."""
         return self.masks if name == MASK else (name,)
 
 

@@ -79,6 +79,11 @@ def choose(records: Records, config: Config, hold_out: int, seed: int) -> Chosen
     )
 
 
+def trained(records: Records, chosen: Chosen) -> set[str]:
+    """Ids of the records that a run trains on."""
+    return set(_names(records.catalogue)) - {*chosen.incomplete, *chosen.held_out}
+
+
 def of_folder(shards: str, split: str | None, config: Config) -> tuple[View, tuple[str, ...], int]:
     """(how the system reads a folder, ids of records that lack something that it needs, records of all).
 

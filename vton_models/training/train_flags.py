@@ -43,6 +43,7 @@ class Flags:
     where: tuple[str, ...] = flag(
         (), help="only records for which this is true, as for `pipelines.select`", metavar="COND", repeated=True
     )
+    encoded: bool = flag(True, help="read what `encode` stored, where it is what the base's own networks would give")
     steps: int | None = flag(None, help=f"optimizer steps ({_default('steps')})")
     global_batch_size: int | None = flag(
         None, help=f"records per optimizer step, over all GPUs ({_default('global_batch_size')})"

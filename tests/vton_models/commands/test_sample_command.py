@@ -311,7 +311,7 @@ def test_a_run_is_not_overwritten_by_results(shards: Path, tmp_path: Path) -> No
     assert main([*map(str, train), "--output", str(tmp_path / "run")]) == 0
     (tmp_path / "run/mine.png").write_bytes(b"mine")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    for command in ("sample", "synthesize"):
+    for command in ("sample", "synthesize", "encode"):
         words = (command, "catvton", "--weights", tmp_path / "run", "--shards", shards, "--overwrite")
         with pytest.raises(UsageError, match="holds what `vton-pipelines train` made; allowed is another folder"):
             main([*map(str, words), "--output", str(tmp_path / "run")])

@@ -1,0 +1,1 @@
+"""What a system's frozen networks make of records, as columns of new shards."""
