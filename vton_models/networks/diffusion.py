@@ -127,18 +127,32 @@ def guide_independently(
 class Branches:
     """The U-Net's predictions under several conditions: in one batch, in their order, or one after another.
 
-    One after another takes a fraction of the memory and is as many passes; the results differ by rounding only.
+    One after another takes a fraction of the memory and is as many passes; the results differ by rounding only. Only
+    neighbours that have the same names are one batch: a branch that lacks what another reads is a pass of its own.
     """
 
     def __init__(self, predict: Predict, conditions: Sequence[Condition], sequential: bool = False) -> None:
-        self.predict, self.count = predict, len(conditions)
-        self.conditions = list(conditions) if sequential or self.count == 1 else [join(conditions)]
+        self.predict = predict
+        runs = [[one] for one in conditions] if sequential else _runs(conditions)
+        self.joined = [(run[0] if len(run) == 1 else join(run), len(run)) for run in runs]
 
     def __call__(self, latents: Tensor, timestep: Any) -> tuple[Tensor, ...]:
-        if len(self.conditions) == self.count:
-            return tuple(self.predict(latents, timestep, condition) for condition in self.conditions)
-        repeated = torch.cat([latents] * self.count)
-        return self.predict(repeated, timestep, self.conditions[0]).chunk(self.count)
+        passes = (
+            self.predict(torch.cat([latents] * count), timestep, condition).chunk(count)
+            for condition, count in self.joined
+        )
+        return tuple(branch for branches in passes for branch in branches)
+
+
+def _runs(conditions: Sequence[Condition]) -> list[list[Condition]]:
+    """Neighbours with the same names together."""
+    runs: list[list[Condition]] = []
+    for condition in conditions:
+        if runs and runs[-1][0].keys() == condition.keys():
+            runs[-1].append(condition)
+        else:
+            runs.append([condition])
+    return runs
 
 
 def guided(branches: Branches, guidance_scale: float) -> Callable[[Tensor, Any], Tensor]:

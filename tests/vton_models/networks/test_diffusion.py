@@ -234,3 +234,17 @@ def test_branches_share_a_pass_or_take_turns(sequential, sizes):
     assert seen == sizes
     with pytest.raises(ValueError, match="None in some branches"):
         diffusion.Branches(predict, [conditions[0] | {"none": latents}, conditions[1]])
+
+
+def test_a_branch_that_lacks_what_others_read_is_a_pass_of_its_own():
+    seen = []
+
+    def predict(latents, timestep, condition):
+        seen.append((len(latents), sorted(condition)))
+        return latents * condition["scale"]
+
+    plain, garment = {"scale": torch.ones(2, 1)}, {"scale": torch.full((2, 1), 3.0), "garment": torch.ones(2, 5, 1)}
+    latents = randn(0, 2, 3)
+    found = diffusion.Branches(predict, [plain, garment, garment])(latents, 0)
+    assert seen == [(2, ["scale"]), (4, ["garment", "scale"])] and len(found) == 3
+    assert torch.equal(found[0], latents) and torch.equal(found[1], 3 * latents)
