@@ -71,12 +71,31 @@ class Purpose(Enum):
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What a system asks of photos' sides that it cuts a crop of: the shorter as long as the crop's, the other enough.
+
+    `pads`: its `prepare` adds what other pictures lack; else their records aren't trained on.
+    """
+
+    columns: tuple[str, ...]
+    height: int
+    width: int
+    pads: bool
+
+    def holds(self, height: int, width: int) -> bool:
+        """Whether a picture of this size has room for the crop."""
+        short, shorter = min(self.height, self.width), min(height, width)
+        return short * height >= self.height * shorter and short * width >= self.width * shorter
+
+
+@dataclass(frozen=True)
 class Reads:
     """What a system reads of one kind of record: columns that a record must have, and columns used where present.
 
     Where `needed` names `agnostic_mask` and a record has `agnostic_mask_<mask_recipe>`, that one takes its place; the
     mask of a photo is drawn by this recipe, `mask_options` being further settings of the annotator `agnostic`. `view`
-    tells under which other names `prepare` sees columns: name → column of the kind.
+    tells under which other names `prepare` sees columns: name → column of the kind. Records whose pictures haven't the
+    `shape` are counted before training.
     """
 
     needed: tuple[str, ...]
@@ -84,6 +103,7 @@ class Reads:
     mask_recipe: str = ""
     view: Mapping[str, str] = field(default_factory=dict)
     mask_options: Mapping[str, str] = field(default_factory=dict)
+    shape: Shape | None = None
 
 
 @runtime_checkable

@@ -82,16 +82,17 @@ def prepared(flags: Flags, config: Config) -> Iterator[dict[str, Any]]:
     from vton_models.reading.view import Viewed
     from vton_models.training import records
 
-    seen, incomplete, count = records.of_folder(flags.shards, flags.split, config)
+    seen, incomplete, without_room, count = records.of_folder(flags.shards, flags.split, config)
     lack = f"{len(incomplete)} of {count} records lack one of {', '.join(seen.needed)}: left out" if incomplete else ""
-    for line in filter(None, (seen.told, lack)):
+    flat = f"{len(without_room)} of {count} have no room for the crop: left out" if without_room else ""
+    for line in filter(None, (seen.told, lack, flat)):
         print(line, file=sys.stderr)
     prepare = config.prepare(Purpose.TRAINING)
     dataset = ShardDataset(
         flags.shards,
         seen.columns,
         flags.split,
-        records.without(incomplete) or None,
+        records.without([*incomplete, *without_room]) or None,
         seed=flags.seed,
         shuffle=False,
         rank=0,

@@ -198,6 +198,9 @@ def choose_records(request: Request, settings: Settings, candidates: "Records") 
     if chosen.incomplete:
         lack = f"{len(chosen.incomplete)} of {candidates.count} records lack one of {', '.join(chosen.view.needed)}"
         told.append(f"{lack}: left out, see config.json")
+    if chosen.without_room:
+        small = f"{len(chosen.without_room)} of {candidates.count} records have a picture without room for the crop"
+        told.append(f"{small}: {'padded' if chosen.pads else 'left out'}, see config.json")
     for line in told if _is_first() else ():
         print(line, file=sys.stderr)
     if settings.global_batch_size > chosen.count:
@@ -221,7 +224,9 @@ def choose_encodings(request: Request, candidates: "Records", chosen: "Chosen", 
 def counts(chosen: "Chosen", reading: "Reading") -> dict[str, Any]:
     masks = {"masks": list(chosen.view.masks)} if chosen.view.recipe else {}
     masks |= {"encoded": list(reading.tensors)} if reading.tensors else {}
-    return masks | {"records": chosen.count, "held_out": list(chosen.held_out), "incomplete": list(chosen.incomplete)}
+    shape = {"padded" if chosen.pads else "without_room": list(chosen.without_room)} if chosen.without_room else {}
+    left = {"held_out": list(chosen.held_out), "incomplete": list(chosen.incomplete)}
+    return masks | {"records": chosen.count} | left | shape
 
 
 def describe(request: Request, settings: Settings, begin: "Start", candidates: "Records") -> dict[str, Any]:

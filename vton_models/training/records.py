@@ -9,12 +9,12 @@ from typing import Any
 from schemas import conditions
 from schemas.cli.flags import UsageError
 from schemas.kinds import Kind
-from vton_models.reading import shard_files
+from vton_models.reading import shapes, shard_files
 from vton_models.reading.catalogue import Catalogue, catalogue, weighted_folders
 from vton_models.reading.dataset import ShardDataset
 from vton_models.reading.filters import Filter
 from vton_models.reading.view import View, Viewed, view
-from vton_models.system import Config, Model, Purpose
+from vton_models.system import Config, Model, Purpose, Shape
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Chosen:
     count: int
     incomplete: tuple[str, ...]  # ids of records that lack something
     held_out: tuple[str, ...]
+    without_room: tuple[str, ...]  # ids of the others of whose pictures one hasn't the system's shape
+    pads: bool = True  # what these lack; else they are left out
 
 
 def find(shards: Sequence[str], split: str, where: Sequence[str]) -> Records:
@@ -60,38 +62,52 @@ def find(shards: Sequence[str], split: str, where: Sequence[str]) -> Records:
 
 def choose(records: Records, config: Config, hold_out: int, seed: int) -> Chosen:
     """Raises UsageError for a column that the system needs and no shard has, and when too many are to be held out."""
-    seen = view_of(records.shards, records.catalogue, config)
+    seen, shape = (
+        view_of(records.shards, records.catalogue, config),
+        shape_of(records.shards, records.catalogue, config),
+    )
     incomplete = seen.incomplete(records.catalogue)
     names = [name for name in _names(records.catalogue) if name not in incomplete]
+    without_room = shapes.without_room(records.catalogue, shape) & set(names) if shape else set()
+    pads = shape is None or shape.pads
+    if not pads:
+        names = [name for name in names if name not in without_room]
     if hold_out >= max(1, len(names)):
         raise UsageError(
-            f"{len(names)} of {records.count} paired records have {', '.join(seen.needed)};"
+            f"{len(names)} of {records.count} paired records have {', '.join(seen.needed)}"
+            f"{'' if pads else ' with room for the crop'};"
             f" allowed are at least {hold_out + 1} ({hold_out} for validation)"
         )
     held_out = _first_by_digest(names, hold_out, seed)
-    left_out = sorted({*incomplete, *held_out})
+    left_out = sorted({*incomplete, *held_out, *(() if pads else without_room)})
     return Chosen(
         view=seen,
         filters=(*records.filters, *without(left_out)),
         count=len(names) - len(held_out),
         incomplete=tuple(sorted(incomplete)),
         held_out=held_out,
+        without_room=tuple(sorted(without_room)),
+        pads=pads,
     )
 
 
 def trained(records: Records, chosen: Chosen) -> set[str]:
     """Ids of the records that a run trains on."""
-    return set(_names(records.catalogue)) - {*chosen.incomplete, *chosen.held_out}
+    unfit = () if chosen.pads else chosen.without_room
+    return set(_names(records.catalogue)) - {*chosen.incomplete, *chosen.held_out, *unfit}
 
 
-def of_folder(shards: str, split: str | None, config: Config) -> tuple[View, tuple[str, ...], int]:
-    """(how the system reads a folder, ids of records that lack something that it needs, records of all).
+def of_folder(shards: str, split: str | None, config: Config) -> tuple[View, tuple[str, ...], tuple[str, ...], int]:
+    """(how the system reads a folder, ids of records that lack something that it needs, ids of others that its shape
+    leaves out, records of all).
 
     Raises UsageError for a column that no record has.
     """
     listed = _catalogue([shards], split)
-    seen = view_of((shards,), listed, config)
-    return seen, tuple(sorted(seen.incomplete(listed))), int(listed.rows.sum())
+    seen, shape = view_of((shards,), listed, config), shape_of((shards,), listed, config)
+    incomplete = seen.incomplete(listed)
+    without_room = shapes.without_room(listed, shape) - incomplete if shape and not shape.pads else set()
+    return seen, tuple(sorted(incomplete)), tuple(sorted(without_room)), int(listed.rows.sum())
 
 
 def without(names: Sequence[str]) -> list[Filter]:
@@ -168,6 +184,11 @@ def view_of(shards: Sequence[str], listed: Catalogue, config: Config) -> View:
         )
         raise UsageError(f"{' '.join(shards)} lacks {', '.join(lacking)}, which the model reads; `python -m {makes}")
     return seen
+
+
+def shape_of(shards: Sequence[str], listed: Catalogue, config: Config) -> Shape | None:
+    """What the system asks of the pictures' sides of these records."""
+    return config.reads(_one(shards, listed.kinds).name).shape
 
 
 def _kind(shards: Sequence[str], split: str | None) -> Kind:
