@@ -40,7 +40,7 @@ def read(path: PathLike) -> dict[str, Tensor]:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # safetensors, pickle and zip each have their own
         raise ValueError(f"{path}: can't be read as weights: {one_line(error)}") from error
-    loaded = loaded.get("state_dict", loaded)
+    loaded = loaded.get("state_dict", loaded.get("module", loaded))  # Lightning's, and DeepSpeed's
     return {name: tensor for name, tensor in loaded.items() if isinstance(tensor, Tensor)}
 
 
@@ -61,6 +61,18 @@ def write(path: PathLike, tensors: Mapping[str, Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.new_path(path) as temporary:
         save_file(plain, temporary, metadata={"format": "pt"})
+
+
+def write_module(path: PathLike, tensors: Mapping[str, Tensor]) -> None:
+    """A .pt file {"module": tensors} as DeepSpeed has it, or safetensors by the path's ending; same bytes for same."""
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        return write(path, tensors)
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.new_path(path) as temporary, open(temporary, "wb") as file:
+        torch.save({"module": plain}, file)  # by a file, as a path's name would stand in the bytes
+    return None
 
 
 def read_json(path: PathLike) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
@@ -17,6 +18,7 @@ from support import object_pairs, small_shards, stand_in
 from support.killing import killed_midway
 
 import vton_models
+from schemas import codecs
 from schemas.cli.flags import UsageError
 from vton_models.__main__ import main
 from vton_models.reading import pairing
@@ -492,3 +494,29 @@ def test_help_is_quick(words: list[str]) -> None:
     code += "print([name for name in ('torch', 'diffusers', 'accelerate', 'fsspec') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]" and len(done.stdout.splitlines()) > 2
+
+
+@pytest.mark.parametrize("flat_pictures", ["pad", "filter"])
+def test_pictures_without_room_for_the_crop_are_counted_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flat_pictures: str
+) -> None:
+    """They stay, padded, or are left out; either way their records are named."""
+
+    def change(number: int, row: dict[str, Any]) -> None:
+        if number in (1, 4):
+            row["garment_image"] = {"bytes": codecs.encode_png(np.zeros((40, 60, 3), np.uint8)), "path": "x.png"}
+
+    shards = small_shards.write(tmp_path / "shards", 6, change)
+    words = ["--shards", str(shards), "--tiny", "--steps", "1", "--workers", "0", "--validation-pictures", "0"]
+    main(["train", "imagdressing", *words, "--flat-pictures", flat_pictures, "--output", str(tmp_path / "run")])
+    told, done = capsys.readouterr().err, "padded" if flat_pictures == "pad" else "left out"
+    assert f"2 of 6 records have a picture without room for the crop: {done}, see config.json" in told
+    counts = json.loads((tmp_path / "run/config.json").read_text())["counts"]
+    flat = ["small/train/00001", "small/train/00004"]
+    if flat_pictures == "pad":
+        assert counts["padded"] == flat and counts["records"] == 6
+    else:
+        assert counts["without_room"] == flat and counts["records"] == 4
+    main(["preview", "imagdressing", "--tiny", "--shards", str(shards), "--flat-pictures", flat_pictures,
+          "--output", str(tmp_path / "seen")])  # fmt: skip
+    assert len(list((tmp_path / "seen").iterdir())) == counts["records"]

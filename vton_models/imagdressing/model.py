@@ -1,0 +1,166 @@
+"""IMAGDressing's networks: a stock SD 1.5 U-Net that stays as it is, and a second one that is trained for the garment.
+
+The garment network sees the garment's latents without noise at t = 0 and, in place of text, what CLIP's tower makes of
+the garment, projected to 16 tokens. The denoiser attends to its features beside its own tokens, through keys and values
+that are trained; text reaches it as ever.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from schemas.cli.flags import UsageError
+from vton_models.imagdressing import official
+from vton_models.imagdressing.config import NEGATIVE_PROMPT, Config
+from vton_models.imagdressing.sampling import Sampling
+from vton_models.networks import attention, diffusion, image_encoder, memory, stable_diffusion, text, weights
+from vton_models.networks.diffusion_model import Conditions
+from vton_models.networks.garment_network import GarmentNetworkModel, entries
+
+
+class IMAGDressing(GarmentNetworkModel):
+    """Trained are the garment network, the projection and the denoiser's keys and values of the garment."""
+
+    name = "imagdressing"
+    config: Config
+
+    def derive(self, name: str) -> None:
+        """Keys and values begin as the denoiser's own; the projection begins at random unless it has a base."""
+        if name == "garment_attention":
+            self.networks[name].begin_as(self.unet)
+
+    def change_networks(self) -> None:
+        super().change_networks()
+        if self.config.hybrid_attention:
+            attention.recall_beside(self.unet, self.recalled, self.networks["garment_attention"])
+            self.denoisers = ("unet", "garment_attention")
+
+    @cached_property
+    def alphas(self) -> Tensor:
+        """ᾱ of training; sampling is on plain betas whatever it is."""
+        published = stable_diffusion.ZERO_SNR if self.config.zero_terminal_snr else {}
+        return diffusion.alphas_cumprod(self.config.scheduler_arguments | published)
+
+    # Training
+
+    def loss(self, batch: Mapping[str, Any], generator: torch.Generator, timesteps: Tensor | None = None) -> Tensor:
+        """Scalar. Draws: VAE noise of person and garment; dropout; timesteps; noise, and one value per channel of it.
+
+        All are drawn whatever `timesteps` int64 [b] are, so that a validation's noise is the same for any of them.
+        """
+        seen, noises = self.on_device(batch), diffusion.Noises(generator)
+        person = self.encode(seen["person"], noises, "person")
+        garment = self.encode(seen["garment"], noises, "garment")
+        without_image, without_text = self.dropped(len(person), generator)
+        drawn = diffusion.uniform_timesteps(len(person), len(self.alphas), generator)
+        noise = noises("noise", person.shape, self.device)
+        channels = noises("channels", (*person.shape[:2], 1, 1), self.device)
+        noise = diffusion.offset_noise(noise, channels, self.config.noise_offset)
+        chosen = (drawn if timesteps is None else timesteps).to(self.device)
+        features = self.features(garment, self.clip_pixels(seen, without_image))
+        states = self.states(self._ids(seen["input_ids"], without_text))
+        return self.denoising_loss(person, self.condition(states, features), noise, chosen)
+
+    def denoising_loss(self, clean: Tensor, condition: diffusion.Condition, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """Mean squared error of the predicted noise, each item's weighted where Min-SNR is on."""
+        noisy = diffusion.add_noise(self.alphas, clean, noise, timesteps)
+        item_weights = torch.ones(len(clean), device=clean.device)
+        if self.config.min_snr:
+            item_weights = diffusion.min_snr_weights(self.alphas, timesteps, self.config.min_snr)
+        return diffusion.weighted_loss(self.predict(noisy, timesteps, condition), noise, item_weights)
+
+    def dropped(self, items: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """(items without CLIP's picture, items without text), bool [b], by one uniform draw each."""
+        drawn = torch.rand(items, generator=generator, device=generator.device).to(self.device)
+        image = self.config.image_dropout
+        text_too = image + self.config.text_dropout
+        both = (drawn >= text_too) & (drawn < text_too + self.config.both_dropout)
+        return (drawn < image) | both, ((drawn >= image) & (drawn < text_too)) | both
+
+    # Sampling
+
+    def conditions(self, seen: Mapping[str, Tensor], draws: diffusion.Noises, settings: Sampling) -> Conditions:
+        """Nothing is drawn. Guidance has the branches [negative text and no garment at all, text and garment]."""
+        if not self.config.hybrid_attention and settings.image_scale != 1:
+            raise UsageError(f"--image-scale {settings.image_scale} without hybrid attention; allowed is 1")
+        with memory.at_work(self, "vae"):
+            garment = self.encode(seen["garment"], None)
+        features = self.features(garment, self.clip_pixels(seen))
+        both = self.condition(self.states(seen["input_ids"]), features, settings.image_scale)
+        if settings.guidance_scale == 1:
+            return Conditions([both], garment.shape)
+        negative = seen["negative_ids"] if "negative_ids" in seen else self._ids_of(NEGATIVE_PROMPT, len(garment))
+        return Conditions([self.condition(self.states(negative)), both], garment.shape)
+
+    # Both
+
+    def clip_pixels(self, seen: Mapping[str, Tensor], without: Tensor | None = None) -> Tensor | None:
+        """What CLIP's tower sees, float32; where an item is to be without, zeros, which it still looks at."""
+        if not self.config.image_branch:
+            return None
+        pixels = image_encoder.normalized(seen["clip_garment"])
+        return pixels if without is None else pixels * (~without).float().view(-1, 1, 1, 1)
+
+    def features(self, garment: Tensor, pixels: Tensor | None) -> dict[str, Tensor]:
+        """Of garment latents [b 4 h w], and the pixels that CLIP sees; without these, of an empty text."""
+        states = self.states(self._ids_of("", len(garment))) if pixels is None else self.tokens(pixels)
+        return self.garment_features(garment, states)
+
+    def tokens(self, pixels: Tensor) -> Tensor:
+        """CLIP pixels → projected tokens [b 16 c], of the states before the tower's last layer."""
+        tower = self.networks["image_encoder"]
+        with torch.no_grad(), memory.at_work(self, "image_encoder"):
+            hidden = tower(pixel_values=pixels.to(tower.dtype), output_hidden_states=True).hidden_states[-2]
+        with memory.at_work(self, "projection"):
+            projected: Tensor = self.networks["projection"](hidden)
+        return projected
+
+    def states(self, input_ids: Tensor) -> Tensor:
+        """Text states float32 [b n c]."""
+        with memory.at_work(self, "text_encoder"):
+            return text.encode(self.networks["text_encoder"], input_ids)
+
+    def condition(
+        self, states: Tensor, features: Mapping[str, Tensor] | None = None, image_scale: float = 1.0
+    ) -> diffusion.Condition:
+        """Text states, and features with their λ; without features the denoiser is the base's."""
+        condition: dict[str, Tensor | None] = {"encoder_hidden_states": states}
+        if features is None:
+            return condition
+        if self.config.hybrid_attention:
+            features = {**features, attention.SCALE: torch.full((len(states),), image_scale, device=states.device)}
+        return condition | entries(features)
+
+    def _ids(self, input_ids: Tensor, without: Tensor) -> Tensor:
+        return torch.where(without.view(-1, 1), self._ids_of("", len(input_ids)), input_ids)
+
+    def _ids_of(self, words: str, items: int) -> Tensor:
+        """int64 [items n] of one text."""
+        assert self.tokenizer is not None
+        return torch.tensor([self.tokenizer(words)] * items, device=self.device)
+
+    # Weights
+
+    def load_official(self, path: str | Path) -> None:
+        """IMAGDressing's file, in any dtype; what it holds beside the trained parts is left."""
+        file = official.source(Path(path))
+        weights.assign(self._published(), official.of(weights.read(file), self._trained()), file)
+        self.lay([file])
+
+    def save_official(self, path: str | Path) -> None:
+        """As `load_official` reads, in float32."""
+        weights.write_module(official.target(Path(path)), self._published())
+
+    def _published(self) -> dict[str, Tensor]:
+        """What is trained, by its published names."""
+        named = {name: dict(self.networks[name].state_dict()) for name in self._trained()}
+        if self.config.hybrid_attention:
+            named["garment_attention"] = self.networks["garment_attention"].numbered("ref")
+        return {f"{official.PREFIXES[name]}{key}": tensor for name, own in named.items() for key, tensor in own.items()}
+
+    def _trained(self) -> list[str]:
+        return [name for name in official.PREFIXES if name in self.networks]
