@@ -126,3 +126,22 @@ def test_stitching_changes_the_crop_alone_and_keeps_what_the_network_returned(si
     assert (boxed[y0:y1, x0:x1] == stitching.stitch(result, scene, placement, 3)[y0:y1, x0:x1]).all()
     boxed[y0:y1, x0:x1] = scene[y0:y1, x0:x1]
     assert np.array_equal(boxed, scene)
+
+
+def test_blending_begins_softly_inside_the_box_and_changes_nothing_outside():
+    scene = np.zeros((100, 120, 3), np.uint8)
+    placement = collage.Placement((30, 20, 94, 84), (10, 0, 120, 100))
+    result = np.full((512, 512, 3), 200, np.uint8)
+    blended = stitching.blend(result, scene, placement)[..., 0].astype(int)
+    assert blended[:, :30].max() == blended[:20].max() == blended[:, 94:].max() == blended[84:].max() == 0
+    assert np.array_equal(blended[50, 30:36], [50, 100, 150, 200, 200, 200])
+    region = np.zeros((100, 120), np.uint8)
+    region[40:60, 40:60] = 1
+    shaped = stitching.blend(result, scene, placement, region)[..., 0]
+    assert (shaped > 0).sum() == region.sum() and shaped[50, 50] == 200
+
+
+def test_blending_mixes_nothing_where_the_scene_ends():
+    scene, result = np.zeros((64, 64, 3), np.uint8), np.full((512, 512, 3), 200, np.uint8)
+    blended = stitching.blend(result, scene, collage.Placement((32, 0, 64, 64), (0, 0, 64, 64)))[..., 0]
+    assert (blended[:, 40:] == 200).all() and 0 < blended[10, 32] < 200 and not blended[:, :32].any()

@@ -57,7 +57,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Composite:
-    """uint8 [512 512 3] scene and collage (the scene with the details in the box), int8 [512 512] mask −1, 0, 1."""
+    """uint8 [s s 3] scene and collage (the scene with the details in the box), int8 [s s] mask −1, 0, 1; s is 512."""
 
     scene: np.ndarray
     collage: np.ndarray
@@ -93,14 +93,24 @@ def place(target_mask: np.ndarray, crop_ratios: tuple[int, int], draws: Draws) -
     height, width = target_mask.shape
     by = outlines.ratio(outlines.BOX_RATIOS, draws)
     box = outlines.expand(outlines.of_mask(target_mask), by, height, width)
-    crop = outlines.expand(box, outlines.ratio(crop_ratios, draws), height, width)
-    return Placement(box, outlines.square(crop, height, width))
+    return around(box, (height, width), crop_ratios, draws)
+
+
+def around(box: Box, scene: tuple[int, ...], crop_ratios: tuple[int, int], draws: Draws) -> Placement:
+    """The crop around a box of a scene of this height and width."""
+    crop = outlines.expand(box, outlines.ratio(crop_ratios, draws), *scene)
+    return Placement(box, outlines.square(crop, *scene))
 
 
 def compose(
-    scene: np.ndarray, detail: np.ndarray, placement: Placement, shape: np.ndarray | None = None, form: Form = TRAINING
+    scene: np.ndarray,
+    detail: np.ndarray,
+    placement: Placement,
+    shape: np.ndarray | None = None,
+    form: Form = TRAINING,
+    side: int = SIDE,
 ) -> Composite:
-    """Scene uint8 [h w 3] and details uint8 [224 224 3], as the network sees them.
+    """Scene uint8 [h w 3] and details uint8 [224 224 3], as a network sees them that takes pictures of `side` pixels.
 
     `shape`, a mask [crop height, crop width] (non-zero = set), takes the box's place in the composite's mask.
     """
@@ -113,18 +123,18 @@ def compose(
         mask[y0:y1, x0:x1] = GENERATE
     else:
         mask[shape != 0] = GENERATE
-    return Composite(_squared(cropped), _squared(collage), _resized_mask(mask, form))
+    return Composite(_squared(cropped, side), _squared(collage, side), _resized_mask(mask, form, side))
 
 
-def _squared(picture: np.ndarray) -> np.ndarray:
-    return cv2.resize(outlines.pad_to_square(picture, 0), (SIDE, SIDE))
+def _squared(picture: np.ndarray, side: int) -> np.ndarray:
+    return cv2.resize(outlines.pad_to_square(picture, 0), (side, side))
 
 
-def _resized_mask(mask: np.ndarray, form: Form) -> np.ndarray:
+def _resized_mask(mask: np.ndarray, form: Form, side: int) -> np.ndarray:
     if form.padded_by_cast:
-        return np.asarray(cv2.resize(outlines.pad_to_square(mask, 255), (SIDE, SIDE)) > 0, np.int8)
+        return np.asarray(cv2.resize(outlines.pad_to_square(mask, 255), (side, side)) > 0, np.int8)
     padded = outlines.pad_to_square(mask.astype(np.int8), PAD)
-    return cv2.resize(padded, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+    return cv2.resize(padded, (side, side), interpolation=cv2.INTER_NEAREST)
 
 
 def training_composite(
@@ -132,7 +142,11 @@ def training_composite(
 ) -> tuple[Composite, Placement]:
     """Of a reference, augmented or not, and its target: uint8 [h w 3] and mask [h w], non-zero = set."""
     placement = place(target_mask, TRAINING.crop_ratios, draws)
-    shape = None
+    return compose(scene, details(reference), placement, training_shape(target_mask, placement, draws)), placement
+
+
+def training_shape(target_mask: np.ndarray, placement: Placement, draws: Draws) -> np.ndarray | None:
+    """For `compose`: the target's perturbed mask, or None where its box is shown, in three of ten cases."""
     if draws.uniform(0, 1) < SHAPED:
-        shape = perturb(boxes.crop(target_mask, placement.crop), draws)
-    return compose(scene, details(reference), placement, shape), placement
+        return perturb(boxes.crop(target_mask, placement.crop), draws)
+    return None
