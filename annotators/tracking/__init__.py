@@ -5,9 +5,11 @@ Not an annotator: it sees clips and not records. Sources of clips call a tracker
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
+
+from annotators.functional.boxes import Box
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,4 +32,13 @@ class Tracker(Protocol):
         Pictures are uint8 [h w 3] RGB of one size, seeds [h w], non-zero = set. Ends early when all are lost. An object
         may come back after pictures in which it isn't seen, if the tracker knows it again.
         """
+        ...
+
+
+@runtime_checkable
+class FindsInBox(Protocol):
+    """A tracker that can tell an object by its box alone."""
+
+    def in_box(self, picture: np.ndarray, box: Box) -> np.ndarray:
+        """Mask uint8 [h w] 0/255 of the object that a box (x0, y0, x1, y1) of uint8 [h w 3] RGB frames."""
         ...

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from annotators.common import weights
-from annotators.tracking import Tracker
+from annotators.functional.boxes import Box
+from annotators.tracking import FindsInBox, Tracker
 
 TRACKERS = ("classical", "sam2")
 AUTO = "auto"
@@ -46,3 +49,14 @@ def choose(name: str, weights_dir: str) -> Chosen:
 def shared(chosen: Chosen, device: str) -> Tracker:
     """The tracker of this process. Raises ValueError as `build` does."""
     return chosen.build(device)
+
+
+def in_box(chosen: Chosen, device: str, picture: np.ndarray, box: Box) -> np.ndarray:
+    """Mask uint8 [h w] 0/255 of the object that a box frames in one picture uint8 [h w 3]: SAM 2's, else GrabCut's.
+
+    Raises ValueError as `build` does.
+    """
+    from annotators.tracking import seeding  # OpenCV waits until something is looked for
+
+    tracker = shared(chosen, device)
+    return tracker.in_box(picture, box) if isinstance(tracker, FindsInBox) else seeding.in_box(picture, box)

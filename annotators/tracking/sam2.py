@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from annotators.functional import masks
+from annotators.functional import boxes, masks
 from annotators.tracking import Step
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+BOX_CORNERS = (2, 3)  # labels of points: the first corner and the last
 GIVEN_UP = 8  # pictures without any object, after which the clip is left
 
 
@@ -54,12 +55,28 @@ class Sam2Tracker:
                 return
             yield steps
 
-    def _session(self, height: int, width: int, seeds: Sequence[np.ndarray]) -> Any:
+    @torch.inference_mode()
+    def in_box(self, picture: np.ndarray, box: boxes.Box) -> np.ndarray:
+        """Mask uint8 [h w] 0/255 of the object that a box (x0, y0, x1, y1) of uint8 [h w 3] RGB frames."""
+        height, width = picture.shape[:2]
+        session = self._empty_session(height, width)
+        corners = torch.tensor(box).view(1, 1, 2, 2) * self.side / torch.tensor([width, height])
+        prompt = {"point_coords": corners, "point_labels": torch.tensor([[BOX_CORNERS]])}
+        session.add_point_inputs(session.obj_id_to_idx(0), 0, prompt)
+        session.obj_with_new_inputs = [0]
+        output = self._see(session, picture, 0)
+        logits = functional.interpolate(output.pred_masks.float(), (height, width), mode="bilinear")
+        return masks.as_mask((logits[0, 0] > 0).cpu().numpy())
+
+    def _empty_session(self, height: int, width: int) -> Any:
         from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
-        session = Sam2VideoInferenceSession(
+        return Sam2VideoInferenceSession(
             video_height=height, video_width=width, inference_device=self.device, dtype=torch.float32
         )
+
+    def _session(self, height: int, width: int, seeds: Sequence[np.ndarray]) -> Any:
+        session = self._empty_session(height, width)
         for number, seed in enumerate(seeds):
             mask = torch.from_numpy(np.ascontiguousarray(seed != 0))[None, None].float()
             resized = functional.interpolate(mask, (self.side, self.side), mode="bilinear", antialias=True)

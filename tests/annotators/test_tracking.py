@@ -67,6 +67,18 @@ def sam2_folder(tmp_path_factory):
     return folder
 
 
+def test_sam2_looks_for_an_object_where_its_box_is(sam2_folder):
+    from annotators.tracking.sam2 import Sam2Tracker
+
+    tracker, picture = Sam2Tracker(sam2_folder), moving.render().pictures[0]
+    tracker.model.mask_decoder.pred_obj_score_head.proj_out.bias.data.fill_(100)  # there is an object
+    height, width = picture.shape[:2]
+    found = [tracker.in_box(picture, box) for box in ((0, 0, width // 2, height // 2), (width // 2, 0, width, height))]
+    for mask in found:
+        assert mask.shape == (height, width) and mask.dtype == np.uint8 and set(np.unique(mask)) <= {0, 255}
+    assert not np.array_equal(*found), "the box is a prompt of the model's"
+
+
 def test_sam2_runs_from_a_folder_and_forgets_what_it_no_longer_needs(sam2_folder):
     clip = moving.render()
     from annotators.tracking.sam2 import Sam2Tracker
