@@ -21,8 +21,16 @@ def example(seed: int, height: int = 96, width: int = 72) -> dict[str, Any]:
     }
     columns = {name: fields.kind(field) for name, field in kinds.TRYON.fields.items()}
     record = {name: makers[kind]() for name, kind in columns.items() if kind in makers}
+    for name in ("garment_mask", "worn_garment_mask"):  # a garment is in one piece
+        record[name] = np.zeros((height, width), np.uint8)
+        record[name][height // 4 : height * 3 // 4, width // 4 : width * 3 // 4] = 255
     points = generator.uniform(0, 1, (25, 3)).astype(np.float32) * (width, height, 1)
     return record | {"category": "upper_body", "paired": True, "keypoints": points.astype(np.float32)}
+
+
+def viewed(model: Any, record: dict[str, Any]) -> dict[str, Any]:
+    """A try-on record under the names by which a system's `prepare` sees it."""
+    return record | {name: record[column] for name, column in model.config.reads("tryon").view.items()}
 
 
 def _blocks(generator: np.random.Generator, height: int, width: int, channels: int, top: int) -> np.ndarray:

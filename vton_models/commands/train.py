@@ -294,7 +294,7 @@ def make_dataset(
         list(request.flags.shards),
         reading.columns,
         request.flags.split,
-        list(chosen.filters),
+        list(chosen.filters) or None,
         settings.seed,
         batch_size=settings.batch_size,
         rank=accelerator.process_index,

@@ -2,18 +2,31 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from schemas import record
 from schemas.kinds import TRYON
 from vton_models.reading import shard_files
-from vton_models.reading.pairing import Pair, Row
+from vton_models.reading.pairing import Pair
 
 # What belongs to the garment, whoever else is in the record.
 OF_THE_GARMENT = {"garment_image", *TRYON.aligned, "garment_caption", "garment_type", "garment_view", "tags"}
 _KEPT_GROUPS = 4  # some 6 MB each
+
+
+class Stored(Protocol):
+    """Where a record lies: a shard, a row group in it, and a row in that."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def group(self) -> int: ...
+
+    @property
+    def index(self) -> int: ...
 
 
 class StoredRecords:
@@ -33,7 +46,7 @@ class StoredRecords:
         persons = [name for name in columns if name not in OF_THE_GARMENT]
         return self.row(pair.person, persons) | self.row(pair.garment, garments)
 
-    def row(self, row: Row, columns: Sequence[str]) -> dict[str, Any]:
+    def row(self, row: Stored, columns: Sequence[str]) -> dict[str, Any]:
         """As `pair`, of one record."""
         if not columns:
             return {}
@@ -43,7 +56,7 @@ class StoredRecords:
     def _decode(self, name: str, cell: Any) -> Any:
         return None if cell is None else record.decode(self._schema.field(name), cell)
 
-    def _group(self, row: Row, columns: tuple[str, ...]) -> pa.RecordBatch:
+    def _group(self, row: Stored, columns: tuple[str, ...]) -> pa.RecordBatch:
         key = row.url, row.group, columns
         if key not in self._groups:
             while len(self._groups) >= _KEPT_GROUPS:

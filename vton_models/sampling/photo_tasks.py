@@ -1,6 +1,5 @@
 """Tasks of photos given as files: one garment, or an outfit whose pieces are put on one after the other."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,10 +38,10 @@ class Photos:
 
     def described(self) -> dict[str, Any]:
         """What makes it these photos, without their paths."""
-        garments = [_digest(garment) for garment in self.garments]
-        masks = {flag: None if mask is None else _digest(mask) for flag, mask in self.masks.items()}
-        photos = {"person": _digest(self.person), "garments": garments, "masks": masks}
-        return {"finish": self.finished.name, "photos": photos}
+        garments = [photos.digest(garment) for garment in self.garments]
+        masks = {flag: None if mask is None else photos.digest(mask) for flag, mask in self.masks.items()}
+        pictures = {"person": photos.digest(self.person), "garments": garments, "masks": masks}
+        return {"finish": self.finished.name, "photos": pictures}
 
     def finish(self, sampler: Sampler) -> Finish:
         return self.finished.finish(sampler)
@@ -139,9 +138,3 @@ class _Reader:
             raise Rejection("read", "no_person", "the garment before this one gave no result")
         person = self.photos.person if self.before is None else photos.read(str(self.before), "--output")
         return self.photos.record(self.place, person)
-
-
-def _digest(pixels: np.ndarray) -> str:
-    digest = hashlib.sha256(repr(pixels.shape).encode())
-    digest.update(np.ascontiguousarray(pixels).data)
-    return digest.hexdigest()

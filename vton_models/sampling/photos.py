@@ -1,5 +1,6 @@
 """Photos and masks given as files."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ _MOST = 0.5  # of the photo: a mask that sets more is worth a look
 def read(path: str, flag: str) -> np.ndarray:
     """uint8 [h w 3] RGB, upright, of any picture that Pillow reads. Raises UsageError naming the flag."""
     try:
-        return codecs.decode_image(_bytes(path, flag))
+        return codecs.decode_image(read_bytes(path, flag))
     except codecs.CodecError as error:
         raise UsageError(f"{flag} {path}: {error}") from None
 
@@ -30,7 +31,7 @@ def read_mask(path: str, flag: str, photo: tuple[int, int]) -> Annotation:
     empty mask.
     """
     try:
-        read = _polarity(foreign_masks.read(_bytes(path, flag), painted_is_transparent=True))
+        read = _polarity(foreign_masks.read(read_bytes(path, flag), painted_is_transparent=True))
     except codecs.CodecError as error:
         raise UsageError(f"{flag} {path}: {error}") from None
     mask, (height, width), (photo_height, photo_width) = read.value, read.value.shape, photo
@@ -60,12 +61,20 @@ def _polarity(mask: Annotation) -> Annotation:
     return mask
 
 
+def digest(pixels: np.ndarray) -> str:
+    """sha256 of a picture or mask, with its size."""
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
 def name_of(path: str) -> str:
     """What a file is called in results: its name without ending."""
     return Path(path).stem
 
 
-def _bytes(path: str, flag: str) -> bytes:
+def read_bytes(path: str, flag: str) -> bytes:
+    """Raises UsageError, naming the flag, for a file that can't be read."""
     try:
         return Path(path).read_bytes()
     except OSError as error:

@@ -158,7 +158,7 @@ def _batches(
         _folders(shards),
         view.columns,
         split,
-        list(filters),
+        list(filters) or None,
         shuffle=False,
         batch_size=batch_size,
         rank=0,
