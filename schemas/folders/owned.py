@@ -2,18 +2,19 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from schemas import package
 from schemas.cli.flags import UsageError
-from schemas.folders import atomic, names, places, sameness
+from schemas.folders import atomic, locks, names, places, sameness
 
 CONFIG, MARK = "config.json", "made_by"
-LOCK = "_train.lock"
-_NOT_CONTENT = (".DS_Store", LOCK)
+_NOT_CONTENT = re.compile(r"\.DS_Store|_[a-z]+\.lock")
 
 
 def _any(path: Path) -> bool:
@@ -54,6 +55,29 @@ class Owned:
         made_by = config.get(MARK) if config else None
         holds = f"holds what `{made_by}` made" if isinstance(made_by, str) else f"is not empty and no {self.title}"
         raise UsageError(f"--output {self.path} {holds}; allowed is another folder")
+
+    @contextmanager
+    def locked(self, doing: str) -> Iterator[None]:
+        """While the block runs no other process may be `doing` so in this folder; the lock ends with its process.
+
+        Raises UsageError where one is, or where the folder isn't the command's to write. Folders that were made for
+        the lock, and in which nothing was written, go with it.
+        """
+        self.held()
+        absent = [place for place in (self.path, *self.path.parents) if not place.exists()]
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with locks.held(self.path / f"_{self.command}.lock") as free:
+                if not free:
+                    raise UsageError(
+                        f"--output {self.path}: another process is {doing} there; allowed is another --output, or to"
+                        " wait for its end"
+                    )
+                yield
+        finally:
+            for place in absent:
+                with suppress(OSError):  # something was written
+                    place.rmdir()
 
     def begin(self, config: Mapping[str, Any], overwrite: bool) -> None:
         """Makes the folder, or finds it fit to go on in; config.json then holds the mark and `config`.
@@ -101,7 +125,7 @@ class Owned:
     def _content(self) -> Iterator[str]:
         if self.path.is_dir():
             listed = (path.name for path in self.path.iterdir())
-            yield from (name for name in listed if name not in _NOT_CONTENT and not names.is_temporary(name))
+            yield from (name for name in listed if not _NOT_CONTENT.fullmatch(name) and not names.is_temporary(name))
 
     def _check_links(self) -> None:
         """Of folders that the patterns lead through."""

@@ -75,7 +75,11 @@ def main(arguments: Sequence[str]) -> int:
     if not isinstance(weights.config, EncodingConfig):
         able = [name for name in vton_models.names() if issubclass(vton_models.load(name).Config, EncodingConfig)]
         raise UsageError(f"nothing of {line.name} can be stored; allowed are {', '.join(able)}")
-    return run(read(weights, line.flags))
+    request = read(weights, line.flags)
+    from vton_models.encoding.encoding import shards_folder
+
+    with shards_folder(request.output).locked("encoding"):
+        return run(request)
 
 
 def read(weights: ChosenWeights, flags: Flags) -> Request:

@@ -76,7 +76,11 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError("--shards is missing; allowed is the folder of a finished build")
     if MASK not in weights.config.reads(TRYON.name).needed:
         raise UsageError("a mask-free model learns from synthesised records; allowed are weights that read a mask")
-    return run(read(weights, line.flags, sampling))
+    request = read(weights, line.flags, sampling)
+    from vton_models.synthesis.synthesis import shards_folder
+
+    with shards_folder(request.output).locked("synthesising"):
+        return run(request)
 
 
 def read(weights: ChosenWeights, flags: Flags, sampling: Sampling) -> Request:

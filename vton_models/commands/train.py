@@ -104,7 +104,7 @@ def _begun_from(flags: Flags, name: str, module: System) -> Any:
 def run(request: Request) -> int:
     """Trains, the only run in its folder; the last line on stdout says what came out."""
     folder = Run(request.output)
-    with folder.locked() if _is_first() else nullcontext():
+    with folder.owned.locked("training") if _is_first() else nullcontext():
         return _run(request, folder)
 
 

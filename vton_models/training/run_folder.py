@@ -13,13 +13,11 @@ README.md            the card
 
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from schemas.cli.flags import UsageError
-from schemas.folders import atomic, locks, owned, sameness
+from schemas.folders import atomic, owned, sameness
 from schemas.folders.owned import Owned
 
 # Of config.json: what may not differ between the parts of one run. Folders may move, so data counts by its digest.
@@ -78,28 +76,6 @@ class Run:
             for stranger in self.owned.strangers(folder):
                 raise UsageError(f"{stranger} was not made by this command; allowed is to move it out of {folder}")
         return described
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """While the block runs no other process may train in this folder; the lock ends with its process.
-
-        Raises UsageError where one does, or where the folder isn't a run's to write.
-        """
-        self.owned.held()
-        absent = [place for place in (self.path, *self.path.parents) if not place.exists()]
-        self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            with locks.held(self.path / owned.LOCK) as free:
-                if not free:
-                    raise UsageError(
-                        f"--output {self.path}: another process is training there; allowed is another --output, or to"
-                        " wait for its end"
-                    )
-                yield
-        finally:
-            for place in absent:
-                with suppress(OSError):  # something was written
-                    place.rmdir()
 
     def start(self, description: dict[str, Any], finished_steps: int, anew: bool = False) -> None:
         """Describes the run, and forgets what was done after its last whole checkpoint; `anew`, everything."""

@@ -194,7 +194,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_refused(train: Train, tmp_pa
 HOLDER = """
 import sys, time
 from vton_models.training.run_folder import Run
-with Run(sys.argv[1]).locked():
+with Run(sys.argv[1]).owned.locked("training"):
     print("held", flush=True)
     time.sleep(60)
 """

@@ -148,6 +148,26 @@ def test_a_shard_schema_gets_its_column_in_place(shards: Path) -> None:
     assert with_fields(with_fields(schema, added), added).names == names
 
 
+def test_one_process_at_a_time(capsys: pytest.CaptureFixture[str], shards: Path, tmp_path: Path) -> None:
+    """A record lock is the process's own, so another one holds it."""
+    code = """
+import sys
+from pathlib import Path
+from vton_models.synthesis.synthesis import shards_folder
+with shards_folder(Path(sys.argv[1])).locked("synthesising"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    words = [sys.executable, "-c", code, str(tmp_path / "out")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"held\n"
+        with pytest.raises(UsageError, match="another process is synthesising there; allowed is another --output"):
+            run(capsys, *RANDOM, "--shards", shards, "--output", tmp_path / "out")
+        other.kill()
+    assert run(capsys, *RANDOM, "--shards", shards, "--output", tmp_path / "out", "--max-reject-rate", 1)[0] == 0
+    assert not list((tmp_path / "out").glob("*.lock"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
