@@ -86,7 +86,7 @@ def build(data: Path, output: Path, *options: str, bare: bool = False) -> Measur
     process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     peak = 0.0
     while process.poll() is None:
-        peak = max(peak, _tree_memory(psutil.Process(process.pid)))
+        peak = max(peak, tree_memory(psutil.Process(process.pid)))
         time.sleep(0.1)
     if process.returncode not in (0, 3):
         raise SystemExit(f"build failed: {process.stderr.read() if process.stderr else ''}")
@@ -98,7 +98,7 @@ def _children_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _tree_memory(process: "object") -> float:
+def tree_memory(process: "object") -> float:
     import psutil
 
     total = 0

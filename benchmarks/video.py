@@ -1,17 +1,23 @@
 """Sampling a video against reading every frame of it with OpenCV, in one process; and the memory that a long one takes.
 
     python benchmarks/video.py [--clips FOLDER] [--minutes 10]
+    python benchmarks/video.py --unit [--minutes 60]     of a build whose one unit holds it and eight short videos
 
 Prints a line of JSON for each video: frames, key frames, seconds of both ways (best of three, taken in turn), ratio.
+Long videos repeat a rendered minute.
 """
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import build
 import cv2
 import numpy as np
 import psutil
@@ -24,14 +30,18 @@ STEP = 30
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, help="a folder of further videos, such as ../shared/data/video/raw")
-    parser.add_argument("--minutes", type=float, default=10, help="length of the video whose memory is measured")
+    parser.add_argument("--minutes", type=int, default=10, help="length of the video whose memory is measured")
+    parser.add_argument("--unit", action="store_true", help="measure the build of a unit, and nothing else")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        if arguments.unit:
+            print(json.dumps(unit(Path(folder), arguments.minutes)))
+            return
         paths = [_render(Path(folder) / "rendered.mp4", 900)]
         paths += sorted(arguments.clips.glob("*.mp4")) if arguments.clips else []
         for path in paths:
             print(json.dumps(compare(path)), flush=True)
-        print(json.dumps(memory(_render(Path(folder) / "long.mp4", round(arguments.minutes * 60 * 30)))), flush=True)
+        print(json.dumps(memory(_long(Path(folder) / "long.mp4", arguments.minutes))), flush=True)
 
 
 def compare(path: Path) -> dict[str, object]:
@@ -60,6 +70,39 @@ def memory(path: Path) -> dict[str, object]:
     return {"video": path.name, "frames": len(video), "mebibytes": round((most - before) / 2**20)}
 
 
+def unit(folder: Path, minutes: int) -> dict[str, object]:
+    """Peak of the processes of a build: the long video and eight of ten seconds in one unit, tracked classically."""
+    (folder / "in").mkdir()
+    _long(folder / "in/long.mp4", minutes)
+    _render(folder / "in/short0.mp4", 300)
+    for number in range(1, 8):
+        os.link(folder / "in/short0.mp4", folder / f"in/short{number}.mp4")
+    words = [
+        "--layout",
+        "raw",
+        "--tracker",
+        "classical",
+        "--input",
+        str(folder / "in"),
+        "--output",
+        str(folder / "out"),
+    ]
+    started, peak = time.perf_counter(), 0.0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.build_object_pairs", *words],
+        cwd=build.ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None:
+        peak = max(peak, build.tree_memory(psutil.Process(process.pid)))
+        time.sleep(0.2)
+    said = json.loads(process.communicate()[0])
+    seconds = round(time.perf_counter() - started)
+    told = {name: said[name] for name in ("records", "rejects", "shards")}
+    return {"minutes": minutes, "mebibytes": round(peak), "seconds": seconds, **told}
+
+
 def _every_frame(path: Path) -> list[np.ndarray]:
     capture, kept, position = cv2.VideoCapture(str(path)), [], 0
     while True:
@@ -82,9 +125,28 @@ def _render(path: Path, frames: int) -> Path:
     texture = cv2.resize(np.random.default_rng(0).integers(0, 255, (36, 64, 3), np.uint8), (1280, 720))
     for number in range(frames):
         picture = np.roll(texture, number * 3, 1)
-        cv2.circle(picture, (number * 5 % 1280, 300), 80, (0, 0, 255), -1)
+        cv2.circle(picture, (number * 5 % 1280, 300), 150, (0, 0, 255), -1)
         writer.write(picture)
     writer.release()
+    return path
+
+
+def _long(path: Path, minutes: int) -> Path:
+    """So many times the packets of a rendered minute."""
+    import av
+
+    minute = _render(path.with_name("minute.mp4"), 60 * 30)
+    with av.open(str(path), "w") as written:
+        stream = None
+        for number in range(minutes):
+            with av.open(str(minute)) as read:
+                stream = stream or written.add_stream_from_template(read.streams.video[0])
+                for packet in read.demux(video=0):
+                    if packet.dts is not None and packet.pts is not None:
+                        shift = round(number * 60 / packet.time_base)
+                        packet.dts, packet.pts, packet.stream = packet.dts + shift, packet.pts + shift, stream
+                        written.mux(packet)
+    minute.unlink()
     return path
 
 
