@@ -43,7 +43,10 @@ class PairFlags(Flags):
     min_sharpness: float = flag(0.0, help="leave out pairs with a blurrier object (variance of the Laplacian)")
     min_similarity: float = flag(0.0, help="leave out pairs whose object's colours differ more (0-1, 1 the same)")
     tracker: str = flag("auto", help="who follows objects", choices=("auto", "classical", "sam2"))
-    seeding: str = flag("motion", help="how objects are found in raw clips", choices=("motion", "person"))
+    seeding: str = flag(
+        "auto", help="how objects are found in raw clips", choices=("auto", "motion", "person", "model")
+    )
+    seeding_model: str = flag("sam2_hiera_tiny", help="for `model`: SAM or SAM 2; name of the weights, or a folder")
     objects: int = flag(3, help="objects of a piece of a raw clip, at most")
     frames: int = flag(100, help="frames of a track, at most")
     segments: int = flag(12, help="pieces of a raw clip that are looked at, at most")
@@ -62,7 +65,10 @@ def main(arguments: Sequence[str]) -> int:
 
         location, layout, dataset = str(sample_clips.cached_root()), "davis", "sample"
         print(f"no --input: building the embedded sample of clips, {location}", file=sys.stderr)
-    return command.run(replace(Request(line, layout, dataset, location), listing=asdict(_options(flags))))
+    options = _options(flags)
+    if layout == "raw":
+        print(f"objects are found by {options.seeding}, followed by {options.tracker}", file=sys.stderr)
+    return command.run(replace(Request(line, layout, dataset, location), listing=asdict(options)))
 
 
 def _check(flags: PairFlags) -> None:
@@ -78,7 +84,7 @@ def _check(flags: PairFlags) -> None:
 
 
 def _options(flags: PairFlags) -> "ClipOptions":
-    """With the tracker and the decoders that this machine has."""
+    """With the seeding of raw clips, the tracker and the decoders that this machine has."""
     from annotators.tracking import choosing
     from pipelines.sources.clips.pairs import video
     from pipelines.sources.clips.pairs.options import ClipOptions
@@ -87,6 +93,11 @@ def _options(flags: PairFlags) -> "ClipOptions":
         tracker = choosing.choose(flags.tracker, flags.weights or "")
     except ValueError as error:
         raise UsageError(f"--tracker {flags.tracker}: {error}") from None
+    try:
+        seeding = flags.seeding if flags.layout == "raw" else "motion"
+        seeder = choosing.choose_seeder(seeding, flags.seeding_model, flags.weights or "")
+    except (ValueError, OSError) as error:
+        raise UsageError(f"--seeding {flags.seeding}: {error}") from None
     return ClipOptions(
         pairs_per_object=flags.pairs_per_object,
         largest_overlap=flags.max_overlap,
@@ -95,7 +106,9 @@ def _options(flags: PairFlags) -> "ClipOptions":
         frames=flags.frames,
         segments=flags.segments,
         seconds_between=flags.seconds_between,
-        seeding=flags.seeding,
+        seeding=seeder.name,
+        seeding_model=seeder.model,
+        seeding_digest=seeder.digest,
         objects=flags.objects,
         tracker=tracker.name,
         tracker_digest=tracker.digest,

@@ -1,4 +1,4 @@
-"""Objects to follow in a clip that nobody annotated: what moves against the camera's own motion."""
+"""Objects to follow in a clip that nobody annotated: what moves against the camera's own motion; and those told."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +13,8 @@ AREAS = (0.01, 0.64)  # of the picture, that an object may cover
 LEAST_MOTION = 1.0  # pixels at that size, beyond the camera's
 GRID = 8  # pixels between the points that tell the camera's motion
 ROUNDS = 3  # of GrabCut
+NEAR = 0.02  # of the longer side: what lies so near a point is what the point is on
+ALIKE = 14.0  # difference in Lab from what a point is on, below which a neighbour may be the same object
 
 
 def moving_objects(pictures: Sequence[np.ndarray], most: int = 3) -> list[np.ndarray]:
@@ -28,6 +30,28 @@ def moving_objects(pictures: Sequence[np.ndarray], most: int = 3) -> list[np.nda
     fitted = [_fit(small[0], region) for region in candidates[: 2 * most]]
     kept = [mask for mask in fitted if AREAS[0] <= masks.share(mask) <= AREAS[1]]
     return [_enlarged(mask, height, width) for mask in _apart(kept)[:most]]
+
+
+def moving_first(pictures: Sequence[np.ndarray], found: Sequence[np.ndarray], most: int = 3) -> list[np.ndarray]:
+    """Of masks in the first picture those that may be objects: what moves most first, then the largest.
+
+    Backgrounds, which reach three sides of the picture, aren't objects, nor are parts of a larger mask.
+    """
+    small = [_small(picture) for picture in pictures]
+    motion = np.mean([_own_motion(small[0], other) for other in small[1:]] or [np.zeros(small[0].shape[:2])], axis=0)
+    limit = max(LEAST_MOTION, 3 * float(np.median(motion)))
+    kept = [mask for mask in found if AREAS[0] <= masks.share(mask) <= AREAS[1] and _sides(mask) < 3]
+
+    def order(mask: np.ndarray) -> float:
+        moved = float(motion[masks.resize(mask, *motion.shape) > 0].mean())
+        return -moved if moved > limit else 0.0
+
+    return sorted(_apart(kept), key=order)[:most]
+
+
+def _sides(mask: np.ndarray) -> int:
+    """How many sides of the picture a mask reaches."""
+    return sum(bool(edge.any()) for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
 
 
 def _small(picture: np.ndarray) -> np.ndarray:
@@ -105,3 +129,35 @@ def in_box(picture: np.ndarray, box: boxes.Box) -> np.ndarray:
     back, front = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(small, labels, (x0, y0, x1 - x0, y1 - y0), back, front, ROUNDS + 2, cv2.GC_INIT_WITH_RECT)
     return _enlarged(masks.as_mask(np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))), height, width)
+
+
+def at_points(picture: np.ndarray, points: Sequence[tuple[float, float, bool]]) -> np.ndarray:
+    """Mask uint8 [h w] 0/255 of the object in uint8 [h w 3] RGB that points (x, y, on it) tell, by GrabCut."""
+    height, width = picture.shape[:2]
+    small = _small(picture)
+    scale = small.shape[0] / height
+    reach = max(2, round(NEAR * max(small.shape)))
+    lab = cv2.cvtColor(cv2.GaussianBlur(small, (0, 0), 1), cv2.COLOR_RGB2LAB).astype(np.float32)
+    hints = np.full(small.shape[:2], cv2.GC_PR_BGD, np.uint8)
+    discs = [(_disc(hints.shape, x * scale, y * scale, reach), on) for x, y, on in points]
+    for disc, on in discs:
+        if on and disc.any():
+            near = np.linalg.norm(lab - np.median(lab[disc], axis=0), axis=2) < ALIKE
+            _, ids = cv2.connectedComponents(masks.as_mask(near | disc), connectivity=4)
+            hints[np.isin(ids, np.unique(ids[disc]))] = cv2.GC_PR_FGD
+    for disc, on in discs:
+        hints[disc] = cv2.GC_FGD if on else cv2.GC_BGD
+    if not (hints == cv2.GC_FGD).any() or not np.isin(hints, (cv2.GC_BGD, cv2.GC_PR_BGD)).any():
+        return np.zeros((height, width), np.uint8)
+    cv2.setRNGSeed(0)
+    back, front = np.zeros((1, 65)), np.zeros((1, 65))
+    seeds = hints == cv2.GC_FGD
+    cv2.grabCut(small, hints, (0, 0, 1, 1), back, front, ROUNDS + 2, cv2.GC_INIT_WITH_MASK)
+    _, ids = cv2.connectedComponents(masks.as_mask(np.isin(hints, (cv2.GC_FGD, cv2.GC_PR_FGD))), connectivity=8)
+    return _enlarged(masks.as_mask(np.isin(ids, np.unique(ids[seeds]))), height, width)
+
+
+def _disc(shape: tuple[int, ...], x: float, y: float, radius: int) -> np.ndarray:
+    """bool [h w]"""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return np.asarray(np.hypot(columns - x, rows - y) <= radius)

@@ -1,4 +1,4 @@
-"""SAM 2 at the smallest size that its parts allow."""
+"""SAM 2, and SAM, at the smallest size that their parts allow."""
 
 from typing import Any
 
@@ -50,3 +50,25 @@ def build() -> Any:
         memory_fuser_num_layers=1,
     )
     return Sam2VideoModel(config).eval()
+
+
+def build_sam() -> Any:
+    from transformers import SamConfig, SamMaskDecoderConfig, SamModel, SamPromptEncoderConfig, SamVisionConfig
+
+    vision = SamVisionConfig(
+        hidden_size=32,
+        output_channels=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=64,
+        patch_size=8,
+        mlp_dim=32,
+        window_size=4,
+        global_attn_indexes=[1],
+        num_pos_feats=8,
+    )
+    decoder = SamMaskDecoderConfig(
+        hidden_size=16, mlp_dim=16, num_hidden_layers=1, num_attention_heads=2, iou_head_hidden_dim=16
+    )
+    prompts = SamPromptEncoderConfig(hidden_size=16, image_size=64, patch_size=8)
+    return SamModel(SamConfig(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder)).eval()

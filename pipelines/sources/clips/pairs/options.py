@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from annotators.functional.placement import acceptance
-from annotators.tracking.choosing import Chosen
+from annotators.tracking.choosing import Chosen, Seeder
 from pipelines.sources.clips.pairs.pairing import Terms
 from pipelines.sources.clips.pairs.variety import Variety
 from pipelines.sources.outcomes import ReadSettings
@@ -13,7 +13,7 @@ from pipelines.sources.outcomes import ReadSettings
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """What is stored with a build; `tracker`, its digest and the decoders as they were settled while planning.
+    """What is stored with a build; seeding, tracker, their digests and decoders as they were settled while planning.
 
     pairs_per_object: 0 stands for the data set's own number. frames: of a track, at most. segments: pieces of a raw
     clip that are looked at, at most, each of up to `frames` frames `seconds_between` apart, with up to `objects`.
@@ -27,6 +27,8 @@ class ClipOptions:
     segments: int = 12
     seconds_between: float = 0.2
     seeding: str = "motion"
+    seeding_model: str = ""
+    seeding_digest: str = ""
     objects: int = 3
     tracker: str = "classical"
     tracker_digest: str = ""
@@ -50,3 +52,6 @@ class ClipOptions:
 
     def chosen_tracker(self, weights_dir: str) -> Chosen:
         return Chosen(self.tracker, self.tracker_digest, weights_dir if self.tracker_digest else "")
+
+    def chosen_seeder(self, weights_dir: str) -> Seeder:
+        return Seeder(self.seeding, self.seeding_model, self.seeding_digest, weights_dir)

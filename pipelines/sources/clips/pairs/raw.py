@@ -1,48 +1,66 @@
 """Clips that nobody annotated: objects are found in the first frame of each piece, and followed through it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from annotators.functional import masks
 from annotators.tracking import choosing, seeding
-from pipelines.sources.clips.pairs import tracks
-from pipelines.sources.clips.pairs.frames import Clip, Unreadable, read_bytes
-from pipelines.sources.clips.pairs.objects import ObjectMask, index_picture
+from pipelines.sources.clips.pairs import told, tracks
+from pipelines.sources.clips.pairs.frames import Clip, Unreadable
+from pipelines.sources.clips.pairs.objects import ObjectMask
 from pipelines.sources.clips.pairs.options import ClipOptions
 from pipelines.sources.clips.pairs.pairing import Pairing, Terms
 from pipelines.sources.clips.pairs.video import VideoFile
 from pipelines.sources.outcomes import Declined, Outcome, Planned, ReadSettings, Rejection
-from schemas import codecs, json_text
 from schemas.folders import InputFolder
 
-SEEDINGS = ("motion", "person")
-GIVEN = "seeds"  # the reference of a file that tells the objects of the first frame
+GIVEN = "seeds"  # the reference of a file that tells objects
+NOTHING = {"motion": "nothing_moves", "person": "nobody", "model": "no_object"}  # why a piece is declined
 APART = 3  # frames between those in which motion is looked for
 
 
 def outcomes(
     item: Planned, root: InputFolder, settings: ReadSettings, clip: Clip, options: ClipOptions, terms: Terms
 ) -> Iterator[Outcome]:
-    """The pairs of every piece of a clip."""
+    """The pairs of every piece of a clip; of objects that a file tells, those of the piece around their frame."""
     pairing = Pairing(item, clip, terms, settings)
     tracker = choosing.shared(options.chosen_tracker(settings.weights_dir), settings.device)
-    pieces = cut(clip, options)
-    if GIVEN in item.references:
-        pieces = pieces[:1]
-    for positions in pieces:
-        try:
-            seeds = _seeds(item, root, settings, clip, positions, options)
+    try:
+        if GIVEN in item.references:
+            objects = told.read(root, item.references[GIVEN][0])
+            seeds, faults = _told(objects, clip, options, settings)
+            yield from (Rejection(item.record_id, "read", "unreadable", fault, objects.path) for fault in faults)
+            pieces = iter([(_around(clip, options, objects.frame), objects.frame, seeds)] if seeds else [])
+        else:
+            pieces = ((piece, piece[0], _seeds(settings, clip, piece, options)) for piece in cut(clip, options))
+        for positions, seed, seeds in pieces:
             if not seeds:
-                yield Declined("nothing_moves" if options.seeding == "motion" else "nobody")
+                yield Declined(NOTHING[options.seeding])
                 continue
-            for tracked in tracks.carry(clip, positions, seeds, positions[0], tracker):
+            for tracked in tracks.carry(clip, positions, seeds, seed, tracker):
                 yield from pairing.of(tracked)
-        except Unreadable as error:
-            yield Rejection(item.record_id, "read", "unreadable", str(error), error.path)
-            return
+    except Unreadable as error:
+        yield Rejection(item.record_id, "read", "unreadable", str(error), error.path)
+
+
+def _told(
+    objects: told.Told, clip: Clip, options: ClipOptions, settings: ReadSettings
+) -> tuple[dict[str, ObjectMask], list[str]]:
+    """Masks by object, and what is wrong with other objects. Raises Unreadable."""
+    if not 0 <= objects.frame < len(clip):
+        raise Unreadable(objects.path, f"frame {objects.frame} of a clip of {len(clip)}")
+    cut_out: told.Cutter = told.by_contrast
+    if options.seeding == "model":
+        cut_out = choosing.segmenter(options.chosen_seeder(settings.weights_dir), settings.device).at
+    return objects.masks(clip.frame(objects.frame).pixels, cut_out)
+
+
+def _around(clip: Clip, options: ClipOptions, position: int) -> list[int]:
+    """Positions that are looked at, this one in the middle of them where there are many."""
+    step = _step(clip, options.seconds_between)
+    sampled = range(position % step, len(clip), step)
+    start = max(0, min(position // step - options.frames // 2, len(sampled) - options.frames))
+    return list(sampled[start : start + options.frames])
 
 
 def cut(clip: Clip, options: ClipOptions) -> list[list[int]]:
@@ -62,20 +80,19 @@ def _step(clip: Clip, seconds: float) -> int:
     return max(1, round(seconds / between)) if between > 0 else 1
 
 
-def _seeds(
-    item: Planned, root: InputFolder, settings: ReadSettings, clip: Clip, positions: Sequence[int], options: ClipOptions
-) -> dict[str, ObjectMask]:
-    """Object → its mask in the piece's first frame."""
-    first = clip.frame(positions[0]).pixels
-    if GIVEN in item.references:
-        return _given(root, item.references[GIVEN][0], first)
+def _seeds(settings: ReadSettings, clip: Clip, positions: Sequence[int], options: ClipOptions) -> dict[str, ObjectMask]:
+    """Object → its mask in the piece's first frame. Raises Unreadable."""
+    near = [clip.frame(position).pixels for position in range(positions[0], len(clip), APART)[:3]]
     if options.seeding == "person":
-        found, how = _persons(first, settings), "person_mask"
+        found = _persons(near[0], settings)
+    elif options.seeding == "model":
+        segmenter = choosing.segmenter(options.chosen_seeder(settings.weights_dir), settings.device)
+        found = seeding.moving_first(near, segmenter.everything(near[0]), options.objects)
     else:
-        near = range(positions[0], len(clip), APART)[:3]
-        found, how = seeding.moving_objects([clip.frame(at).pixels for at in near], options.objects), "motion"
+        found = seeding.moving_objects(near, options.objects)
+    by = f"seeding:{'person_mask' if options.seeding == 'person' else options.seeding}"
     name = clip.name(positions[0])
-    return {f"{name}.{number}": ObjectMask(mask, annotator=f"seeding:{how}") for number, mask in enumerate(found)}
+    return {f"{name}.{number}": ObjectMask(mask, annotator=by) for number, mask in enumerate(found)}
 
 
 def _persons(picture: np.ndarray, settings: ReadSettings) -> list[np.ndarray]:
@@ -86,23 +103,3 @@ def _persons(picture: np.ndarray, settings: ReadSettings) -> list[np.ndarray]:
     )
     mask = record.get("person_mask")
     return [] if mask is None or not mask.any() else [mask]
-
-
-def _given(root: InputFolder, path: str, first: np.ndarray) -> dict[str, ObjectMask]:
-    """Of an index picture, an object for each id; of {"boxes": [[x0, y0, x1, y1]]}, one for each box, in its order."""
-    data = read_bytes(root, path)
-    try:
-        if PurePosixPath(path).suffix.lower() == ".json":
-            found = [(str(number), seeding.in_box(first, box)) for number, box in enumerate(_boxes(data), start=1)]
-            return {name: ObjectMask(mask, annotator="seeding:box") for name, mask in found if mask.any()}
-        ids = index_picture(data)
-    except (codecs.CodecError, ValueError, KeyError, TypeError) as error:
-        raise Unreadable(path, str(error) or type(error).__name__) from None
-    return {str(number): ObjectMask(masks.as_mask(ids == number), path) for number in np.unique(ids).tolist() if number}
-
-
-def _boxes(data: bytes) -> list[tuple[int, int, int, int]]:
-    document: Any = json_text.parse(data)
-    if not isinstance(document, Mapping) or not isinstance(document.get("boxes"), list):
-        raise ValueError('no {"boxes": [[x0, y0, x1, y1], …]}')
-    return [(round(x0), round(y0), round(x1), round(y1)) for x0, y0, x1, y1 in document["boxes"]]
