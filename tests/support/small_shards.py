@@ -40,13 +40,14 @@ def write(
     count: int,
     change: Callable[[int, dict[str, Any]], None] | None = None,
     extra: Iterable[pa.Field] = (),
+    columns: Iterable[str] = (),
 ) -> Path:
-    """One train shard of `count` records; `change(number, row)` may alter each, and fills the `extra` columns."""
+    """One train shard of `count` records; `change(number, row)` may alter each, and fills `extra` and `columns`."""
     folder.mkdir(parents=True)
     path = folder / "train-00000-of-00001.parquet"
     with (
         path.open("wb") as file,
-        shards.ShardWriter(file, record.schema(TRYON, ["agnostic_mask"], extra), "parquet") as writer,
+        shards.ShardWriter(file, record.schema(TRYON, ["agnostic_mask", *columns], extra), "parquet") as writer,
     ):
         for number in range(count):
             made = row(number)

@@ -289,12 +289,13 @@ def make_dataset(
     accelerator: "Accelerator",
 ) -> "ShardDataset":
     from vton_models.reading.dataset import ShardDataset
+    from vton_models.training import records
 
     return ShardDataset(
         list(request.flags.shards),
         reading.columns,
         request.flags.split,
-        list(chosen.filters) or None,
+        records.flat(chosen.filters),
         settings.seed,
         batch_size=settings.batch_size,
         rank=accelerator.process_index,

@@ -76,7 +76,7 @@ def catalogue(
     shard = np.repeat(np.arange(len(flat)), groups)
     number = np.concatenate([np.arange(n) for n in groups])
     rows = np.array([n for c in contents for n in c.rows], np.int64)
-    kept = _kept([s.url for s in flat], names, filters) if filters is not None else None
+    kept = _kept([s.url for s in flat], [c.schema for c in contents], names, filters) if filters is not None else None
     rows = rows if kept is None else np.array([len(k) for k in kept], np.int64)
     members = [np.flatnonzero(owner[shard] == i) for i in range(len(folders))]
     _check_weighted(folders, members, rows)
@@ -153,15 +153,26 @@ def _fields(
 
 
 def _lacking(schemas: list[pa.Schema], fields: Mapping[str, pa.Field]) -> list[str]:
-    return [name for name in fields if any(name not in schema.names for schema in schemas)]
+    """Of the columns that are read, those that a shard could have and hasn't: other kinds have other columns."""
+    known = {name for kind in kinds.KINDS.values() for name in kind.fields}
+
+    def lacks(schema: pa.Schema, name: str) -> bool:
+        return name not in schema.names and (name in kinds.of(schema).fields or name not in known)
+
+    return [name for name in fields if any(lacks(schema, name) for schema in schemas)]
 
 
-def _kept(urls: list[str], names: list[str], filters: filtering.Filters) -> tuple[np.ndarray, ...]:
+def _kept(
+    urls: list[str], schemas: list[pa.Schema], names: list[str], filters: filtering.Filters
+) -> tuple[np.ndarray, ...]:
     """Kept rows of every group of every shard."""
     columns = list(dict.fromkeys(name.split(".")[0] for name in names))
+    types = {
+        name: kind for name in names for schema in schemas if (kind := filtering.type_of(schema, name)) is not None
+    }
 
     def of_shard(url: str) -> list[np.ndarray]:
-        return [filtering.kept(batch, filters) for batch in shard_files.read_all(url, columns)]
+        return [filtering.kept(batch, filters, types) for batch in shard_files.read_all(url, columns)]
 
     with ThreadPoolExecutor(shard_files.THREADS) as pool:
         return tuple(kept for groups in pool.map(of_shard, urls) for kept in groups)

@@ -45,13 +45,15 @@ def _named(item: Filter) -> tuple[str, ...]:
     return (str(column),)
 
 
-def kept(batch: pa.RecordBatch, filters: Filters) -> np.ndarray:
+def kept(batch: pa.RecordBatch, filters: Filters, elsewhere: Mapping[str, pa.DataType] | None = None) -> np.ndarray:
     """int64 [k]: the rows for which the filters hold; null never does.
+
+    `elsewhere` are the types of the filters' columns in other shards: what this one lacks of them is null.
 
     A list must hold as a whole; of several lists one must, as in `pyarrow.parquet.read_table`. Raises UsageError for an
     operator or a value that doesn't suit the column.
     """
-    table = pa.table({name: _column(batch, name) for name in columns(filters)})
+    table = pa.table({name: _column(batch, name, elsewhere or {}) for name in columns(filters)})
     types = {field.name: field.type for field in table.schema}
     table = table.append_column(_ROW, indices(np.arange(batch.num_rows)))
     try:
@@ -69,14 +71,24 @@ def _expression(group: Sequence[Filter], types: Mapping[str, pa.DataType]) -> pc
     return reduce(operator.and_, [*([pq.filters_to_expression(tuples)] if tuples else []), *texts])
 
 
-def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
+def _column(batch: pa.RecordBatch, name: str, elsewhere: Mapping[str, pa.DataType]) -> pa.Array:
     """A column, or a struct's member; words of a dictionary as strings. Absent in this shard: null."""
     top, *members = name.split(".")
-    if top not in batch.schema.names:
-        return pa.nulls(batch.num_rows)
+    if type_of(batch.schema, name) is None and (top not in batch.schema.names or name in elsewhere):
+        return pa.nulls(batch.num_rows, elsewhere.get(name))
     column: Any = batch.column(top)
     for member in members:
         if not pa.types.is_struct(column.type) or column.type.get_field_index(member) < 0:
             raise UsageError(f"filters name {name!r}; {top} has no such member")
         column = pc.struct_field(column, member)
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def type_of(schema: pa.Schema, name: str) -> pa.DataType | None:
+    """Of a column, or a struct's member, as filters see it; None where the schema hasn't got it."""
+    top, *members = name.split(".")
+    held: Any = schema.field(top).type if top in schema.names else None
+    for member in members:
+        is_there = held is not None and pa.types.is_struct(held) and held.get_field_index(member) >= 0
+        held = held.field(member).type if is_there else None
+    return held.value_type if held is not None and pa.types.is_dictionary(held) else held

@@ -23,19 +23,28 @@ class View:
     masks: tuple[str, ...]  # the columns that may hold the mask, best first; empty where none is needed
     names: Mapping[str, str]  # name that `prepare` sees → column
     recipe: str = ""
+    others: tuple["View", ...] = ()  # of records of further kinds: those that have what one of these needs
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns to read."""
         needed = (column for name in self.needed for column in (self.masks if name == MASK else (name,)))
-        return tuple(dict.fromkeys([*needed, *self.optional]))
+        further = (column for other in self.others for column in other.columns)
+        return tuple(dict.fromkeys([*needed, *self.optional, *further]))
 
     def __call__(self, record: Record) -> dict[str, Any]:
         """The record as `prepare` takes it: None for what it lacks."""
+        for other in self.others:
+            if not self.suits(record) and other.suits(record):
+                return other(record)
         seen = dict(record)
         if self.masks:
             seen[MASK] = next((record[name] for name in self.masks if record.get(name) is not None), None)
         return seen | {name: seen.get(column) for name, column in self.names.items()}
+
+    def suits(self, record: Record) -> bool:
+        """Whether a stored record has all that is needed."""
+        return all(any(record.get(one) is not None for one in self.holders(name)) for name in self.needed)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -54,7 +63,8 @@ class View:
 
     def lacking(self, columns: Collection[str]) -> list[str]:
         """What is needed and isn't among the columns of any shard."""
-        return [name for name in self.needed if not any(one in columns for one in self.holders(name))]
+        own = [name for name in self.needed if not any(one in columns for one in self.holders(name))]
+        return own + [name for other in self.others for name in other.lacking(columns)]
 
     def incomplete(self, catalogue: Catalogue) -> set[str]:
         """Ids of the records that lack something needed."""
@@ -62,6 +72,8 @@ class View:
         absent = completeness.incomplete(catalogue, [self.holders(name)[0] for name in plain])
         if len(self.masks) > 1:
             absent |= set.intersection(*(completeness.incomplete(catalogue, [name]) for name in self.masks))
+        for other in self.others:
+            absent &= other.incomplete(catalogue)
         return absent
 
     def holders(self, name: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from schemas import conditions
@@ -12,18 +12,20 @@ from schemas.kinds import Kind
 from vton_models.reading import shapes, shard_files
 from vton_models.reading.catalogue import Catalogue, catalogue, weighted_folders
 from vton_models.reading.dataset import ShardDataset
-from vton_models.reading.filters import Filter
+from vton_models.reading.filters import Filter, Filters
 from vton_models.reading.view import View, Viewed, view
 from vton_models.system import Config, Model, Purpose, Shape
+
+Groups = tuple[tuple[Filter, ...], ...]  # what is true of a record of each kind; one of them must hold as a whole
 
 
 @dataclass(frozen=True)
 class Records:
-    """Records of one kind and split of some folders, of which training takes all: of try-on records the paired ones."""
+    """Records of one split of some folders, of which training takes all: of try-on records the paired ones."""
 
     shards: tuple[str, ...]  # as given: FOLDER or FOLDER:WEIGHT
     split: str
-    filters: tuple[Filter, ...]
+    filters: Groups
     catalogue: Catalogue
 
     @property
@@ -36,7 +38,7 @@ class Chosen:
     """What a model trains on: the records that have all that it reads, without the `held_out` ids."""
 
     view: View
-    filters: tuple[Filter, ...]
+    filters: Groups
     count: int
     incomplete: tuple[str, ...]  # ids of records that lack something
     held_out: tuple[str, ...]
@@ -45,19 +47,30 @@ class Chosen:
 
 
 def find(shards: Sequence[str], split: str, where: Sequence[str]) -> Records:
-    """Raises UsageError for shards of several kinds, and for those without a record that training takes."""
+    """Raises UsageError for shards without a record that training takes."""
     columns = conditions.columns_of(_catalogue(shards, split).fields.values()) if where else {}
     for text in where:
         conditions.compiled(text, columns)  # says what is wrong before any shard is read
-    kind = _kind(shards, split)
-    filters: tuple[Filter, ...] = (*kind.trained, *where)
+    kinds = _kinds(shards, split)
+    filters = _trained(kinds, where)
     records = Records(tuple(shards), split, filters, _catalogue(shards, split, filters))
     if not records.count:
-        asked = f" has {' and '.join([*_told(kind), *where])}" if filters else ""
+        asked = f" has {_told(kinds, where)}" if any(filters) else ""
+        titles = " or ".join(kind.title for kind in kinds)
         raise UsageError(
-            f"no record of split {split!r} of {' '.join(shards)}{asked}; allowed are shards with such {kind.title}"
+            f"no record of split {split!r} of {' '.join(shards)}{asked}; allowed are shards with such {titles}"
         )
     return records
+
+
+def flat(groups: Groups) -> Filters | None:
+    """As the reader takes them: None where nothing is asked."""
+    return (list(groups[0]) or None) if len(groups) == 1 else [list(group) for group in groups]
+
+
+def also(groups: Groups, filters: Sequence[Filter]) -> Groups:
+    """The groups, with these in each."""
+    return tuple((*group, *filters) for group in groups)
 
 
 def choose(records: Records, config: Config, hold_out: int, seed: int) -> Chosen:
@@ -82,7 +95,7 @@ def choose(records: Records, config: Config, hold_out: int, seed: int) -> Chosen
     left_out = sorted({*incomplete, *held_out, *(() if pads else without_room)})
     return Chosen(
         view=seen,
-        filters=(*records.filters, *without(left_out)),
+        filters=also(records.filters, without(left_out)),
         count=len(names) - len(held_out),
         incomplete=tuple(sorted(incomplete)),
         held_out=held_out,
@@ -117,7 +130,7 @@ def without(names: Sequence[str]) -> list[Filter]:
 
 def held_out_batches(records: Records, chosen: Chosen, model: Model, batch_size: int) -> list[dict[str, Any]]:
     """The held-out records, prepared, in shard order."""
-    filters = [*records.filters, ("record_id", "in", list(chosen.held_out))]
+    filters = also(records.filters, [("record_id", "in", list(chosen.held_out))])
     return list(_batches(records.shards, records.split, filters, chosen.view, model, batch_size))
 
 
@@ -128,10 +141,11 @@ def first_batches(records: Records, chosen: Chosen, model: Model, count: int, ba
 
 def other_batches(shards: Sequence[str], model: Model, count: int, batch_size: int) -> list[dict[str, Any]]:
     """The first `count` records of other folders, any split, that training would take, prepared. Raises UsageError."""
-    kind = _kind(shards, None)
-    records = Records(tuple(shards), "", kind.trained, _catalogue(_folders(shards), None, kind.trained))
+    kinds = _kinds(shards, None)
+    filters = _trained(kinds)
+    records = Records(tuple(shards), "", filters, _catalogue(_folders(shards), None, filters))
     if not records.count:
-        raise UsageError(f"no record of --validation-shards {' '.join(shards)} has {' and '.join(_told(kind))}")
+        raise UsageError(f"no record of --validation-shards {' '.join(shards)} has {_told(kinds)}")
     chosen = choose(records, model.config, 0, 0)
     return _first(_batches(shards, None, chosen.filters, chosen.view, model, batch_size), count)
 
@@ -149,7 +163,7 @@ def _first(batches: Iterable[dict[str, Any]], count: int) -> list[dict[str, Any]
 def _batches(
     shards: Sequence[str],
     split: str | None,
-    filters: Sequence[Filter],
+    filters: Groups,
     view: View,
     model: Model,
     batch_size: int,
@@ -158,7 +172,7 @@ def _batches(
         _folders(shards),
         view.columns,
         split,
-        list(filters) or None,
+        flat(filters),
         shuffle=False,
         batch_size=batch_size,
         rank=0,
@@ -169,14 +183,15 @@ def _batches(
     return iter(dataset)
 
 
-def _catalogue(shards: Sequence[str], split: str | None, filters: Sequence[Filter] = ()) -> Catalogue:
+def _catalogue(shards: Sequence[str], split: str | None, filters: Groups = ((),)) -> Catalogue:
     """All columns; which folder lacks which is the dataset's to say, of those that it reads."""
-    return catalogue(list(shards), None, split, list(filters) or None)
+    return catalogue(list(shards), None, split, flat(filters))
 
 
 def view_of(shards: Sequence[str], listed: Catalogue, config: Config) -> View:
     """How the system reads these records. Raises UsageError for a kind that it doesn't, and a column no folder has."""
-    seen = view(config.reads(_one(shards, listed.kinds).name), listed)
+    first, *others = (view(config.reads(kind.name), listed) for kind in listed.kinds)
+    seen = replace(first, others=tuple(others))
     lacking = seen.lacking(listed.fields)
     if lacking:
         makes = (
@@ -188,25 +203,31 @@ def view_of(shards: Sequence[str], listed: Catalogue, config: Config) -> View:
 
 def shape_of(shards: Sequence[str], listed: Catalogue, config: Config) -> Shape | None:
     """What the system asks of the pictures' sides of these records."""
-    return config.reads(_one(shards, listed.kinds).name).shape
+    every = (config.reads(kind.name).shape for kind in listed.kinds)
+    return next((shape for shape in every if shape is not None), None)
 
 
-def _kind(shards: Sequence[str], split: str | None) -> Kind:
-    return _one(shards, dict.fromkeys(shard_files.kind(folder, split) for folder in _folders(shards)))
+def _kinds(shards: Sequence[str], split: str | None) -> tuple[Kind, ...]:
+    return tuple(dict.fromkeys(shard_files.kind(folder, split) for folder in _folders(shards)))
 
 
-def _one(shards: Sequence[str], kinds: Iterable[Kind]) -> Kind:
-    """Raises UsageError for records of several kinds."""
-    kind, *others = kinds
-    if others:
-        titles = " and ".join(each.title for each in (kind, *others))
-        raise UsageError(f"{' '.join(shards)} hold {titles}; allowed is one kind of records")
-    return kind
+def _trained(kinds: Sequence[Kind], where: Sequence[str] = ()) -> Groups:
+    """What is true of the records that training takes, and of several kinds a column that the others don't have."""
+    groups: list[tuple[Filter, ...]] = []
+    for kind in kinds:
+        others = {name for other in kinds if other is not kind for name in other.fields}
+        own = next(name for name in kind.ids if name in kind.required and name not in others) if others else ""
+        groups.append((*([(own, "!=", "")] if own else []), *kind.trained, *where))
+    return tuple(groups)
 
 
-def _told(kind: Kind) -> list[str]:
+def _told(kinds: Sequence[Kind], where: Sequence[str] = ()) -> str:
     """What training asks of a record, for people."""
-    return [f"{name} {'=' if sign == '==' else sign} {json.dumps(value)}" for name, sign, value in kind.trained]
+    asked = (
+        [*(f"{name} {'=' if sign == '==' else sign} {json.dumps(value)}" for name, sign, value in kind.trained), *where]
+        for kind in kinds
+    )
+    return " or ".join(" and ".join(words) for words in asked if words)
 
 
 def _folders(shards: Sequence[str]) -> list[str]:
