@@ -438,13 +438,21 @@ def test_object_pairs_are_trained_on_but_stills_are_left_out(tmp_path: Path) -> 
     assert counts == {"records": 7, "held_out": [], "incomplete": ["clips/train/003"]}
 
 
+def test_a_system_that_reads_two_kinds_trains_on_both_at_once(shards: Path, tmp_path: Path) -> None:
+    pairs = object_pairs.write(tmp_path / "pairs", [object_pairs.row(number) for number in range(4)])
+    words = ["train", "stand_in", "--tiny", *FEW, "--output", str(tmp_path / "run"), "--global-batch-size", "2"]
+    assert main([*words, "--shards", f"{pairs}:1", f"{shards}:1"]) == 0
+    counts = json.loads((tmp_path / "run/config.json").read_text())["counts"]
+    assert counts["records"] > 4 and counts["incomplete"] == []
+
+
 def test_kinds_of_records_that_are_not_read_are_one_line(shards: Path, tmp_path: Path) -> None:
     pairs = object_pairs.write(tmp_path / "pairs", [object_pairs.row(number) for number in range(4)])
     train = ("train", "--tiny", "--output", str(tmp_path / "run"), "--shards", str(pairs))
     with pytest.raises(UsageError, match="CatVTON can't read records of kind 'object_pair'; allowed is 'tryon'"):
         main([train[0], "catvton", *train[1:]])
-    with pytest.raises(UsageError, match="hold object pairs and try-on records; allowed is one kind"):
-        main([train[0], "stand_in", *train[1:], str(shards)])
+    with pytest.raises(UsageError, match="CatVTON can't read records of kind 'object_pair'; allowed is 'tryon'"):
+        main([train[0], "catvton", *train[1:], str(shards)])
     with pytest.raises(UsageError, match="pairs holds object pairs; allowed are try-on records"):
         pairing.index(str(pairs), None)
 
