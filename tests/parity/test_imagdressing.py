@@ -66,7 +66,7 @@ def condition(model, io, features=None, scale=1.0, states="enc.positive"):
 
 
 def features(model, io):
-    return model.features(io["enc.ref_latent"], io["in.clip_pixels"])
+    return model.features(io["enc.ref_latent"], model.hidden(io["in.clip_pixels"]))
 
 
 def test_every_case_of_the_fixture_has_its_test():
@@ -98,11 +98,11 @@ def test_resize_img(io, close):
 
 
 def test_encode(io, close, model):
-    tower, seen = model.networks["image_encoder"], io["in.clip_pixels"]
+    seen = io["in.clip_pixels"]
     with torch.no_grad():
-        close("enc.clip_hidden", tower(pixel_values=seen, output_hidden_states=True).hidden_states[-2])
-        close("enc.tokens", model.tokens(seen))
-        close("enc.tokens_zero_pixels", model.tokens(torch.zeros_like(seen)))
+        close("enc.clip_hidden", model.hidden(seen))
+        close("enc.tokens", model.tokens(model.hidden(seen)))
+        close("enc.tokens_zero_pixels", model.tokens(model.hidden(torch.zeros_like(seen))))
         close("enc.ref_latent", model.encode(io["in.ref_image"], None))
         close("enc.positive", model.states(io["in.ids_positive"]))
         close("enc.negative", model.states(io["in.ids_negative"]))
@@ -163,11 +163,12 @@ def test_sample(io, close, model, monkeypatch, name):
     case, steps, decoded = CASES[name], [], []
     noises = {"init": io[f"{name}.init_noise"]}
     noises |= {f"step.{index}": noise for index, noise in enumerate(io.get(f"{name}.step_noise", ()))}
-    monkeypatch.setattr(model, "clip_pixels", lambda seen, without=None: io["in.clip_pixels"])
+    monkeypatch.setattr(model, "clip_states", lambda seen, without=None: model.hidden(io["in.clip_pixels"]))
+    monkeypatch.setattr(model, "tokenizer", lambda text: io["in.ids_negative"][0].tolist())
     model.vae.register_forward_hook(lambda module, inputs, output: None)
     real = model.vae.decode
     monkeypatch.setattr(model.vae, "decode", lambda *inputs: decoded.append(real(*inputs)) or decoded[-1])
-    given = {"garment": io["in.ref_image"], "input_ids": io["in.ids_positive"], "negative_ids": io["in.ids_negative"]}
+    given = {"garment": io["in.ref_image"], "input_ids": io["in.ids_positive"]}
     settings = Sampling(**{key: case[key] for key in Sampling.__dataclass_fields__ if key in case})
     image = model.sample(given, settings, NONE, noises=noises, on_step=lambda index, after: steps.append(after))
     close(f"{name}.latents_per_step", torch.stack(steps))
@@ -189,7 +190,10 @@ def test_train(io, close, monkeypatch, tmp_path, name):
     fixed = {key: io[inputs[draw]] for key, draw in draws.items()}
     monkeypatch.setattr(diffusion, "Noises", lambda generator: real(generator, fixed))
     monkeypatch.setattr(model, "dropped", lambda items, generator: (dropped, torch.zeros_like(dropped)))
-    monkeypatch.setattr(image_encoder, "normalized", lambda pictured: pictured)
+    monkeypatch.setattr(
+        model, "clip_states", lambda seen, without: model.hidden(seen["clip_garment"] * ~without.view(-1, 1, 1, 1))
+    )
+    monkeypatch.setattr(model, "tokenizer", lambda text: io["in.ids_empty"][0].tolist())
     predict = model.predict
 
     def watched(noisy, timesteps, condition):

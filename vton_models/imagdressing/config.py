@@ -9,7 +9,7 @@ from vton_models.imagdressing.sampling import Sampling
 from vton_models.networks import image_encoder, sizes, stable_diffusion
 from vton_models.networks.components import Network
 from vton_models.networks.stable_diffusion import Arguments, differing
-from vton_models.system import About, NoFinishing, Preset, Purpose, Reads, Shape, Tokenizer
+from vton_models.system import About, Encoded, Encodes, NoFinishing, Preset, Purpose, Reads, Shape, Tokenizer
 
 if TYPE_CHECKING:
     from vton_models.imagdressing.prepare import Prepare
@@ -40,7 +40,6 @@ PRESETS = {
 }
 
 RESAMPLER: Arguments = {"dim": 768, "depth": 4, "dim_head": 64, "heads": 12, "num_queries": 16, "ff_mult": 4}
-NEGATIVE_PROMPT = "bare, naked, nude, undressed, monochrome, lowres, bad anatomy, worst quality, low quality"
 _TINY_RESAMPLER = RESAMPLER | {"dim": 16, "depth": 1, "dim_head": 8, "heads": 2, "num_queries": 4}
 _SHARES = ("image_dropout", "text_dropout", "both_dropout")
 
@@ -162,6 +161,21 @@ class Config:
         unit = sizes.units(networks["vae"].arguments, networks["unet"].arguments)[1]
         seen = networks["image_encoder"].arguments["image_size"] if self.image_branch else 0
         return Prepare((self.height, self.width), purpose, words, unit, seen)
+
+    def encodes(self, kind: str) -> dict[str, Encodes]:
+        """CLIP's tower sees the garment's photo as it is; what the others read is left to chance in training."""
+        needed = self.reads(kind).needed
+        latents = {f"latents_{name}": Encoded(name.removesuffix("_image"), (name,)) for name in needed}
+        size = {"height": self.height, "width": self.width}
+        words = {"text_embeddings": Encoded("input_ids", ("caption", "captions"))}
+        encodes = {
+            "vae": Encodes(latents, needed, size, augmented="photos are cropped at random"),
+            "text_encoder": Encodes(words, ("caption", "captions"), {}, augmented="one of several captions is drawn"),
+        }
+        if self.image_branch:
+            tokens = {"clip_tokens_garment_image": Encoded("clip_garment", ("garment_image",))}
+            encodes["image_encoder"] = Encodes(tokens, ("garment_image",), {})
+        return encodes
 
     def check_size(self) -> None:
         """Raises UsageError, naming the nearest legal size, when a U-Net level would split a latent."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from schemas.cli.flags import UsageError
 from vton_models.imagdressing import official
-from vton_models.imagdressing.config import NEGATIVE_PROMPT, Config
+from vton_models.imagdressing.config import Config
 from vton_models.imagdressing.sampling import Sampling
 from vton_models.networks import attention, diffusion, image_encoder, memory, stable_diffusion, text, weights
 from vton_models.networks.diffusion_model import Conditions
@@ -61,8 +61,8 @@ class IMAGDressing(GarmentNetworkModel):
         channels = noises("channels", (*person.shape[:2], 1, 1), self.device)
         noise = diffusion.offset_noise(noise, channels, self.config.noise_offset)
         chosen = (drawn if timesteps is None else timesteps).to(self.device)
-        features = self.features(garment, self.clip_pixels(seen, without_image))
-        states = self.states(self._ids(seen["input_ids"], without_text))
+        features = self.features(garment, self.clip_states(seen, without_image))
+        states = self.states(seen["input_ids"], without_text)
         return self.denoising_loss(person, self.condition(states, features), noise, chosen)
 
     def denoising_loss(self, clean: Tensor, condition: diffusion.Condition, noise: Tensor, timesteps: Tensor) -> Tensor:
@@ -89,40 +89,67 @@ class IMAGDressing(GarmentNetworkModel):
             raise UsageError(f"--image-scale {settings.image_scale} without hybrid attention; allowed is 1")
         with memory.at_work(self, "vae"):
             garment = self.encode(seen["garment"], None)
-        features = self.features(garment, self.clip_pixels(seen))
+        features = self.features(garment, self.clip_states(seen))
         both = self.condition(self.states(seen["input_ids"]), features, settings.image_scale)
         if settings.guidance_scale == 1:
             return Conditions([both], garment.shape)
-        negative = seen["negative_ids"] if "negative_ids" in seen else self._ids_of(NEGATIVE_PROMPT, len(garment))
+        negative = self._ids_of(settings.negative_prompt, len(garment))
         return Conditions([self.condition(self.states(negative)), both], garment.shape)
 
     # Both
 
-    def clip_pixels(self, seen: Mapping[str, Tensor], without: Tensor | None = None) -> Tensor | None:
-        """What CLIP's tower sees, float32; where an item is to be without, zeros, which it still looks at."""
+    def clip_states(self, seen: Mapping[str, Tensor], without: Tensor | None = None) -> Tensor | None:
+        """[b n c] of CLIP's tower, or None without the image branch.
+
+        Where an item is to be `without`, those of zeros in the place of normalised pixels.
+        """
         if not self.config.image_branch:
             return None
-        pixels = image_encoder.normalized(seen["clip_garment"])
-        return pixels if without is None else pixels * (~without).float().view(-1, 1, 1, 1)
+        shown = seen["clip_garment"]
+        if not shown.is_floating_point():
+            pixels = image_encoder.normalized(shown)
+            return self.hidden(pixels if without is None else pixels * (~without).float().view(-1, 1, 1, 1))
+        if without is None or not without.any():
+            return shown.float()  # stored
+        side = self.networks["image_encoder"].config.image_size
+        empty = self.hidden(torch.zeros(1, 3, side, side, device=self.device))
+        return torch.where(without.view(-1, 1, 1), empty, shown.float())
 
-    def features(self, garment: Tensor, pixels: Tensor | None) -> dict[str, Tensor]:
-        """Of garment latents [b 4 h w], and the pixels that CLIP sees; without these, of an empty text."""
-        states = self.states(self._ids_of("", len(garment))) if pixels is None else self.tokens(pixels)
-        return self.garment_features(garment, states)
-
-    def tokens(self, pixels: Tensor) -> Tensor:
-        """CLIP pixels → projected tokens [b 16 c], of the states before the tower's last layer."""
+    @torch.no_grad()
+    def hidden(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels [b 3 s s] → what enters the last layer of CLIP's tower, float32 [b n c]."""
         tower = self.networks["image_encoder"]
-        with torch.no_grad(), memory.at_work(self, "image_encoder"):
-            hidden = tower(pixel_values=pixels.to(tower.dtype), output_hidden_states=True).hidden_states[-2]
+        with memory.at_work(self, "image_encoder"):
+            states: Tensor = tower(pixel_values=pixels.to(tower.dtype), output_hidden_states=True).hidden_states[-2]
+        return states.float()
+
+    def tokens(self, states: Tensor) -> Tensor:
+        """States of CLIP's tower → projected tokens [b 16 c]."""
         with memory.at_work(self, "projection"):
-            projected: Tensor = self.networks["projection"](hidden)
+            projected: Tensor = self.networks["projection"](states)
         return projected
 
-    def states(self, input_ids: Tensor) -> Tensor:
-        """Text states float32 [b n c]."""
+    def encoding(self, network: str, entering: Tensor) -> Tensor:
+        if network == "image_encoder":
+            return self.hidden(image_encoder.normalized(entering))
+        return super().encoding(network, entering)
+
+    def features(self, garment: Tensor, clip_states: Tensor | None) -> dict[str, Tensor]:
+        """Of garment latents [b 4 h w] and what CLIP's tower makes of the garment; without it, of an empty text."""
+        if clip_states is None:
+            return self.garment_features(garment, self.states(self._ids_of("", len(garment))))
+        return self.garment_features(garment, self.tokens(clip_states))
+
+    def states(self, input_ids: Tensor, without: Tensor | None = None) -> Tensor:
+        """Text states float32 [b n c]; where an item is to be `without`, those of an empty text."""
+        if without is not None and not input_ids.is_floating_point():
+            input_ids = torch.where(without.view(-1, 1), self._ids_of("", 1), input_ids)
         with memory.at_work(self, "text_encoder"):
-            return text.encode(self.networks["text_encoder"], input_ids)
+            states = text.encode(self.networks["text_encoder"], input_ids)
+            if without is None or not input_ids.is_floating_point() or not without.any():
+                return states
+            empty = text.encode(self.networks["text_encoder"], self._ids_of("", 1))
+            return torch.where(without.view(-1, 1, 1), empty, states)
 
     def condition(
         self, states: Tensor, features: Mapping[str, Tensor] | None = None, image_scale: float = 1.0
@@ -134,9 +161,6 @@ class IMAGDressing(GarmentNetworkModel):
         if self.config.hybrid_attention:
             features = {**features, attention.SCALE: torch.full((len(states),), image_scale, device=states.device)}
         return condition | entries(features)
-
-    def _ids(self, input_ids: Tensor, without: Tensor) -> Tensor:
-        return torch.where(without.view(-1, 1), self._ids_of("", len(input_ids)), input_ids)
 
     def _ids_of(self, words: str, items: int) -> Tensor:
         """int64 [items n] of one text."""

@@ -1,7 +1,7 @@
 """From a record to what IMAGDressing's networks take."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from torch import Tensor
 from vton_models.networks import crops, image_encoder, pictures
 from vton_models.networks.pictures import Size
 from vton_models.system import Box, Purpose, Record, Tokenizer
+
+Maker = Callable[[], np.ndarray]
 
 _WHITE = 255
 
@@ -31,25 +33,38 @@ class Prepare:
     unit: int  # pixels
     seen_by_clip: int  # its side; 0 without it
 
-    @property
-    def _is_cropped(self) -> bool:
-        return self.purpose in (Purpose.TRAINING, Purpose.VALIDATION)
+    stored: frozenset[str] = frozenset()  # tensors that aren't made, as they are there encoded
 
     def __call__(self, record: Record, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Chance, in training, draws in this order: the person's crop, the garment's, and one of several captions."""
         chance = generator if self.purpose is Purpose.TRAINING else None
-        garment = record["garment_image"]
-        fitted: dict[str, np.ndarray] = {}
-        if self._is_cropped:
-            fitted["person"] = crop(record["person_image"], self.size, chance)
-            fitted["garment"] = crop(on_white(garment, self.size), self.size, chance)
-        else:
-            garment = bounded(garment, self.size, self.unit)
-            fitted["garment"] = resized(garment, self.size)
-        if self.seen_by_clip:
-            fitted["clip_garment"] = image_encoder.shown(garment, self.seen_by_clip)
-        tensors = {name: pictures.to_tensor(picture) for name, picture in fitted.items()}
-        return tensors | {"input_ids": torch.tensor(self.tokenizer(caption(record, chance)))}
+        cropped = self.purpose in (Purpose.TRAINING, Purpose.VALIDATION)
+        makers = self._cropped(record, chance) if cropped else self._stretched(record)
+        tensors = {name: pictures.to_tensor(make()) for name, make in makers.items() if name not in self.stored}
+        if "input_ids" not in self.stored:
+            tensors["input_ids"] = torch.tensor(self.tokenizer(caption(record, chance)))
+        return tensors
+
+    def _cropped(self, record: Record, chance: torch.Generator | None) -> dict[str, Maker]:
+        """To train on and to validate by."""
+        makers: dict[str, Maker] = {
+            "person": lambda: crop(record["person_image"], self.size, chance),
+            "garment": lambda: crop(on_white(record["garment_image"], self.size), self.size, chance),
+        }
+        return makers | self._for_clip(lambda: record["garment_image"])
+
+    def _stretched(self, record: Record) -> dict[str, Maker]:
+        """To sample from."""
+        garment = bounded(record["garment_image"], self.size, self.unit)
+        return {"garment": lambda: resized(garment, self.size)} | self._for_clip(lambda: garment)
+
+    def _for_clip(self, garment: Maker) -> dict[str, Maker]:
+        side = self.seen_by_clip
+        return {"clip_garment": lambda: image_encoder.shown(garment(), side)} if side else {}
+
+    def without(self, tensors: frozenset[str]) -> "Prepare":
+        """Of records that are read without what these tensors show."""
+        return replace(self, stored=self.stored | tensors)
 
     def seen(self, prepared: Mapping[str, Any]) -> dict[str, Any]:
         """Nothing is hidden from the networks."""

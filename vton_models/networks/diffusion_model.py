@@ -143,7 +143,7 @@ class DiffusionModel(Model, ABC):
         with memory.at_work(self, "vae"):
             clean = self.encode(seen["init_image"], draws, "init_image")
         timesteps = scheduler.timesteps[first].long().expand(len(clean)).to(self.device)
-        return diffusion.add_noise(self.alphas, clean, noise, timesteps), first
+        return diffusion.add_noise(scheduler.alphas_cumprod, clean, noise, timesteps), first
 
     @abstractmethod
     def conditions(self, seen: Mapping[str, Tensor], draws: diffusion.Noises, settings: Any) -> Conditions:

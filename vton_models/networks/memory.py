@@ -77,10 +77,13 @@ def apply_memory(model: Model, mode: str, training: bool = False) -> None:
 
 
 def checkpoint_gradients(model: Model) -> None:
-    """Every network that is trained, or that gradients pass, computes its blocks again in the backward pass."""
+    """Every network that gradients pass computes its blocks again in the backward pass; others it costs nothing.
+
+    A frozen denoiser is among them where what it attends to is trained.
+    """
     network: Any
     for network in model.networks.values():
-        if hasattr(network, "enable_gradient_checkpointing") and any(p.requires_grad for p in network.parameters()):
+        if hasattr(network, "enable_gradient_checkpointing"):
             network.enable_gradient_checkpointing()
 
 

@@ -195,7 +195,7 @@ def test_loss_by_formula(changes: dict[str, Any]) -> None:
     signal = roots[steps].float().view(3, 1, 1, 1)
     noisy = signal * person + (1 - signal**2).sqrt() * noise
     with torch.no_grad():
-        tokens = model.tokens(model.clip_pixels(given))
+        tokens = model.tokens(model.clip_states(given))
         states = model.networks["text_encoder"](input_ids=given["input_ids"]).last_hidden_state
         features = model.garment_features(garment, tokens)
         error = (model.predict(noisy, steps, model.condition(states, features)) - noise).square().mean(dim=(1, 2, 3))
@@ -220,7 +220,8 @@ def test_memory_modes_train_alike(mode: str) -> None:
     memory.apply_memory(saving, mode, training=True)
     for model in (plain, saving):
         model.to("cpu").loss(prepared(model, 1, 2), seeded(0)).backward()
-    assert saving.garment_unet.is_gradient_checkpointing == (mode != "full")
+    for unet in (saving.garment_unet, saving.unet):  # the frozen one too: gradients pass it
+        assert unet.is_gradient_checkpointing == (mode != "full")
     for name, parameter in plain.trainable().items():
         other = saving.trainable()[name].grad
         assert name in plain.unused() or torch.allclose(parameter.grad, other, rtol=1e-3, atol=1e-5), name
@@ -301,6 +302,19 @@ def test_low_precision_weights_sample() -> None:
     assert image.dtype == torch.float32 and image.isfinite().all()
 
 
+def test_a_picture_to_begin_with_is_noised_by_the_schedule_of_sampling() -> None:
+    given = prepared(tiny(), 1)
+    given["init_image"] = given["person"]
+    found = [
+        tiny(zero_terminal_snr=published).sample(given, Sampling(4, strength=strength), seeded(0))
+        for published in (False, True)
+        for strength in (0.5, 1.0)
+    ]
+    assert torch.equal(found[0], found[2]) and not torch.equal(found[0], found[1])
+    del given["init_image"]
+    assert torch.equal(found[1], tiny().sample(given, Sampling(4), seeded(0))), "at strength 1 nothing of it is read"
+
+
 # Settings
 
 
@@ -329,7 +343,9 @@ def test_presets_are_the_papers_recipe() -> None:
     assert (paper.height, paper.width, paper.steps, paper.global_batch_size) == (640, 512, 200_000, 50)
     assert paper.learning_rate == 5e-5 and paper.model == {}
     assert imagdressing.PRESETS["igpair-base"].model == BASE_FUSION
-    assert Sampling() == Sampling(50, 7.5, 1.0, 0.0)
+    assert Sampling() == Sampling(50, 7.5, 1.0, 0.0, 1.0)
+    assert Sampling().prompt("") == "A beautiful woman, best quality, high quality"
+    assert Sampling(quality_prompt="").prompt("a man") == "a man"
 
 
 # Learning
