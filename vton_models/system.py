@@ -4,7 +4,7 @@ Importing a system's package imports no torch: whatever a command must know befo
 Config. The model's class lies in `vton_models/<name>/model.py` and stands on `vton_models.networks.model.Model`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from vton_models.networks.bases import Bases
     from vton_models.networks.components import Network
+    from vton_models.networks.lora import Lora
 
     Generators = torch.Generator | Sequence[torch.Generator]
 
@@ -296,6 +297,7 @@ class Model(Protocol):
     sequential_guidance: bool  # both are set by `networks.memory.apply_memory`
     offload: bool
     dtypes: "dict[str, torch.dtype]"  # of networks that aren't in float32, by `networks.memory.choose_dtypes`
+    lora: "Lora | None"  # of adapters, where `networks.lora.add` has put them; they alone are trained then
 
     @property
     def alphas(self) -> "Tensor":
@@ -314,6 +316,14 @@ class Model(Protocol):
 
     def sample(self, batch: Mapping[str, Any], settings: Any, generator: "Generators") -> "Tensor":
         """Pictures float32 [b 3 h w] in [0, 1]; `settings` is an object of the system's `Sampling`."""
+        ...
+
+    def train_only(self, names: Iterable[str]) -> None:
+        """Freezes everything but the parameters of these names."""
+        ...
+
+    def parameters(self) -> "dict[str, nn.Parameter]":
+        """All parameters, by "NETWORK.NAME"."""
         ...
 
     def trainable(self) -> "dict[str, nn.Parameter]":

@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
-from support.model_records import batch, example, viewed  # noqa: E402
+from support.model_records import awake, batch, example, viewed  # noqa: E402
 
 import vton_models  # noqa: E402
 import vton_models.system as protocols  # noqa: E402
@@ -132,16 +132,6 @@ def test_prepare_travels_alone_and_repeats_itself(model: Any) -> None:
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
     pictures = [value for value in first.values() if value.ndim == 3]
     assert pictures and all(value.dtype == torch.uint8 and value.is_contiguous() for value in pictures)
-
-
-def awake(model: Any) -> Any:
-    """The model with small numbers in trained layers that begin as zeros, which let nothing pass before a step."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in model.trainable().values():
-            if not parameter.any():
-                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
-    return model
 
 
 @pytest.mark.parametrize("name", NAMES)

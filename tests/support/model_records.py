@@ -33,6 +33,16 @@ def viewed(model: Any, record: dict[str, Any]) -> dict[str, Any]:
     return record | {name: record[column] for name, column in model.config.reads("tryon").view.items()}
 
 
+def awake(model: Any) -> Any:
+    """The model with small numbers in trained layers that begin as zeros, which let nothing pass before a step."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.trainable().values():
+            if not parameter.any():
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
 def _blocks(generator: np.random.Generator, height: int, width: int, channels: int, top: int) -> np.ndarray:
     coarse = generator.integers(0, top, (height // 8, width // 8, channels), dtype=np.uint8)
     return np.ascontiguousarray(coarse.repeat(8, axis=0).repeat(8, axis=1))

@@ -99,13 +99,13 @@ def to_base(name: str, config: Config, words: str, target: Path) -> int:
 
 
 def to_official(system: System, described: dict[str, Any], source: Path, target: Path, base: str) -> int:
-    """The base is loaded only where the system's published layout holds more than what was trained."""
-    from vton_models.networks import weights
+    """The base is loaded only where the published layout holds more than what the run stored; adapters are fused."""
+    from vton_models.networks import lora, weights
     from vton_models.training import loading
 
     try:
         config: Config = weights.config_from_json(system.Config, described["config"])
-        if config.official_needs_base:
+        if config.official_needs_base or lora.of_note(described):
             _, model, _ = loading.load(source, base)
         else:
             model = outline(system, config)

@@ -19,11 +19,12 @@ from vton_models.system import Config, Model, Preset, System
 from vton_models.training.run_folder import Run
 from vton_models.training.settings import Cadence, Settings
 from vton_models.training.settings import check as check_settings
-from vton_models.training.train_flags import Flags, check_tools, hold_out, resolve
+from vton_models.training.train_flags import Flags, adapters, check_tools, hold_out, resolve
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+    from vton_models.networks.lora import Lora
     from vton_models.reading.dataset import ShardDataset
     from vton_models.training.checkpoints import Progress
     from vton_models.training.encodings import Reading
@@ -38,6 +39,8 @@ EXAMPLES = """\
       --mixed-precision bf16 --memory medium --output output/run
   accelerate launch --num_processes 8 -m vton_models train catvton --shards A:0.2 B:0.8 --preset mix \\
       --init base:stable-diffusion-inpainting --init official:mix-48k-1024 --output output/run
+  python -m vton_models train catvton --shards A --lora-rank 16 --learning-rate 1e-4 \\
+      --init base:stable-diffusion-inpainting --init official:mix-48k-1024 --output output/lora
   python -m vton_models train catvton --help        the model's own flags, and its presets"""
 _PRECISION = "ACCELERATE_MIXED_PRECISION"  # what `accelerate launch` was told
 
@@ -51,6 +54,7 @@ class Request:
     config: Config
     preset: Preset | None
     flags: Flags
+    adapters: "Lora | None"
     output: str
     processes: int
 
@@ -78,9 +82,10 @@ def parse(arguments: Sequence[str]) -> Request:
     begun_from = _begun_from(flags, name, module)
     config = model_flags.configure(module, chosen, flags.tiny, line.options, begun_from)
     check_tools(flags, chosen)
+    lora = adapters(flags)
     output = str(places.writable("--output", flags.output or f"output/train/{name}"))
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    return Request(name, module, config, chosen, flags, output, processes)
+    return Request(name, module, config, chosen, flags, lora, output, processes)
 
 
 def _with_presets(module: System) -> str:
@@ -150,7 +155,7 @@ def _run(request: Request, folder: Run) -> int:
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         folder.start(description, done, anew=flags.overwrite)
-        loading.save_random_base(model, folder)
+        loading.save_start(request.module, model, folder, begin, request.adapters)
     accelerator.wait_for_everyone()
     if flags.tracker != "none":
         accelerator.init_trackers("vton_models", config=asdict(settings))
@@ -231,13 +236,14 @@ def counts(chosen: "Chosen", reading: "Reading") -> dict[str, Any]:
 
 def describe(request: Request, settings: Settings, begin: "Start", candidates: "Records") -> dict[str, Any]:
     """config.json, but for base, package and counts."""
-    from vton_models.networks import weights
+    from vton_models.networks import lora, weights
     from vton_models.training import lineage
 
     flags = request.flags
     return {
         "model": request.name,
         "config": weights.config_to_json(request.config),
+        "lora": lora.note(request.adapters),
         "preset": flags.preset,
         "tiny": flags.tiny,
         "start": begin.described(),
@@ -260,7 +266,13 @@ def build_model(request: Request, begin: "Start", folder: Run | None, mixed_prec
     from vton_models.training import loading
 
     use = memory.Use(request.flags.memory, pick_device(request.flags.device), True, mixed_precision)
-    model = loading.build(request.module, request.config, begin, folder, use)
+    model = loading.build(request.module, request.config, begin, folder, use, request.adapters)
+    if request.adapters and not (begin.official or begin.run) and _is_first():
+        for name in loading.not_in_base(model):
+            print(
+                f"{name} isn't in the base, and adapters train little of it; `--init official:PATH` or a RUN brings it",
+                file=sys.stderr,
+            )
     memory.apply_memory(model, request.flags.memory, training=True)
     if request.flags.gradient_checkpointing:
         memory.checkpoint_gradients(model)

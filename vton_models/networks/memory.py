@@ -6,7 +6,8 @@ low       as medium; in sampling also: the VAE decodes large pictures in tiles, 
           lies on the accelerator, in bfloat16. In training, networks of which nothing is trained are in bfloat16.
 
 With mixed precision, networks of which nothing is trained are in its 16 bits whatever the mode. What is frozen and not
-in float32 is read from its files so; what is trained is read in float32.
+in float32 is read from its files so; what is trained is read in float32. Adapters (LoRA) are trained, the weights
+beneath them are not.
 
 Medium equals full but for rounding. Low differs by bfloat16's rounding and, above the VAE's own tile size (512 pixels),
 by the tiles' blended seams. A CPU has no memory to spare elsewhere: there, low neither moves nor rounds anything.
@@ -22,6 +23,7 @@ from typing import Any
 import torch
 
 from schemas.cli.flags import UsageError
+from vton_models.networks import lora
 from vton_models.system import Model
 
 MODES = ("full", "medium", "low")
@@ -54,8 +56,8 @@ def choose_dtypes(model: Model, use: Use) -> None:
 
 
 def trained_networks(model: Model) -> set[str]:
-    """The networks of which something is trained."""
-    return {name.partition(".")[0] for name in model.trainable()}
+    """The networks of which something of their own is trained."""
+    return {name.partition(".")[0] for name in model.trainable() if not lora.is_adapter(name)}
 
 
 def apply_memory(model: Model, mode: str, training: bool = False) -> None:

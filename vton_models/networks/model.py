@@ -1,7 +1,8 @@
 """What all models share: their networks, where they lie, what is trained, and their own files.
 
-A folder written by `save` holds `model.safetensors`, the trained parameters, and `config.json`: model, Config, the base
-that the frozen ones come from, and what the caller adds.
+A folder written by `save` holds the trained parameters as `model.safetensors`, adapters as
+`pytorch_lora_weights.safetensors`, and `config.json`: model, Config, the base that the frozen ones come from, and what
+the caller adds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +16,9 @@ from torch import Tensor, nn
 
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic
-from vton_models.networks import bases, components, digests, text, weights
+from vton_models.networks import bases, components, digests, lora, text, weights
 from vton_models.networks.bases import Bases
+from vton_models.networks.lora import Lora
 from vton_models.system import Prepare, Purpose, Tokenizer
 
 
@@ -35,6 +37,7 @@ class Model:
         self.sequential_guidance = False  # both are set by `memory.apply_memory`
         self.offload = False
         self.dtypes: dict[str, torch.dtype] = {}  # of networks that aren't in float32, by `memory.choose_dtypes`
+        self.lora: Lora | None = None  # set by `lora.add`: adapters are trained, nothing else
         for network in config.networks.values():
             if network.tokenizer:
                 self.tokenizer = text.random_tokenizer(network.arguments)
@@ -121,12 +124,16 @@ class Model:
 
     def save(self, path: str | Path, extra: Mapping[str, Any] | None = None) -> None:
         """Writes the trained parameters and config.json, to which `extra` adds keys."""
-        own = {"model": self.name, "config": weights.config_to_json(self.config), "base": self.base}
-        weights.write(Path(path) / "model.safetensors", self.trainable())
+        own: dict[str, Any] = {"model": self.name, "config": weights.config_to_json(self.config), "base": self.base}
+        if self.lora is None:
+            weights.write(Path(path) / "model.safetensors", self.trainable())
+        else:
+            own["lora"] = lora.note(self.lora)
+            lora.write(Path(path) / lora.FILE, self)
         atomic.write_json(Path(path) / "config.json", own | dict(extra or {}), sort_keys=False)
 
     def load(self, path: str | Path) -> None:
-        """Reads what `save` wrote into the same networks.
+        """Reads what `save` wrote into the same networks; adapters, where this model has none, become part of weights.
 
         Raises UsageError when the folder is another model's or belongs to another base, ValueError when keys differ.
         """
@@ -136,8 +143,14 @@ class Model:
         other = bases.difference(noted.get("base") or {}, self.base)
         if other:
             raise UsageError(f"{path} was trained from {other}")
-        file = Path(path) / "model.safetensors"
-        weights.assign(self.trainable(), weights.read(file), file)
+        adapters = lora.of_note(noted)
+        file = Path(path) / (lora.FILE if adapters else "model.safetensors")
+        if adapters and not self.lora:
+            lora.lay(self, adapters, weights.read(file), file)
+        elif adapters == self.lora:
+            weights.assign(lora.tensors(self), weights.read(file), file)
+        else:
+            raise UsageError(f"{path} has adapters {adapters}; allowed here are {self.lora}")
         self.lay([file])
 
     def load_base(self, base: str | Path | Bases) -> None:
@@ -186,13 +199,17 @@ class Model:
         """Raises UsageError for a network of a base, by its config.json, that the system can't use."""
 
     def save_base(self, path: str | Path) -> None:
-        """Writes all networks in diffusers' layout, as `load_base` reads them, with the tokenizer beside them."""
+        """Writes all networks in diffusers' layout, as `load_base` reads them, with the tokenizer beside them.
+
+        Adapters aren't part of it.
+        """
         folders: dict[str, Any] = {}
         for name, network in self.config.networks.items():
             folders[name] = weights.saveable(self.networks[name], network.arguments)
             if network.tokenizer:
                 folders[network.tokenizer] = self.tokenizer
-        weights.save_folder(folders, path)
+        with lora.removed(self):
+            weights.save_folder(folders, path)
 
     def on_device(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """The tensors of a batch on the model's device."""

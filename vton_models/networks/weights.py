@@ -52,15 +52,29 @@ def metadata(path: PathLike) -> dict[str, str]:
         return file.metadata() or {}
 
 
-def write(path: PathLike, tensors: Mapping[str, Tensor]) -> None:
-    """Safetensors with metadata {"format": "pt"}; the same tensors give the same bytes."""
+def write(path: PathLike, tensors: Mapping[str, Tensor], notes: Mapping[str, str] | None = None) -> None:
+    """Safetensors with metadata {"format": "pt"} and `notes`; the same tensors give the same bytes."""
     from safetensors.torch import save_file
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.new_path(path) as temporary:
-        save_file(plain, temporary, metadata={"format": "pt"})
+        save_file(plain, temporary, metadata={"format": "pt"} | dict(notes or {}))
+        if notes:
+            _sort_metadata(temporary)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Puts the strings in a safetensors file's header in order: the library writes several in an order of chance."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        assert len(ordered) <= length, "the same strings, in as many bytes"
+        file.seek(8)
+        file.write(ordered.ljust(length))
 
 
 def write_module(path: PathLike, tensors: Mapping[str, Tensor]) -> None:

@@ -48,6 +48,9 @@ def _lines(description: dict[str, Any], about: About, steps: int, loss: float | 
     yield f"| steps | {steps} of {training['global_batch_size']} records |"
     yield f"| loss of the last step | {'-' if loss is None else f'{loss:.6f}'} |"
     yield f"| learning rate | {training['learning_rate']:g}, {training['lr_schedule']} |"
+    adapters = description["lora"]
+    if adapters:
+        yield f"| adapters | LoRA of rank {adapters['rank']}, alpha {adapters['alpha']:g}; nothing else was trained |"
     yield f"| precision | {training['mixed_precision']}, float32 master weights |"
     yield f"| base | {base['path']}, digest `{base['digest']}` |"
     for kind in ("official", "run"):

@@ -1,6 +1,7 @@
 """What a model starts from: a published base, an official checkpoint, another run, or random networks."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import torch
 import vton_models
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import atomic
-from vton_models.networks import bases, memory, weights
+from vton_models.networks import bases, components, lora, memory, weights
 from vton_models.networks.bases import Bases
 from vton_models.networks.components import Network
+from vton_models.networks.lora import Lora
 from vton_models.networks.memory import Use
 from vton_models.system import Config, Model, System
 from vton_models.training import checkpoints
@@ -84,37 +86,67 @@ def check_base(words: str, networks: Mapping[str, Network], flag: str) -> None:
         raise UsageError(f"{flag}: {error if words else 'no path'}; allowed are {BASE}") from None
 
 
-def build(system: System, config: Config, start: Start, run: Run | None, use: Use) -> Model:
+def build(
+    system: System, config: Config, start: Start, run: Run | None, use: Use, adapters: Lora | None = None
+) -> Model:
     """The model with its weights, on the CPU; networks that `run` has saved count before the base of `start`.
 
-    Raises UsageError for what can't be loaded.
+    Raises UsageError for what can't be loaded, and for adapters that the system can't have.
     """
     base = _base_folder(start, run)
     try:
-        model = _with_base(system, config, base, use)
+        model = _with_base(system, config, base, use, adapters)
         if base.random and not start.run:
             model.config = config  # as when they were drawn; files on disk spell out more of the networks' defaults
-        if start.official:
+        if adapters and run is not None and run.beneath.is_file():
+            _load_beneath(model, run)
+        elif start.official:
             model.load_official(start.official)
-        if start.run:
+        elif start.run:
             _load_run(model, Run(start.run))
+        if adapters:
+            lora.add(model, adapters)
+            memory.choose_dtypes(model, use)
     except ValueError as error:
         raise UsageError(one_line(error)) from None
     return model
 
 
-def save_random_base(model: Model, run: Run) -> None:
-    """So that a model on random networks can be built again, whatever the version of torch."""
+def save_start(system: System, model: Model, run: Run, start: Start, adapters: Lora | None) -> None:
+    """What a trained model stands on where no base holds it.
+
+    Random networks, so that it can be built again whatever the version of torch; and beneath adapters, which are then
+    all that is stored, weights that were read over the base.
+    """
+    begun = bool(start.official or start.run)
     if model.base["path"] == RANDOM and not run.base.is_dir():
+        bare = _with_base(system, model.config, _base_folder(start, None), Use()) if begun else model
         with atomic.new_folder(run.base) as folder:
-            model.save_base(folder)
+            bare.save_base(folder)
+    if adapters and begun and not run.beneath.is_file():
+        with lora.removed(model):
+            parameters = model.parameters()
+            names = components.trained(model.config.networks, parameters)
+            weights.write(run.beneath, {name: parameters[name] for name in names})
+
+
+def not_in_base(model: Model) -> list[str]:
+    """The trained networks that the model's base lacks; random ones are a base, too."""
+    noted = model.base.get("networks") or {}
+    trained = [name for name, network in model.config.networks.items() if network.trained]
+    return [name for name in trained if name in noted and not noted[name]["path"]]
+
+
+def _load_beneath(model: Model, run: Run) -> None:
+    weights.assign(model.trainable(), weights.read(run.beneath), run.beneath)
+    model.lay([run.beneath])
 
 
 def load(path: str | Path, base: str = "", use: Use | None = None) -> tuple[System, Model, dict[str, Any]]:
     """(system, model, config.json) of a run, or of one of its checkpoints `RUN/checkpoints/step-N`.
 
-    Final weights if the run has ended, else those of its newest checkpoint; averages where they are kept. `base`
-    takes the place of the path that the run was started with. Raises UsageError.
+    Final weights if the run has ended, else those of its newest checkpoint; averages where they are kept, and adapters
+    as a part of the weights. `base` takes the place of the path that the run was started with. Raises UsageError.
     """
     path = Path(path)
     is_checkpoint = (path / checkpoints.STATE).is_file()
@@ -125,6 +157,8 @@ def load(path: str | Path, base: str = "", use: Use | None = None) -> tuple[Syst
     try:
         chosen = Base(bases.parse(base)) if base else _resolved(run, description)
         model = _with_base(system, config, chosen, use or Use())
+        if run.beneath.is_file():
+            _load_beneath(model, run)
         if not is_checkpoint and run.model.is_dir():
             model.load(run.model)
         else:
@@ -132,22 +166,33 @@ def load(path: str | Path, base: str = "", use: Use | None = None) -> tuple[Syst
             if checkpoint is None:
                 raise UsageError(f"{path} has no checkpoint yet")
             checkpoints.check(checkpoint)
-            file = _weights_file(checkpoint)
-            checkpoints.load_weights(file, model.trainable())
-            model.lay([file])
+            _take(model, lora.of_note(description), _weights_file(checkpoint))
     except ValueError as error:
         raise UsageError(one_line(error)) from None
     return system, model, description
 
 
-def _with_base(system: System, config: Config, base: Base, use: Use) -> Model:
-    """Shapes alone until a base fills them: full-size random weights would take a minute to draw."""
-    if base.bases is None:
+def _take(model: Model, adapters: Lora | None, file: Path) -> None:
+    """What a checkpoint has of a model that isn't in training."""
+    if adapters:
+        lora.lay(model, adapters, weights.read(file), file)
+    else:
+        checkpoints.load_weights(file, model.trainable())
+    model.lay([file])
+
+
+def _with_base(system: System, config: Config, base: Base, use: Use, adapters: Lora | None = None) -> Model:
+    """Shapes alone until a base fills them: full-size random weights would take a minute to draw.
+
+    Raises UsageError, before anything is read, for adapters that the system can't have.
+    """
+    with torch.device("meta") if base.bases else nullcontext():
         model = system.build(config)
+    if adapters:
+        lora.check(model, adapters)
+    if base.bases is None:
         memory.choose_dtypes(model, use)
         return model
-    with torch.device("meta"):
-        model = system.build(config)
     memory.choose_dtypes(model, use)
     model.load_base(base.bases)
     if base.random:
@@ -189,11 +234,24 @@ def _resolved(run: Run, description: dict[str, Any]) -> Base:
 
 
 def _load_run(model: Model, run: Run) -> None:
-    """The other run's weights, which may be fewer than what is trained now, but not more. Raises UsageError."""
+    """The other run's weights, which may be fewer than what is trained now, but not more. Raises UsageError.
+
+    Its adapters become part of them.
+    """
+    adapters = lora.of_note(_description(run))
+    if run.beneath.is_file():
+        _load_some(model, run, run.beneath)
     checkpoint = checkpoints.newest(run.checkpoints)
     if checkpoint is None:
         raise UsageError(f"--init {run.path} has no checkpoint; allowed is a run with checkpoints")
     file = _weights_file(checkpoint)
+    if adapters:
+        _take(model, adapters, file)
+    else:
+        _load_some(model, run, file)
+
+
+def _load_some(model: Model, run: Run, file: Path) -> None:
     stored = weights.read(file)
     trained = model.trainable()
     frozen = sorted(set(stored) - set(trained))

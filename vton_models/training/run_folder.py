@@ -3,6 +3,7 @@
 config.json          what was trained: model, configuration, start, data, settings
 model/               the final weights, as the model saves them
 base/                the random networks beneath them, where no published ones were given (`--tiny`)
+beneath.safetensors  what lay over the base before adapters (`--lora-rank`) were put on it, where anything did
 checkpoints/step-N/  what resuming needs
 validation/          pictures
 log.jsonl            losses; the only place where seconds stand
@@ -21,7 +22,7 @@ from schemas.folders import atomic, owned, sameness
 from schemas.folders.owned import Owned
 
 # Of config.json: what may not differ between the parts of one run. Folders may move, so data counts by its digest.
-_SAME = ("model", "config", "start", "data", "records", "training")
+_SAME = ("model", "config", "lora", "start", "data", "records", "training")
 _FREE = ("training.steps",)
 # All that a run writes beside config.json; states first, so that no half-deleted checkpoint is ever taken for one.
 _NAMES = (
@@ -29,6 +30,7 @@ _NAMES = (
     *(f"model/{name}" for name in ("*.safetensors", "config.json", "README.md")),
     *(f"base/{folder}*.{ending}" for folder in ("", "*/") for ending in ("safetensors", "json", "txt")),
     *(
+        "beneath.safetensors",
         "validation/step-*.png",
         "trackers/**/events.out.tfevents.*",
         "log.jsonl",
@@ -46,6 +48,7 @@ class Run:
         self.path = Path(path)
         self.config, self.log_file, self.card = (self.path / name for name in ("config.json", "log.jsonl", "README.md"))
         self.model, self.base, self.checkpoints = (self.path / name for name in ("model", "base", "checkpoints"))
+        self.beneath = self.path / "beneath.safetensors"
         self.curve, self.samples = self.path / "loss.png", self.path / "samples.png"
         self.validation, self.trackers = self.path / "validation", self.path / "trackers"
         self.owned = Owned(self.path, "train", "training run", _NAMES)

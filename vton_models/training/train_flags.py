@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.cli.flags import UsageError, flag
 from vton_models.networks import threads
+from vton_models.networks.lora import Lora
 from vton_models.system import Preset
 from vton_models.training import optimisers
 from vton_models.training.schedules import SCHEDULES
@@ -56,6 +57,10 @@ class Flags:
     optimizer: str | None = flag(
         None, help=f"how steps follow from gradients ({_default('optimizer')})", choices=tuple(optimisers.TABLE)
     )
+    lora_rank: int | None = flag(
+        None, help="train adapters of this rank on attention's linear layers instead of whole weights (LoRA)"
+    )
+    lora_alpha: float | None = flag(None, help="adapters count alpha/rank times (default the rank)")
     max_grad_norm: float = flag(1.0, help="gradients are clipped to this norm; 0: never")
     ema: float = flag(0.0, help="decay of averaged weights, which are then the result; 0: none", metavar="DECAY")
     seed: int = flag(0, help="of order, noise and held-out records")
@@ -107,6 +112,18 @@ def resolve(
         window=flags.window,
         mixed_precision=flags.mixed_precision or launched_precision,
     )
+
+
+def adapters(flags: Flags) -> Lora | None:
+    """What `--lora-rank` asks for. Raises UsageError, also where its package isn't installed."""
+    if flags.lora_rank is None:
+        if flags.lora_alpha is not None:
+            raise UsageError(f"--lora-alpha {flags.lora_alpha:g} stands beside --lora-rank only")
+        return None
+    lora = Lora(flags.lora_rank, float(flags.lora_rank if flags.lora_alpha is None else flags.lora_alpha))
+    if importlib.util.find_spec("peft") is None:
+        raise UsageError(f"--lora-rank {lora.rank} needs the package peft: `pip install peft`")
+    return lora
 
 
 def check_tools(flags: Flags, preset: Preset | None) -> None:
