@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]  # column → array, text or number, None where null
 Box = tuple[int, int, int, int]  # x0 y0 x1 y1 in pixels
 IN_VIEW = "in_view"  # of photos' records, beside the columns: mask of all that the tensors must show, or None
+PROMPT = "prompt"  # the same: the text that the network gets, where it isn't the record's caption
+INIT_IMAGE = "init_image"  # the same: a picture that sampling begins with, uint8 [h w 3]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vton_models.networks import crops, image_encoder, pictures
 from vton_models.networks.pictures import Size
-from vton_models.system import Box, Purpose, Record, Tokenizer
+from vton_models.system import INIT_IMAGE, PROMPT, Box, Purpose, Record, Tokenizer
 
 Maker = Callable[[], np.ndarray]
 
@@ -42,7 +42,7 @@ class Prepare:
         makers = self._cropped(record, chance) if cropped else self._stretched(record)
         tensors = {name: pictures.to_tensor(make()) for name, make in makers.items() if name not in self.stored}
         if "input_ids" not in self.stored:
-            tensors["input_ids"] = torch.tensor(self.tokenizer(caption(record, chance)))
+            tensors["input_ids"] = torch.tensor(self.tokenizer(record.get(PROMPT) or caption(record, chance)))
         return tensors
 
     def _cropped(self, record: Record, chance: torch.Generator | None) -> dict[str, Maker]:
@@ -56,7 +56,10 @@ class Prepare:
     def _stretched(self, record: Record) -> dict[str, Maker]:
         """To sample from."""
         garment = bounded(record["garment_image"], self.size, self.unit)
-        return {"garment": lambda: resized(garment, self.size)} | self._for_clip(lambda: garment)
+        makers = {"garment": lambda: resized(garment, self.size)} | self._for_clip(lambda: garment)
+        if record.get(INIT_IMAGE) is not None:
+            makers["init_image"] = lambda: pictures.cover(record[INIT_IMAGE], self.size)
+        return makers
 
     def _for_clip(self, garment: Maker) -> dict[str, Maker]:
         side = self.seen_by_clip

@@ -31,6 +31,12 @@ def centre(photo: Size, size: Size) -> tuple[int, int, int, int]:
     return left, top, left + width, top + height
 
 
+def cover(image: np.ndarray, size: Size) -> np.ndarray:
+    """The middle of a picture [h w 3] that has the aspect of `size`, by LANCZOS at `size`."""
+    left, top, right, bottom = centre((image.shape[0], image.shape[1]), size)
+    return stretch(np.ascontiguousarray(image[top:bottom, left:right]), size)
+
+
 def fit_on_white(image: np.ndarray, size: Size) -> np.ndarray:
     """Fits the whole picture [h w 3] inside `size` by LANCZOS, in the middle of a white canvas."""
     (height, width), (wanted_height, wanted_width) = image.shape[:2], size

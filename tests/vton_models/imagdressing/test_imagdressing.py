@@ -114,6 +114,8 @@ def test_to_sample_from_a_garment_is_stretched_and_nobody_is_read() -> None:
         assert "person" not in made and made["garment"].shape == (3, 64, 48)
         bounded = prepare.bounded(record["garment_image"], (64, 48), 8)
         assert np.array_equal(made["garment"].permute(1, 2, 0), prepare.resized(bounded, (64, 48)))
+    given = tiny().prepare(Purpose.PHOTOS)(record | {"prompt": "a tall man", "init_image": example(2)["person_image"]})
+    assert given["init_image"].shape == (3, 64, 48) and given["input_ids"].tolist() == tiny().tokenizer("a tall man")
     assert prepare.bounded(np.zeros((2000, 60, 3), np.uint8), (640, 512), 64).shape == (640, 64, 3)
 
 
