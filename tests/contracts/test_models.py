@@ -19,7 +19,8 @@ import vton_models.system as protocols  # noqa: E402
 from annotators.functional.agnostic import RECIPES  # noqa: E402
 from schemas import kinds  # noqa: E402
 from schemas.cli import options  # noqa: E402
-from vton_models.networks import digests, weights  # noqa: E402
+from vton_models.networks import digests, lora, memory, weights  # noqa: E402
+from vton_models.networks.lora import Lora  # noqa: E402
 from vton_models.sampling import tasks  # noqa: E402
 from vton_models.system import About, Purpose  # noqa: E402
 
@@ -148,6 +149,35 @@ def test_loss_reaches_what_is_trained_and_nothing_else(name: str) -> None:
         else:
             assert (parameter.grad is None or not parameter.grad.any()) == (name in model.unused()), name
             parameter.grad = None
+
+
+@pytest.mark.parametrize("adapted", [False, True], ids=["weights", "adapters"])
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_are_the_same_when_activations_are_computed_again(name: str, adapted: bool) -> None:
+    """Blocks that gradients pass run twice, and read the second time what they read the first."""
+    plain, saving = (awake(tiny(name)) for _ in range(2))
+    passes = [count_passes(model) for model in (plain, saving)]
+    for model, mode in ((plain, "full"), (saving, "medium")):
+        if adapted:
+            pytest.importorskip("peft")
+            lora.add(model, Lora(2, 2.0))
+            awake(model)
+        memory.apply_memory(model, mode, training=True)
+        model.loss(prepared(model, 1, 2), torch.Generator().manual_seed(0)).backward()
+    assert len(passes[0]) < len(passes[1])
+    for key, parameter in plain.trainable().items():
+        gradient = saving.trainable()[key].grad
+        assert (parameter.grad is None) == (gradient is None), key
+        assert gradient is None or torch.allclose(parameter.grad, gradient, rtol=1e-3, atol=1e-5), key
+
+
+def count_passes(model: Any) -> list[str]:
+    """Grows with every pass of the networks' innermost blocks."""
+    passes: list[str] = []
+    for name, network in model.networks.items():
+        if hasattr(network, "mid_block"):
+            network.mid_block.resnets[1].register_forward_pre_hook(lambda *_, name=name: passes.append(name))
+    return passes
 
 
 def test_loss_depends_on_its_generator_alone(model: Any) -> None:
