@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import vton_models
 from schemas.cli.flags import UsageError, flag, one_line
+from schemas.cli.suggestions import suggestion
 from schemas.folders import open_folder, places
 from vton_models.command_line import model_flags, weights_flags
 from vton_models.command_line.weights_flags import ChosenWeights, WeightsFlags
@@ -38,6 +39,7 @@ class Flags(WeightsFlags):
     shards: str = flag("", help="folder of a finished build", metavar="DIR")
     output: str | None = flag(None, help="folder of the new shards (default output/encode/MODEL)", metavar="DIR")
     split: str | None = flag(None, help="split of the shards (default all)")
+    networks: tuple[str, ...] = flag((), help="only what these make, comma-separated (default all)", metavar="A,B")
     batch_size: int = flag(4, help="records encoded at once")
     threads: int | None = flag(None, help=threads.HELP)
     max_reject_rate: float = flag(0.1, help="share of rejects above which the exit code is 3")
@@ -98,6 +100,10 @@ def read(weights: ChosenWeights, flags: Flags) -> Request:
     shards = shard_files.find(flags.shards, flags.split)
     listed = catalogue([flags.shards], None, flags.split, None)
     view = records.view_of((flags.shards,), listed, weights.config)
+    able = weights.config.encodes(listed.kinds[0].name) if isinstance(weights.config, EncodingConfig) else {}
+    for network in flags.networks:
+        if network not in able:
+            raise UsageError(f"--networks {network!r}; allowed are {', '.join(able)}{suggestion(network, able)}")
     source = manifest.read(open_folder(flags.shards))
     return Request(weights, flags, output, source, tuple(shards), listed, view)
 
@@ -128,14 +134,14 @@ def run(request: Request) -> int:
 
 
 def plan(request: Request, model: Model) -> "Encoding":
-    """What is encoded: what networks make of which nothing is trained."""
+    """What is encoded: what networks make of which nothing is trained, all of these or those that are asked for."""
     from vton_models.encoding.encoding import Encoding
     from vton_models.networks import memory
 
-    trained, config = memory.trained_networks(model), model.config
-    encodes = config.encodes(request.listed.kinds[0].name)
-    frozen = {network: one for network, one in encodes.items() if network not in trained}
-    return Encoding(model, frozen, request.view, request.listed.fields, request.flags.batch_size)
+    encodes, asked = model.config.encodes(request.listed.kinds[0].name), request.flags.networks
+    chosen = [name for name in asked or encodes if name not in memory.trained_networks(model)]
+    used = {name: encodes[name] for name in encodes if name in chosen}
+    return Encoding(model, used, request.view, request.listed.fields, request.flags.batch_size)
 
 
 def describe(request: Request, work: "Encoding") -> dict[str, Any]:

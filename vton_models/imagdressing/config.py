@@ -174,7 +174,8 @@ class Config:
         }
         if self.image_branch:
             tokens = {"clip_tokens_garment_image": Encoded("clip_garment", ("garment_image",))}
-            encodes["image_encoder"] = Encodes(tokens, ("garment_image",), {})
+            # By size, as larger photos may be halved while decoding.
+            encodes["image_encoder"] = Encodes(tokens, ("garment_image",), size)
         return encodes
 
     def check_size(self) -> None:

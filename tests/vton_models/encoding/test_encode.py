@@ -141,6 +141,18 @@ def test_captions_and_mask_free(capsys: Any, tmp_path: Path) -> None:
         np.testing.assert_allclose(stored.astype(float), states.astype(float), rtol=2e-3, atol=2e-3)
 
 
+def test_some_networks_alone(capsys: Any, tmp_path: Path) -> None:
+    """Of a system that crops photos at random, what training can read."""
+    folder = finished.write(tmp_path / "shards", [small_shards.row(number) for number in range(2)])
+    words = ["imagdressing", *RANDOM, "--shards", str(folder), "--output", str(tmp_path / "out")]
+    assert encode.main([*words, "--networks", "image_encoder"]) == 0
+    row = stored_rows(tmp_path / "out")[0]
+    assert [name for name in row if name.startswith(("latents", "clip", "text"))] == ["clip_tokens_garment_image"]
+    assert np.load(io.BytesIO(row["clip_tokens_garment_image"]["bytes"])).shape == (17, 16)
+    with pytest.raises(UsageError, match="holds another folder of encoded shards"):
+        encode.main(words)
+
+
 def dying_write(after: int) -> Callable[..., Any]:
     """`Rewriting.write`, which dies in the middle of the shard after so many."""
     real, count = Rewriting.write, [0]
@@ -250,6 +262,7 @@ with shards_folder(Path(sys.argv[1])).locked("encoding"):
         (("--shards", "SHARDS", "--output", "SHARDS"), "is the folder that is read"),
         (("--shards", "SHARDS", "--mask-free"), "lacks source_person_image"),
         (("--shards", "SHARDS", "--split", "test"), "has no split 'test'"),
+        (("--shards", "SHARDS", "--networks", "vea"), "--networks 'vea'; allowed are vae"),
         (("--shards", "SHARDS", "--memory", "low"), "--memory low rounds the networks"),
         (("--shards", "SHARDS", "--batch-size", "0"), "--batch-size 0; allowed is at least 1"),
         (("--shards", "SHARDS", "--max-reject-rate", "2"), "--max-reject-rate 2.0; allowed are 0 to 1"),

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 from diffusers import UNet2DConditionModel  # noqa: E402
+from support.encoded import stored  # noqa: E402
 from support.model_records import batch, example  # noqa: E402
 
 from schemas.cli.flags import UsageError  # noqa: E402
@@ -205,6 +206,20 @@ def test_loss_by_formula(changes: dict[str, Any]) -> None:
     share = (snr.clamp(max=5.0) / snr) if model.config.min_snr else torch.ones(3)
     with torch.no_grad():
         assert torch.allclose(model.loss(given, seeded(5)), (error * share).mean(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("dropped", ["image_dropout", "text_dropout", "both_dropout"])
+def test_dropout_of_what_was_encoded_is_dropout_of_what_is_seen(dropped: str) -> None:
+    """Zeros go through CLIP's tower, and an empty text through its encoder, for the items that are to be without."""
+    model = tiny(**(NO_DROPOUT | {dropped: 0.5}))
+    records = [example(seed) for seed in range(1, 7)]
+    pictures, encoded = batch(model.prepare(Purpose.VALIDATION), records), stored(model, records)
+    nothing = encoded | {"clip_garment": encoded["clip_garment"] * 0}
+    on_pictures, on_stored, on_nothing = (
+        float(model.loss(given, seeded(3)).detach()) for given in (pictures, encoded, nothing)
+    )
+    assert abs(on_stored - on_pictures) < 2**-14 * on_pictures
+    assert abs(on_nothing - on_pictures) > 2**-14 * on_pictures, "it would be noticed"
 
 
 def test_training_is_on_plain_betas_unless_asked_and_sampling_always() -> None:

@@ -129,6 +129,26 @@ def test_chance_in_the_pictures(encoded: Path, monkeypatch: pytest.MonkeyPatch) 
     assert line.endswith("photos are cropped at random")
 
 
+def test_what_chance_leaves_alone_is_read(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """IMAGDressing crops photos and draws captions, but CLIP sees the whole garment each time."""
+    encode = ["encode", "imagdressing", "--weights", "random", "--tiny", "--shards", str(plain)]
+    assert main([*encode, "--output", str(tmp_path / "encoded")]) == 0
+    train = ["train", "imagdressing", "--tiny", "--steps", "2", "--workers", "0", "--validation-pictures", "0"]
+    losses = []
+    for shards in (plain, tmp_path / "encoded"):
+        words = [*train, "--shards", str(shards), "--output", str(tmp_path / f"{shards.name}-run")]
+        capsys.readouterr()
+        assert main(words) == 0
+        captured = capsys.readouterr()
+        losses.append(json.loads(captured.out.splitlines()[-1])["loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=2**-11)
+    assert "clip_tokens_garment_image are read as they were encoded" in captured.err
+    assert "aren't read, the vae encodes anew: photos are cropped at random" in captured.err
+    assert "aren't read, the text_encoder encodes anew: one of several captions" in captured.err
+    noted = json.loads((tmp_path / "encoded-run/config.json").read_text())
+    assert noted["counts"]["encoded"] == ["clip_tokens_garment_image"]
+
+
 def test_the_command(plain: Path, encoded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same steps as on pictures, but for float16's rounding."""
 
