@@ -149,6 +149,14 @@ class AnyDoor(DiffusionModel):
         official.assign(self, file)
         self.lay([file])
 
+    def load_whole(self, path: str | Path) -> bool:
+        """Every network of a published file, so that no base is needed beside it."""
+        file = official.file_of(Path(path))
+        official.assign_all(self, file)
+        self.change_networks()
+        self.note_base(file.name)
+        return True
+
     def save_official(self, path: str | Path) -> None:
         """The published file: every network, and the schedule."""
         official.write(self, official.target(Path(path)))

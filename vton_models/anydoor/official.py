@@ -148,6 +148,19 @@ def assign(model: "AnyDoor", file: Path) -> None:
     weights.assign(targets, {name: published[name] for name in targets}, file)
 
 
+def assign_all(model: "AnyDoor", file: Path) -> None:
+    """All networks from a file, those that have shapes only included. Raises ValueError as `tensors` does."""
+    published = tensors(model.networks, weights.read(file), file)
+    for name, network in model.networks.items():
+        trained = {key: value.requires_grad for key, value in network.named_parameters()}
+        if any(value.is_meta for value in network.parameters()):
+            network.to_empty(device="cpu")
+        own = network.state_dict()
+        weights.assign(own, {key: published[f"{name}.{key}"] for key in own}, file)
+        for key, value in network.named_parameters():
+            value.requires_grad_(trained[key])
+
+
 def write(model: "AnyDoor", file: Path) -> None:
     """A file as `assign` and ali-vilab/AnyDoor read it, in float32."""
     published = state_dict(model.networks, model.config.scheduler_arguments)

@@ -60,17 +60,22 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def to_run(name: str, system: System, config: Config, source: Path, target: Path, base: str) -> int:
-    """A run without history, which `sample` and `synthesize` read."""
+    """A run without history, which `sample` and `synthesize` read.
+
+    Published weights that hold all networks bring the base too, in the run's own folder, unless another is named.
+    """
     from schemas.folders import atomic
     from schemas.folders.owned import CONFIG, Owned
     from vton_models.networks import weights
 
     model = outline(system, config)
     try:
-        model.load_official(source)
+        is_whole = not base and model.load_whole(source)
+        if not is_whole:
+            model.load_official(source)
     except ValueError as error:
         raise UsageError(f"--from {source}: {one_line(error)}") from None
-    noted = {"path": base or config.published_base, "digest": ""}
+    noted = model.base if is_whole else {"path": base or config.published_base, "digest": ""}
     described = {
         "model": name,
         "config": weights.config_to_json(config),
@@ -83,6 +88,8 @@ def to_run(name: str, system: System, config: Config, source: Path, target: Path
         atomic.write_json(folder / CONFIG, described | mark)
         model.base = noted
         model.save(folder / "model", extra={"package": described["package"], "start": described["start"]})
+        if is_whole:
+            model.save_base(Run(folder).base)
     return report(target, model, "a run")
 
 

