@@ -7,15 +7,16 @@ another. Lower yield than a network's: the provenance of these masks lets traini
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 
 from annotators.functional import boxes, masks
-from annotators.tracking import Step
+from annotators.tracking import Step, colours, motion
 
 SIDE = 400  # pictures are tracked at this longer side
+STILL = 0.7  # pixels from where the camera takes it, within which a pixel stands still
+SAME = 12  # of a channel, of 255, by which it may differ then
 LOOSE = 2.0  # pixels by which flow there and back may miss its start
 BAND = 0.12  # width of the band around the outline that is decided anew, of the root of the object's area
 CORE = 0.1  # what lies deeper inside than this, of the same, is the object unless its colour says otherwise
@@ -25,7 +26,6 @@ LEAST_HELD = 0.25  # a track ends below this score
 LEAST_SEEN = 0.12  # and where less of the whole outline is seen
 LEAST_LEFT = 0.08  # or less is left of the largest area that it had
 LEAST_AREA = 24  # pixels at the tracked size
-BINS = 12  # of each colour channel
 LARGEST_LEAK = 1.3  # or it covers more than this of where it is expected,
 LARGEST_DRIFT = 1.8  # or of the area that its motion explains
 FADING = 4  # by which the memory of a hidden part fades in a frame, of 255
@@ -38,7 +38,7 @@ class _Object:
     """seen: mask uint8 [h w] at the tracked size, of what is visible.
 
     whole: uint8 [h w], 255 where it is seen, less where it was seen some frames ago and may be hidden now. colours:
-    histogram of the object [BINS³], smoothed, its sum 1.
+    histogram of the object's.
     """
 
     seen: np.ndarray
@@ -64,10 +64,10 @@ class ClassicalTracker:
             if not any(objects):
                 return
             after = _small(frame)
-            motion = _Motion(before, after)
+            moved = _Motion(before, after)
             steps: list[Step | None] = []
             for number, tracked in enumerate(objects):
-                score = _advance(tracked, after, motion) if tracked else None
+                score = _advance(tracked, after, moved) if tracked else None
                 if tracked is None or score is None:
                     objects[number] = None
                     steps.append(None)
@@ -91,26 +91,28 @@ def _enlarged(mask: np.ndarray, height: int, width: int) -> np.ndarray:
 def _start(picture: np.ndarray, seed: np.ndarray) -> _Object | None:
     mask = masks.resize(masks.as_mask(seed), *picture.shape[:2])
     area = masks.area(mask)
-    return _Object(mask, mask, _colours(picture, mask), area, area) if area >= LEAST_AREA else None
+    return _Object(mask, mask, colours.histogram(picture, mask), area, area) if area >= LEAST_AREA else None
 
 
 class _Motion:
-    """Where each pixel of a frame came from, where it went, and whether the two agree."""
+    """Where each pixel of a frame came from, where it went, whether the two agree, and what only the camera moved."""
 
     def __init__(self, before: np.ndarray, after: np.ndarray) -> None:
-        calculate: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc
-        grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (before, after)]
-        back = calculate(grey[1], grey[0], None)
-        self.forth = calculate(grey[0], grey[1], None)
-        height, width = grey[0].shape
-        columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-        self.columns, self.rows = columns + back[..., 0], rows + back[..., 1]
-        returned = back + cv2.remap(self.forth, self.columns, self.rows, cv2.INTER_LINEAR)
-        self.agrees = np.hypot(returned[..., 0], returned[..., 1]) <= LOOSE
+        back, self.forth = motion.flow(after, before), motion.flow(before, after)
+        self.origins = motion.places(*back.shape[:2]) + back
+        returned = back + cv2.remap(self.forth, self.origins, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
+        self.agrees = np.linalg.norm(returned, axis=2) <= LOOSE
+        self.stayed = motion.camera(back)
+        still = np.linalg.norm(self.origins - self.stayed, axis=2) < STILL
+        self.still = still & (motion.change(after, before, self.stayed) < SAME)
 
     def carry(self, mask: np.ndarray) -> np.ndarray:
         """The mask of the earlier frame where the flow takes it."""
-        return masks.as_mask(cv2.remap(mask, self.columns, self.rows, cv2.INTER_LINEAR) >= 128)
+        return _warped(mask, self.origins)
+
+    def ground(self, seen: np.ndarray) -> np.ndarray:
+        """bool [h w] in the later frame: what wasn't the mask of the earlier one, and since then stood still."""
+        return np.asarray(self.still & (masks.dilate(_warped(seen, self.stayed), 3) == 0))
 
     def of(self, seen: np.ndarray) -> np.ndarray | None:
         """float [2 3]: how the pixels of a mask moved, turned and scaled together; None where too few tell."""
@@ -124,11 +126,16 @@ class _Motion:
         return cv2.estimateAffinePartial2D(starts, ends, method=cv2.LMEDS)[0]
 
 
-def _advance(tracked: _Object, picture: np.ndarray, motion: _Motion) -> float | None:
+def _warped(mask: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The mask as it is at the places [h w 2]."""
+    return masks.as_mask(cv2.remap(mask, places, None, cv2.INTER_LINEAR) >= 128)  # type: ignore[call-overload]
+
+
+def _advance(tracked: _Object, picture: np.ndarray, moved: _Motion) -> float | None:
     """Moves the object on into the next picture: how well it is held there; None where it is lost."""
-    carried = motion.carry(tracked.seen)
-    matrix = motion.of(tracked.seen)
-    wholes = [motion.carry(tracked.whole) if matrix is None else _moved(tracked.whole, matrix)]
+    carried = moved.carry(tracked.seen)
+    matrix = moved.of(tracked.seen)
+    wholes = [moved.carry(tracked.whole) if matrix is None else _moved(tracked.whole, matrix)]
     if tracked.velocity:
         x, y = tracked.velocity
         wholes.append(_moved(tracked.whole, np.array([[1, 0, x], [0, 1, y]])))
@@ -138,6 +145,7 @@ def _advance(tracked: _Object, picture: np.ndarray, motion: _Motion) -> float | 
     if masks.area(expected) < LEAST_AREA:
         return None
     fitted = _touching(_fit(picture, expected, likely), expected)
+    fitted[moved.ground(tracked.seen)] = 0
     area = masks.area(fitted)
     if area < max(LEAST_AREA, LEAST_SEEN * masks.area(expected), LEAST_LEFT * tracked.largest):
         return None
@@ -145,15 +153,15 @@ def _advance(tracked: _Object, picture: np.ndarray, motion: _Motion) -> float | 
         tracked.expected_area *= float(np.clip(np.linalg.det(matrix[:, :2]), 0.8, 1.25))
     if area > LARGEST_LEAK * masks.area(expected) or area > LARGEST_DRIFT * tracked.expected_area:
         return None
-    colours = _colours(picture, fitted)
-    agreeing = float(motion.agrees[fitted > 0].mean())
-    score = float(np.minimum(colours, tracked.colours).sum()) * (0.5 + agreeing / 2)
+    seen = colours.histogram(picture, fitted)
+    agreeing = float(moved.agrees[fitted > 0].mean())
+    score = float(np.minimum(seen, tracked.colours).sum()) * (0.5 + agreeing / 2)
     if score < LEAST_HELD:
         return None
     tracked.velocity = _velocity(tracked.seen, fitted) or tracked.velocity
     tracked.seen, tracked.whole = fitted, np.maximum(fitted, cv2.subtract(whole, np.full_like(whole, FADING)))
     tracked.largest = max(tracked.largest, area)
-    tracked.colours = (1 - RENEWAL) * tracked.colours + RENEWAL * colours
+    tracked.colours = (1 - RENEWAL) * tracked.colours + RENEWAL * seen
     return score
 
 
@@ -172,13 +180,11 @@ def _velocity(before: np.ndarray, after: np.ndarray) -> tuple[float, float] | No
     return float(x), float(y)
 
 
-def _likely(picture: np.ndarray, expected: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """float [h w]: log of how much likelier each pixel's colour is in the object than around it, −4 to 4."""
+def _likely(picture: np.ndarray, expected: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """float [h w]: log of how much likelier each pixel's colour is in the object than around it."""
     reach = 2 * round(0.5 * masks.area(expected) ** 0.5) + 3
     around = masks.as_mask((masks.dilate(expected, reach) > 0) & (masks.dilate(expected, 5) == 0))
-    behind = _colours(picture, around) if around.any() else np.full(BINS**3, BINS**-3.0)
-    ratio = np.log((colours + 1e-5) / (behind + 1e-5)).clip(-4, 4).astype(np.float32)
-    return cv2.GaussianBlur(ratio[_cells(picture)], (3, 3), 0)
+    return colours.odds(picture, own, around)
 
 
 def _fit(picture: np.ndarray, expected: np.ndarray, likely: np.ndarray) -> np.ndarray:
@@ -217,16 +223,3 @@ def _touching(fitted: np.ndarray, expected: np.ndarray) -> np.ndarray:
     kept = (inside > 0.3 * areas) & (areas >= 0.02 * areas[1:].max(initial=0))
     kept[0] = False
     return masks.fill_holes(masks.as_mask(kept[ids]), 0.03 * masks.area(fitted))
-
-
-def _cells(picture: np.ndarray) -> np.ndarray:
-    """int [h w]: the histogram's cell of each colour."""
-    return (picture.astype(np.int32) * BINS // 256) @ np.array([BINS * BINS, BINS, 1], np.int32)
-
-
-def _colours(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Histogram float [BINS³] of the colours under a mask, spread over neighbouring cells, its sum 1."""
-    counts = np.bincount(_cells(picture)[mask > 0], minlength=BINS**3).reshape(BINS, BINS, BINS).astype(np.float64)
-    for axis in range(3):
-        counts = (np.roll(counts, 1, axis) + 2 * counts + np.roll(counts, -1, axis)) / 4
-    return counts.ravel() / max(1.0, counts.sum())

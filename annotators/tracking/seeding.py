@@ -1,49 +1,51 @@
 """Objects to follow in a clip that nobody annotated: what moves against the camera's own motion; and those told."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
 
 from annotators.functional import boxes, masks
+from annotators.tracking import colours, motion
 
 SIDE = 320  # motion is looked for at this longer side
 AREAS = (0.01, 0.64)  # of the picture, that an object may cover
 LEAST_MOTION = 1.0  # pixels at that size, beyond the camera's
-GRID = 8  # pixels between the points that tell the camera's motion
+LEAST_CHANGE = 14.0  # of a channel, of 255, between what differs
+LARGEST_CUT = 0.2  # of an outline may lie where it was looked for no further
 ROUNDS = 3  # of GrabCut
 NEAR = 0.02  # of the longer side: what lies so near a point is what the point is on
 ALIKE = 14.0  # difference in Lab from what a point is on, below which a neighbour may be the same object
 
 
-def moving_objects(pictures: Sequence[np.ndarray], most: int = 3) -> list[np.ndarray]:
-    """Masks uint8 [h w] 0/255 in the first of some neighbouring pictures uint8 [h w 3] RGB, the largest object first.
+def moving_objects(pictures: Sequence[np.ndarray], most: int = 3, at: int = 0) -> list[np.ndarray]:
+    """Masks uint8 [h w] 0/255 in one (`at`) of some neighbouring pictures uint8 [h w 3] RGB, the largest object first.
 
-    The optical flow from the first picture to each other one, less the camera's (an affine map that most points agree
-    on), is summed up; what moves more than its surroundings is an object, and GrabCut fits the outline.
+    The optical flow from that picture to each other one, less the camera's (an affine map that most points agree on),
+    is summed up; what moves more than its surroundings is an object. Flow spreads over bare surroundings: the outline
+    is fitted by GrabCut to what differs from before and from after, and to colours that aren't those around it.
     """
-    height, width = pictures[0].shape[:2]
+    height, width = pictures[at].shape[:2]
     small = [_small(picture) for picture in pictures]
-    motion = np.mean([_own_motion(small[0], other) for other in small[1:]], axis=0)
-    candidates = _regions(motion)
-    fitted = [_fit(small[0], region) for region in candidates[: 2 * most]]
-    kept = [mask for mask in fitted if AREAS[0] <= masks.share(mask) <= AREAS[1]]
+    moves, changed = _own_motion(small, at)
+    found = [_fit(small[at], region, changed) for region in _regions(moves)[: 2 * most]]
+    kept = [mask for mask in found if AREAS[0] <= masks.share(mask) <= AREAS[1]]
     return [_enlarged(mask, height, width) for mask in _apart(kept)[:most]]
 
 
-def moving_first(pictures: Sequence[np.ndarray], found: Sequence[np.ndarray], most: int = 3) -> list[np.ndarray]:
-    """Of masks in the first picture those that may be objects: what moves most first, then the largest.
+def moving_first(
+    pictures: Sequence[np.ndarray], found: Sequence[np.ndarray], most: int = 3, at: int = 0
+) -> list[np.ndarray]:
+    """Of masks in one (`at`) of the pictures those that may be objects: what moves most first, then the largest.
 
     Backgrounds, which reach three sides of the picture, aren't objects, nor are parts of a larger mask.
     """
-    small = [_small(picture) for picture in pictures]
-    motion = np.mean([_own_motion(small[0], other) for other in small[1:]] or [np.zeros(small[0].shape[:2])], axis=0)
-    limit = max(LEAST_MOTION, 3 * float(np.median(motion)))
+    moves, _ = _own_motion([_small(picture) for picture in pictures], at)
+    limit = max(LEAST_MOTION, 3 * float(np.median(moves)))
     kept = [mask for mask in found if AREAS[0] <= masks.share(mask) <= AREAS[1] and _sides(mask) < 3]
 
     def order(mask: np.ndarray) -> float:
-        moved = float(motion[masks.resize(mask, *motion.shape) > 0].mean())
+        moved = float(moves[masks.resize(mask, *moves.shape) > 0].mean())
         return -moved if moved > limit else 0.0
 
     return sorted(_apart(kept), key=order)[:most]
@@ -60,46 +62,59 @@ def _small(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
 
 
-def _own_motion(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """float32 [h w]: pixels by which each point moves otherwise than the camera makes it move."""
-    calculate: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc
-    flow = calculate(*(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (before, after)), None)
-    height, width = flow.shape[:2]
-    rows, columns = (axis.ravel() for axis in np.mgrid[GRID // 2 : height : GRID, GRID // 2 : width : GRID])
-    starts = np.stack([columns, rows], 1).astype(np.float32)
-    cv2.setRNGSeed(0)
-    matrix, _ = cv2.estimateAffine2D(starts, starts + flow[rows, columns], method=cv2.LMEDS)
-    if matrix is None:
-        return np.zeros((height, width), np.float32)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    camera = np.stack([matrix[axis, 0] * x + matrix[axis, 1] * y + matrix[axis, 2] for axis in (0, 1)], 2)
-    return np.linalg.norm(flow + np.stack([x, y], 2) - camera, axis=2).astype(np.float32)
+def _own_motion(pictures: Sequence[np.ndarray], at: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of one picture among its neighbours: pixels by which each point moves otherwise than the camera makes it move,
+    float [h w], and whether it differs from before and from after, bool [h w].
+    """
+    here = pictures[at]
+    blank = np.zeros(here.shape[:2], np.float32)
+    own, sides = [], {True: blank, False: blank}
+    for number, other in enumerate(pictures):
+        if number != at:
+            moved = motion.flow(here, other)
+            camera = motion.camera(moved)
+            own.append(np.linalg.norm(motion.places(*moved.shape[:2]) + moved - camera, axis=2))
+            sides[number < at] = np.maximum(sides[number < at], motion.change(here, other, camera))
+    seen = [sides[before] for before in (True, False) if sides[before].any()]
+    changed = np.minimum.reduce(seen) if seen else blank
+    limit = max(LEAST_CHANGE, 3 * float(np.median(changed)))
+    return np.mean(own or [blank], axis=0), changed > limit
 
 
-def _regions(motion: np.ndarray) -> list[np.ndarray]:
+def _regions(moves: np.ndarray) -> list[np.ndarray]:
     """Masks of what moves, largest first."""
-    limit = max(LEAST_MOTION, 3 * float(np.median(motion)))
-    moving = masks.as_mask(cv2.GaussianBlur(motion, (0, 0), 2) > limit)
+    limit = max(LEAST_MOTION, 3 * float(np.median(moves)))
+    moving = masks.as_mask(cv2.GaussianBlur(moves, (0, 0), 2) > limit)
     moving = cv2.morphologyEx(moving, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     _, ids, stats, _ = cv2.connectedComponentsWithStats(moving, connectivity=8)
     order = sorted(range(1, len(stats)), key=lambda number: (-int(stats[number, cv2.CC_STAT_AREA]), number))
     return [masks.as_mask(ids == number) for number in order if stats[number, cv2.CC_STAT_AREA] >= 50]
 
 
-def _fit(picture: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """The region with its outline where the colours change."""
+def _fit(picture: np.ndarray, region: np.ndarray, changed: np.ndarray) -> np.ndarray:
+    """The object in a region that moves; empty where it has no outline of its own there."""
     reach = max(3, round(0.15 * masks.area(region) ** 0.5))
+    near = masks.dilate(region, 2 * reach + 1)
+    around = masks.as_mask((masks.dilate(near, 4 * reach + 1) > 0) & (near == 0))
+    own = masks.as_mask((region > 0) & changed)
+    likely = colours.odds(picture, colours.histogram(picture, own), around)
     hints = np.full(region.shape, cv2.GC_BGD, np.uint8)
-    hints[masks.dilate(region, 2 * reach + 1) > 0] = cv2.GC_PR_BGD
-    hints[region > 0] = cv2.GC_PR_FGD
-    hints[masks.erode(region, 2 * (reach // 2) + 1) > 0] = cv2.GC_FGD
+    hints[near > 0] = cv2.GC_PR_BGD
+    hints[(near > 0) & (likely > 1)] = cv2.GC_PR_FGD
+    hints[(region > 0) & changed & (likely > 0)] = cv2.GC_PR_FGD
+    hints[(masks.erode(region, 2 * (reach // 2) + 1) > 0) & changed & (likely > 1)] = cv2.GC_FGD
     if not (hints == cv2.GC_BGD).any() or not (hints == cv2.GC_FGD).any():
-        return region
+        return np.zeros_like(region)
     cv2.setRNGSeed(0)  # GrabCut begins with k-means at random
     back, front = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(picture, hints, (0, 0, 1, 1), back, front, ROUNDS, cv2.GC_INIT_WITH_MASK)
     fitted = masks.as_mask(np.isin(hints, (cv2.GC_FGD, cv2.GC_PR_FGD)))
-    return masks.fill_holes(masks.keep_components(fitted)) if fitted.any() else fitted
+    if not fitted.any():
+        return fitted
+    whole = masks.fill_holes(masks.keep_components(fitted), 0.03 * masks.area(fitted))
+    outline = (whole > 0) & (masks.erode(whole, 3) == 0)
+    cut_off = outline & (masks.erode(near, 5) == 0)
+    return whole if cut_off.sum() <= LARGEST_CUT * outline.sum() else np.zeros_like(whole)
 
 
 def _apart(objects: list[np.ndarray]) -> list[np.ndarray]:

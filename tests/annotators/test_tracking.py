@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from support import moving
@@ -149,6 +150,42 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 def test_what_moves_is_found(clip):
     (found, *_) = seeding.moving_objects([clip.pictures[number] for number in (8, 9, 10)])
     assert masks.iou(found, clip.masks[8]) > 0.55
+
+
+def test_what_moves_between_pictures_is_cut_out_of_bare_ground(clip):
+    """Flow spreads over ground without texture; what differs from before and from after doesn't."""
+    bare = [
+        np.where(clip.masks[number][..., None] > 0, clip.pictures[number], np.uint8(150)) for number in (6, 7, 8, 9, 10)
+    ]
+    (found,) = seeding.moving_objects(bare, at=2)
+    assert masks.iou(found, clip.masks[8]) > 0.85
+
+
+def test_a_region_without_an_outline_is_no_object():
+    """It got brighter here and there, as under a passing cloud."""
+    rng = np.random.default_rng(0)
+    wall = cv2.resize(rng.integers(60, 160, (30, 54, 3), np.uint8), (426, 240), interpolation=cv2.INTER_CUBIC)
+    pictures = [np.roll(wall, shift, 1) for shift in (0, 3, 6)]
+    for picture in pictures:
+        picture[:, :100] = wall[:, :100]
+        picture[:, 300:] = wall[:, 300:]
+    assert seeding.moving_objects(pictures, at=1) == []
+
+
+def test_a_mask_does_not_grow_over_what_stands_still():
+    """Chequers as the object's own stand where it passes."""
+    clip = moving.render(96)
+    block = np.zeros(clip.masks[0].shape, bool)
+    block[100:200, 20:250] = True
+    chequers = np.where(np.add.outer(range(240), range(426))[..., None] // 9 % 2, (220, 60, 50), (240, 200, 60))
+    pictures = [
+        np.where((block & (mask == 0))[..., None], chequers, picture).astype(np.uint8)
+        for picture, mask in zip(clip.pictures[:24], clip.masks[:24], strict=True)
+    ]
+    held = [steps[0] for steps in ClassicalTracker().follow(pictures, [clip.masks[0]])]
+    assert len(held) == 23 and all(held)
+    for number, step in enumerate(held, start=1):
+        assert masks.iou(step.mask, clip.masks[number]) > 0.75
 
 
 def test_what_moves_is_found_before_a_moving_camera(clip):

@@ -154,9 +154,9 @@ def test_a_mask_generation_model_finds_objects(
     """Of random weights, whose masks are noise: the star's own mask is put in the place of one of them."""
     from annotators.tracking import segmenting
 
-    monkeypatch.setattr(segmenting.Segmenter, "everything", lambda self, picture: [255 - clip.masks[0], clip.masks[0]])
+    monkeypatch.setattr(segmenting.Segmenter, "everything", lambda self, picture: [255 - clip.masks[3], clip.masks[3]])
     found = build(root, "--seeding", "model", "--seeding-model", model)
-    assert {row["object_id"] for row in found} == {"0.0"}
+    assert {row["object_id"] for row in found} == {"3.0"}
     told = json.loads((root.parent / "out/manifest.json").read_text())["configuration"]["source_options"]
     assert (told["seeding"], told["seeding_model"]) == ("model", str(model)) and len(told["seeding_digest"]) == 64
     notes = {entry["annotator"] for row in found for entry in row["provenance"] if entry["column"] == "reference_mask"}

@@ -1,4 +1,4 @@
-"""Clips that nobody annotated: objects are found in the first frame of each piece, and followed through it."""
+"""Clips that nobody annotated: objects are found near the start of each piece, and followed through it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -32,7 +32,8 @@ def outcomes(
             yield from (Rejection(item.record_id, "read", "unreadable", fault, objects.path) for fault in faults)
             pieces = iter([(_around(clip, options, objects.frame), objects.frame, seeds)] if seeds else [])
         else:
-            pieces = ((piece, piece[0], _seeds(settings, clip, piece, options)) for piece in cut(clip, options))
+            starts = ((piece, _start(clip, piece)) for piece in cut(clip, options))
+            pieces = ((piece, start, _seeds(settings, clip, start, options)) for piece, start in starts)
         for positions, seed, seeds in pieces:
             if not seeds:
                 yield Declined(NOTHING[options.seeding])
@@ -80,18 +81,25 @@ def _step(clip: Clip, seconds: float) -> int:
     return max(1, round(seconds / between)) if between > 0 else 1
 
 
-def _seeds(settings: ReadSettings, clip: Clip, positions: Sequence[int], options: ClipOptions) -> dict[str, ObjectMask]:
-    """Object → its mask in the piece's first frame. Raises Unreadable."""
-    near = [clip.frame(position).pixels for position in range(positions[0], len(clip), APART)[:3]]
+def _start(clip: Clip, piece: Sequence[int]) -> int:
+    """The first position of a piece that motion before and after it can be told of; else its very first."""
+    return next((at for at in piece if at - APART >= piece[0] and at + APART < len(clip)), piece[0])
+
+
+def _seeds(settings: ReadSettings, clip: Clip, start: int, options: ClipOptions) -> dict[str, ObjectMask]:
+    """Object → its mask at a position. Raises Unreadable."""
+    around = range(start - 2 * APART, start + 2 * APART + 1, APART)
+    near = [position for position in around if 0 <= position < len(clip)]
+    at, pictures = near.index(start), [clip.frame(position).pixels for position in near]
     if options.seeding == "person":
-        found = _persons(near[0], settings)
+        found = _persons(pictures[at], settings)
     elif options.seeding == "model":
         segmenter = choosing.segmenter(options.chosen_seeder(settings.weights_dir), settings.device)
-        found = seeding.moving_first(near, segmenter.everything(near[0]), options.objects)
+        found = seeding.moving_first(pictures, segmenter.everything(pictures[at]), options.objects, at)
     else:
-        found = seeding.moving_objects(near, options.objects)
+        found = seeding.moving_objects(pictures, options.objects, at)
     by = f"seeding:{'person_mask' if options.seeding == 'person' else options.seeding}"
-    name = clip.name(positions[0])
+    name = clip.name(start)
     return {f"{name}.{number}": ObjectMask(mask, annotator=by) for number, mask in enumerate(found)}
 
 
