@@ -133,11 +133,9 @@ class Prepare(Protocol):
 
 
 class Tokenizer(Protocol):
-    """A text → as many ids as the encoder takes; picklable, as readers' workers call it."""
+    """A text → as many ids as the encoder takes, of several encoders one after another; picklable for the workers."""
 
     def __call__(self, text: str) -> list[int]: ...
-
-    def save_pretrained(self, folder: Path) -> None: ...
 
 
 @runtime_checkable
@@ -298,6 +296,8 @@ class Model(Protocol):
     device: "torch.device"
     sequential_guidance: bool  # both are set by `networks.memory.apply_memory`
     offload: bool
+    approximated: dict[str, float]  # what was sampled nearly only, and the largest error seen, a share of the exact
+    sampling_dtype: "torch.dtype | None"  # 16 bits in which an accelerator samples whatever the memory mode
     dtypes: "dict[str, torch.dtype]"  # of networks that aren't in float32, by `networks.memory.choose_dtypes`
     lora: "Lora | None"  # of adapters, where `networks.lora.add` has put them; they alone are trained then
 

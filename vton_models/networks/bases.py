@@ -22,7 +22,7 @@ Networks = Mapping[str, Network]
 
 @dataclass(frozen=True)
 class Located:
-    """A network's folder on this machine, and the place that it was asked for as, with the revision of a hub id."""
+    """A network's folder or file on this machine, and the place that it was asked for as, with a revision."""
 
     folder: Path
     place: str
@@ -96,6 +96,9 @@ def locate(bases: Bases, networks: Networks) -> dict[str, Located]:
     located = {}
     for name, network in placed.items():
         root, place = roots[bases.place(name)]
+        if root.is_file():  # one network alone, as its authors published it
+            located[name] = Located(root, place)
+            continue
         candidates = [root / folder for folder in bases.folders(name, network)]
         there = [one for one in candidates if (one / "config.json").is_file()]
         if there or not _may_lack(bases, name, network):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import Any
 
@@ -12,7 +13,7 @@ class Network:
 
     `class_name` is that of a class of diffusers, transformers or plain torch, with its module in front. `arguments`
     build it with random weights; a base brings its own. `trained` are parts of ".NAME." of the parameters that are
-    trained, (".",) being all.
+    trained, (".",) being all; a * in them stands for anything.
     """
 
     class_name: str
@@ -21,6 +22,7 @@ class Network:
     published: str = ""  # its folder in published bases, where that has another name ("unet" for a garment U-Net)
     tokenizer: str = ""  # the folder of the tokenizer that lies beside it
     may_be_half: bool = True  # False: it overflows or loses too much in 16 bits
+    in_bases: tuple[str, ...] = ()  # and in bases that weren't made for the system, where both lack
     derived: bool = False  # published bases don't have it: where one lacks it, `Model.derive` gives its first values
 
     @property
@@ -31,11 +33,11 @@ class Network:
 
     def trains(self, parameter: str) -> bool:
         """Whether a parameter of this name, without the network's, is trained."""
-        return any(part in f".{parameter}." for part in self.trained)
+        return any(fnmatchcase(f".{parameter}.", f"*{part}*") for part in self.trained)
 
     def folders(self, name: str) -> tuple[str, ...]:
         """Under which names it may lie in a base, the system's own layout first."""
-        return (name, self.published) if self.published else (name,)
+        return tuple(dict.fromkeys(filter(None, (name, self.published, *self.in_bases))))
 
 
 def trained(networks: Mapping[str, Network], parameters: Iterable[str]) -> list[str]:

@@ -207,6 +207,33 @@ def plain_step(scheduler: Any) -> Callable[[int, Any, Tensor, Tensor], Tensor]:
     return advance
 
 
+def ddpm(arguments: Mapping[str, Any]) -> Any:
+    """diffusers' DDPMScheduler (arXiv:2006.11239), a new one; its variance is the smaller of the paper's two."""
+    from diffusers import DDPMScheduler
+
+    return DDPMScheduler.from_config(dict(arguments))
+
+
+def ddpm_step(scheduler: Any, noises: Noises) -> Callable[[int, Any, Tensor, Tensor], Tensor]:
+    """For `denoise`: DDPM's ancestral step (eq. 7), whose noise is called "step.INDEX"; none is drawn at timestep 0."""
+
+    def advance(index: int, timestep: Any, model_pred: Tensor, latents: Tensor) -> Tensor:
+        t, before = int(timestep), int(scheduler.previous_timestep(timestep))
+        alpha = float(scheduler.alphas_cumprod[t])
+        alpha_before = float(scheduler.alphas_cumprod[before]) if before >= 0 else 1.0
+        share = alpha / alpha_before
+        clean = (latents - (1 - alpha) ** 0.5 * model_pred) / alpha**0.5
+        of_clean = alpha_before**0.5 * (1 - share) / (1 - alpha)
+        of_latents = share**0.5 * (1 - alpha_before) / (1 - alpha)
+        mean = of_clean * clean + of_latents * latents
+        if t == 0:
+            return mean
+        variance = (1 - alpha_before) / (1 - alpha) * (1 - share)
+        return mean + variance**0.5 * noises(f"step.{index}", latents.shape, latents.device)
+
+    return advance
+
+
 def _tensor(value: Tensor | None) -> Tensor:
     if value is None:
         raise ValueError("a condition that is None in some branches only; allowed is in all or in none")

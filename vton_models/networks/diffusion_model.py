@@ -118,7 +118,7 @@ class DiffusionModel(Model, ABC):
         conditions = self.conditions(seen, draws, settings)
         scheduler = self.scheduler(settings)
         sequential = self.sequential_guidance if sequential_guidance is None else sequential_guidance
-        predict = self.guided(diffusion.Branches(self.predict, conditions.branches, sequential), settings)
+        predict = self.guided(self.branches(conditions, sequential, settings), settings)
         noisy, first = self.begin(seen, draws("init", conditions.shape, self.device), scheduler, draws, settings)
         step = self.step(scheduler, draws, settings)
         with memory.at_work(self, *self.denoisers):
@@ -152,6 +152,10 @@ class DiffusionModel(Model, ABC):
     @abstractmethod
     def predict(self, noisy: Tensor, timestep: Tensor, condition: diffusion.Condition) -> Tensor:
         """ε float32 for noisy latents under one condition."""
+
+    def branches(self, conditions: Conditions, sequential: bool, settings: Any) -> diffusion.Branches:
+        """The predictions under each condition, which hold for all steps."""
+        return diffusion.Branches(self.predict, conditions.branches, sequential)
 
     def guided(self, branches: diffusion.Branches, settings: Any) -> Callable[[Tensor, Any], Tensor]:
         """The prediction that steps take: classifier-free guidance over [uncond, cond]."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from schemas.folders import atomic
 from vton_models.networks import weights
+from vton_models.networks.weights import Published
 
 KEPT = ".digests.json"  # beside the files, where that can be written, else in a cache folder
 LARGE = 64 << 20  # bytes of files from which on digests are kept; less is hashed in a moment
@@ -45,7 +46,7 @@ def of_model(digests: Mapping[str, str]) -> str:
     return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
 
 
-def of_component(folder: Path, network: nn.Module) -> str:
+def of_component(folder: Path, network: nn.Module, published: Published | None = None) -> str:
     """The digest of a network that was loaded from its folder in diffusers' layout, in whichever dtype.
 
     One that was rounded is hashed from its files, a tensor at a time; where they name tensors otherwise, it is loaded
@@ -56,13 +57,13 @@ def of_component(folder: Path, network: nn.Module) -> str:
     def compute() -> str:
         if all(tensor.dtype == torch.float32 for tensor in network.parameters()):
             return of_network(network)
-        return _of_files(files, network) or of_network(weights.component(type(network), folder))
+        return _of_files(files, network) or of_network(weights.component(type(network), folder, published=published))
 
     return once(files, compute)
 
 
 def _of_files(files: Sequence[Path], network: nn.Module) -> str:
-    """As `of_network` of the network in float32; "" where the files' names aren't the network's, or not safetensors."""
+    """As `of_network` of the network in float32; "" where the files lack one of its names, or aren't safetensors."""
     from safetensors import safe_open
 
     if not all(path.suffix == ".safetensors" for path in files):
@@ -70,10 +71,11 @@ def _of_files(files: Sequence[Path], network: nn.Module) -> str:
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(safe_open(path, "pt")) for path in files]
         holder = {name: file for file in opened for name in file.offset_keys()}
-        if holder.keys() != network.state_dict().keys():
+        names = network.state_dict().keys()
+        if not names <= holder.keys():
             return ""
         digest = hashlib.sha256()
-        for name in sorted(holder):
+        for name in sorted(names):
             _add(digest, name, holder[name].get_tensor(name))
     return f"sha256:{digest.hexdigest()}"
 

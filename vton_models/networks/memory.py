@@ -45,9 +45,11 @@ def choose_dtypes(model: Model, use: Use) -> None:
     """Says which networks are in 16 bits; call it before weights are loaded, which then are read in their dtype.
 
     On a CPU none is. In training those of which nothing is trained, where precision is mixed or memory low; in sampling
-    with low memory all. A network that its system wants in float32 stays so.
+    with low memory all, and where the system samples in 16 bits. A network that its system wants in float32 stays so.
     """
     half = _HALF.get(use.mixed_precision) or (torch.bfloat16 if use.mode == "low" else None)
+    if half is None and not use.training:
+        half = model.sampling_dtype
     model.dtypes = {}
     if half is not None and use.device != "cpu":
         able = {name for name, network in model.config.networks.items() if network.may_be_half}

@@ -26,7 +26,7 @@ class Model:
     """Holds the networks of a Config's `networks`, all frozen and in eval mode but for what that says is trained."""
 
     name: str
-    tokenizer: Tokenizer | None = None  # of the base, for systems that read captions
+    sampling_dtype: torch.dtype | None = None  # of systems whose authors sample in 16 bits
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -36,11 +36,14 @@ class Model:
         self.device = torch.device("cpu")
         self.sequential_guidance = False  # both are set by `memory.apply_memory`
         self.offload = False
+        self.approximated: dict[str, float] = {}
         self.dtypes: dict[str, torch.dtype] = {}  # of networks that aren't in float32, by `memory.choose_dtypes`
         self.lora: Lora | None = None  # set by `lora.add`: adapters are trained, nothing else
-        for network in config.networks.values():
-            if network.tokenizer:
-                self.tokenizer = text.random_tokenizer(network.arguments)
+        self.tokenizers: dict[str, text.OwnTokenizer] = {  # of the base, by the text encoders that read their ids
+            name: text.random_tokenizer(network.arguments)
+            for name, network in config.networks.items()
+            if network.tokenizer
+        }
         for name in (name for name, network in config.networks.items() if network.derived):
             self.derive(name)
         self._set_up()
@@ -52,6 +55,10 @@ class Model:
 
     def derive(self, name: str) -> None:
         """Gives a network that no base holds the values with which training starts, where random ones won't do."""
+
+    def approximate(self, what: str, error: float) -> None:
+        """Notes how far a result is from the exact one, as a share, where it was sampled by an approximation."""
+        self.approximated[what] = max(error, self.approximated.get(what, 0.0))
 
     def change_networks(self) -> None:
         """What a system does to its networks after they are built or loaded, such as other attention processors."""
@@ -83,8 +90,13 @@ class Model:
                 known[name] = digests.once(self.laid, compute, over=f"{name} {known[name]}")
         return digests.of_model(known)
 
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """Of all text encoders together; None for systems that read no captions."""
+        return text.together(self.tokenizers.values())
+
     def prepare(self, purpose: Purpose) -> Prepare:
-        """How records become tensors, with the base's own tokenizer."""
+        """How records become tensors, with the base's own tokenizers."""
         prepare: Prepare = self.config.prepare(purpose, self.tokenizer)
         return prepare
 
@@ -158,7 +170,7 @@ class Model:
         return False
 
     def load_base(self, base: str | Path | Bases) -> None:
-        """Networks of any size from folders in diffusers' layout or the hub, with the tokenizer beside them.
+        """Networks of any size from folders in diffusers' layout or the hub, with the tokenizers beside them.
 
         Those of which nothing is trained are read in their dtype. Raises UsageError when one is missing, has keys too
         few or too many, or doesn't fit the system.
@@ -175,11 +187,10 @@ class Model:
         for name, place in located.items():
             network = self.config.networks[name]
             dtype = torch.float32 if network.trained else self.dtypes.get(name, torch.float32)
-            networks[name] = weights.component(network.network_class, place.folder, dtype)
-            known[name] = digests.of_component(place.folder, networks[name])
+            networks[name], known[name] = self.read(name, place.folder, dtype)
         config = replace(self.config, **{name: weights.arguments(networks[name]) for name in own})
         config.check_size()
-        self.tokenizer = _tokenizer(config.networks, {name: place.folder for name, place in located.items()})
+        self.tokenizers = _tokenizers(config.networks, {name: place.folder for name, place in located.items()})
         self.config = config
         self._take(networks, located)
         self._set_up()
@@ -199,11 +210,16 @@ class Model:
         for name in self.config.networks.keys() - networks.keys():
             self.derive(name)
 
+    def read(self, name: str, folder: Path, dtype: torch.dtype) -> tuple[Any, str]:
+        """A network of a base, and its digest; for systems whose published files hold some in another form."""
+        network = weights.component(self.config.networks[name].network_class, folder, dtype)
+        return network, digests.of_component(folder, network)
+
     def check_network(self, name: str, arguments: Mapping[str, Any], folder: Path) -> None:
         """Raises UsageError for a network of a base, by its config.json, that the system can't use."""
 
     def save_base(self, path: str | Path) -> None:
-        """Writes all networks in diffusers' layout, as `load_base` reads them, with the tokenizer beside them.
+        """Writes all networks in diffusers' layout, as `load_base` reads them, with the tokenizers beside them.
 
         Adapters aren't part of it.
         """
@@ -211,7 +227,7 @@ class Model:
         for name, network in self.config.networks.items():
             folders[name] = weights.saveable(self.networks[name], network.arguments)
             if network.tokenizer:
-                folders[network.tokenizer] = self.tokenizer
+                folders[network.tokenizer] = self.tokenizers[name]
         with lora.removed(self):
             weights.save_folder(folders, path)
 
@@ -220,10 +236,13 @@ class Model:
         return {name: value.to(self.device) for name, value in batch.items() if isinstance(value, Tensor)}
 
 
-def _tokenizer(networks: Mapping[str, components.Network], folders: Mapping[str, Path]) -> Tokenizer | None:
-    """That of the base, which lies beside the network that reads its ids."""
+def _tokenizers(
+    networks: Mapping[str, components.Network], folders: Mapping[str, Path]
+) -> dict[str, text.OwnTokenizer]:
+    """Those of a base, which lie beside the networks that read their ids."""
+    tokenizers = {}
     for name, network in networks.items():
         folder = bases.tokenizer_folder(folders[name], network) if name in folders else None
         if folder is not None:
-            return text.load_tokenizer(folder, network.arguments["max_position_embeddings"])
-    return None
+            tokenizers[name] = text.load_tokenizer(folder, network.arguments["max_position_embeddings"])
+    return tokenizers

@@ -7,11 +7,11 @@ from PIL import Image
 Size = tuple[int, int]  # height, width
 
 
-def stretch(image: np.ndarray, size: Size) -> np.ndarray:
-    """LANCZOS to `size`, aspect not kept, as diffusers' VaeImageProcessor does; a picture of that size is returned."""
+def stretch(image: np.ndarray, size: Size, resample: Image.Resampling = Image.Resampling.LANCZOS) -> np.ndarray:
+    """To `size`, aspect not kept, by LANCZOS as diffusers' VaeImageProcessor; a picture of that size is returned."""
     if image.shape[:2] == size:
         return image
-    return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.LANCZOS))
+    return np.asarray(Image.fromarray(image).resize(size[::-1], resample))
 
 
 def binary(mask: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Captions to token ids and CLIP states."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,26 @@ class ClipTokenizer:
         self.tokenizer.save_pretrained(folder)
 
 
-def load_tokenizer(folder: Path, length: int) -> Tokenizer:
+OwnTokenizer = WordTokenizer | ClipTokenizer  # that of one text encoder
+
+
+@dataclass(frozen=True)
+class Tokenizers:
+    """Those of several text encoders that read the same text: the ids of each, one after another."""
+
+    each: tuple[Tokenizer, ...]
+
+    def __call__(self, text: str) -> list[int]:
+        return [number for tokenizer in self.each for number in tokenizer(text)]
+
+
+def together(tokenizers: Iterable[Tokenizer]) -> Tokenizer | None:
+    """One for all of them; None where there are none."""
+    each = tuple(tokenizers)
+    return Tokenizers(each) if len(each) > 1 else next(iter(each), None)
+
+
+def load_tokenizer(folder: Path, length: int) -> OwnTokenizer:
     """From a base's `tokenizer` folder, CLIP's or a stand-in's; raises UsageError when it isn't one."""
     from transformers import CLIPTokenizer
 
@@ -61,7 +80,7 @@ def load_tokenizer(folder: Path, length: int) -> Tokenizer:
         raise UsageError(f"{folder}: can't be loaded as a CLIP tokenizer: {one_line(error)}") from error
 
 
-def random_tokenizer(arguments: Mapping[str, Any]) -> Tokenizer:
+def random_tokenizer(arguments: Mapping[str, Any]) -> OwnTokenizer:
     """The stand-in beside a random text encoder of these arguments."""
     return WordTokenizer(arguments["vocab_size"], arguments["max_position_embeddings"])
 
@@ -72,3 +91,17 @@ def encode(text_encoder: Any, input_ids: Tensor) -> Tensor:
     if input_ids.is_floating_point():
         return input_ids.float()
     return text_encoder(input_ids=input_ids).last_hidden_state.float()
+
+
+@torch.no_grad()
+def encode_twice(text_encoders: Sequence[Any], input_ids: Tensor) -> tuple[Tensor, Tensor]:
+    """SDXL's two encoders: states float32 [b n c + c'] before their last layers, and the second one's pooled [b c''].
+
+    `input_ids` int64 [b 2n] are those of both, one after the other.
+    """
+    halves = input_ids.chunk(2, dim=1)
+    outputs = [
+        encoder(input_ids=ids, output_hidden_states=True) for encoder, ids in zip(text_encoders, halves, strict=True)
+    ]
+    states = torch.cat([output.hidden_states[-2].float() for output in outputs], dim=-1)
+    return states, outputs[-1].text_embeds.float()

@@ -4,8 +4,8 @@ import json
 import os
 import pickle
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -42,8 +42,18 @@ def read(path: PathLike) -> dict[str, Tensor]:
         loaded = _load(path)
     except Exception as error:  # safetensors, pickle and zip each have their own
         raise ValueError(f"{path}: can't be read as weights: {one_line(error)}") from error
-    loaded = loaded.get("state_dict", loaded.get("module", loaded))  # Lightning's, and DeepSpeed's
-    return {name: tensor for name, tensor in loaded.items() if isinstance(tensor, Tensor)}
+    return _flat(loaded.get("state_dict", loaded.get("module", loaded)))  # Lightning's, and DeepSpeed's
+
+
+def _flat(loaded: Mapping[str, Any]) -> dict[str, Tensor]:
+    """{"a": {"b": tensor}} → {"a.b": tensor}, as safetensors name what a pickle nests."""
+    flat: dict[str, Tensor] = {}
+    for name, value in loaded.items():
+        if isinstance(value, Tensor):
+            flat[name] = value
+        elif isinstance(value, Mapping):
+            flat |= {f"{name}.{key}": tensor for key, tensor in _flat(value).items()}
+    return flat
 
 
 def _load(path: Path) -> Any:
@@ -161,18 +171,30 @@ def is_diffusers(cls: Any) -> bool:
 
 
 def component_files(folder: PathLike) -> list[Path]:
-    """The files that `component` reads weights from: plain before fp16, .safetensors before .bin."""
+    """The files that `component` reads weights from: plain before fp16, .safetensors before .bin; a file is itself."""
     folder = Path(folder)
+    if folder.is_file():
+        return [folder]
     return [folder / name for name in component_names.weights(path.name for path in folder.iterdir())]
 
 
-def component(cls: Any, folder: PathLike, dtype: torch.dtype = torch.float32) -> Any:
+@dataclass(frozen=True)
+class Published:
+    """How a stock network lies in files that hold more than it: `changes` of its config, and the keys to leave out."""
+
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    is_extra: Callable[[str], bool] = lambda key: key.endswith("position_ids")
+
+
+def component(
+    cls: Any, folder: PathLike, dtype: torch.dtype = torch.float32, published: Published | None = None
+) -> Any:
     """A network from its folder in diffusers' or transformers' layout: config.json and .safetensors or .bin.
 
     It is read into `dtype` file by file. Nothing is looked up on a hub. Raises UsageError for a folder that isn't one,
     and for missing or left-over keys.
     """
-    folder = Path(folder)
+    folder, published = Path(folder), published or Published()
     config = component_config(folder)
     if not hasattr(cls, "from_pretrained"):
         return _plain_component(cls, config, folder).to(dtype)
@@ -182,21 +204,23 @@ def component(cls: Any, folder: PathLike, dtype: torch.dtype = torch.float32) ->
     variant = component_names.variant(files[0].name) if files else ""
     options = {"torch_dtype" if is_diffusers(cls) else "dtype": dtype} | ({"variant": variant} if variant else {})
     try:
-        network, info = cls.from_pretrained(str(folder), local_files_only=True, output_loading_info=True, **options)
+        network, info = cls.from_pretrained(
+            str(folder), local_files_only=True, output_loading_info=True, **options, **published.changes
+        )
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"{folder}: can't be loaded as {cls.__name__}: {one_line(error)}") from error
     beside = _BESIDE.get(cls.__name__, ())
     for kind in ("missing_keys", "unexpected_keys"):
-        left = sorted(
-            key for key in info.get(kind, ()) if not key.startswith(beside) and not key.endswith("position_ids")
-        )
+        left = sorted(key for key in info.get(kind, ()) if not key.startswith(beside) and not published.is_extra(key))
         if left:
             raise UsageError(f"{folder}: {len(left)} {kind.replace('_', ' ')}, as {left[0]!r}")
     return network.eval()
 
 
 def component_config(folder: PathLike) -> dict[str, Any]:
-    """config.json of a network's folder. Raises UsageError for a folder that isn't one."""
+    """config.json of a network's folder; a file has none. Raises UsageError for a folder that isn't one."""
+    if Path(folder).is_file():
+        return {}
     if not (Path(folder) / "config.json").is_file():
         raise UsageError(f"{folder} holds no config.json: not a network in diffusers' layout")
     return read_json(Path(folder) / "config.json")

@@ -205,3 +205,15 @@ def test_what_a_base_lacks_is_derived_from_its_networks(tmp_path: Path) -> None:
     assert bases.difference(model.base, again.base), "another garment_attention"
     with pytest.raises(UsageError, match=r"garment_attention|config.json"):
         again.load_base(bases.parse(f"{tmp_path / 'whole'},garment_attention={tmp_path / 'plain'}"))
+
+
+def test_parts_of_trained_names_may_have_gaps() -> None:
+    network = components.Network("torch.nn.Linear", trained=(".up_blocks.*.attn1.",))
+    assert network.trains("up_blocks.0.attentions.1.attn1.to_q.weight")
+    assert not network.trains("down_blocks.0.attentions.1.attn1.to_q.weight")
+    assert not network.trains("up_blocks.0.attentions.1.attn2.to_q.weight")
+
+
+def test_a_network_may_lie_in_bases_under_further_names() -> None:
+    network = components.Network("torch.nn.Linear", published="unet_encoder", in_bases=("unet",))
+    assert network.folders("garment_unet") == ("garment_unet", "unet_encoder", "unet")

@@ -248,3 +248,26 @@ def test_a_branch_that_lacks_what_others_read_is_a_pass_of_its_own():
     found = diffusion.Branches(predict, [plain, garment, garment])(latents, 0)
     assert seen == [(2, ["scale"]), (4, ["garment", "scale"])] and len(found) == 3
     assert torch.equal(found[0], latents) and torch.equal(found[1], 3 * latents)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 30])
+def test_ddpm_is_the_library_s(steps):
+    """With the noise that it draws; the zero-terminal-SNR betas of IDM-VTON."""
+    arguments = stable_diffusion.SCHEDULER | {"rescale_betas_zero_snr": True}
+    theirs, ours = diffusion.ddpm(arguments), diffusion.ddpm(arguments)
+    for scheduler in (theirs, ours):
+        scheduler.set_timesteps(steps)
+    latents, step = randn(0, 1, 4, 3, 3), diffusion.ddpm_step(ours, diffusion.Noises(seeded(5)))
+    generator, other = seeded(5), latents
+    for index, timestep in enumerate(theirs.timesteps):
+        model_pred = randn(index, 1, 4, 3, 3)
+        latents = step(index, timestep, model_pred, latents)
+        other = theirs.step(model_pred, timestep, other, generator=generator).prev_sample
+        assert torch.allclose(latents, other, rtol=1e-4, atol=1e-4), index
+
+
+def test_ddpm_draws_nothing_at_timestep_zero():
+    scheduler = diffusion.ddpm(stable_diffusion.SCHEDULER | {"steps_offset": 0})
+    scheduler.set_timesteps(2)
+    step = diffusion.ddpm_step(scheduler, diffusion.Noises([]))
+    assert step(1, scheduler.timesteps[-1], randn(0, 1, 4, 2, 2), randn(1, 1, 4, 2, 2)).isfinite().all()

@@ -186,3 +186,16 @@ def test_word_tokenizer_repeats_cuts_and_pads():
     ids = tokenizer("a red Shirt with long sleeves")
     assert len(ids) == 6 and ids[0] == 62 and ids[-1] == 63 and max(ids[1:5]) < 62
     assert tokenizer("A RED shirt with") == ids
+
+
+def test_tokenizers_of_several_encoders_are_one():
+    first, second = text.WordTokenizer(64, 4), text.WordTokenizer(128, 6)
+    assert text.together([]) is None and text.together([first]) is first
+    assert text.together([first, second])("red") == first("red") + second("red")
+
+
+def test_nested_pickles_are_named_as_safetensors_would(tmp_path):
+    torch.save(
+        {"image_proj": {"a": torch.ones(1)}, "ip_adapter": {"1.b": torch.zeros(1)}, "step": 3}, tmp_path / "x.bin"
+    )
+    assert set(weights.read(tmp_path / "x.bin")) == {"image_proj.a", "ip_adapter.1.b"}
