@@ -16,7 +16,7 @@ from pipelines.judging import consistency, health
 from schemas import kinds, shards
 from schemas.cli.flags import UsageError
 from schemas.folders import Folder
-from schemas.kinds import TRYON, Kind
+from schemas.kinds import OBJECT_PAIR, TRYON, Kind
 
 # Of 256 bits. Encoding a photo again moves the hash by at most 22; different garments on white are 84 apart or more.
 NEAR = 32
@@ -27,6 +27,7 @@ KINDS = ("near_duplicate", "split_leak", "repeated_photo", *health.KINDS, *consi
 # Photo → the member of `quality` that is its perceptual hash. Frames of one clip are alike by nature: of object pairs
 # only equal files are told, and what stands in two splits.
 HASHES = {"person_image": "person_hash", "garment_image": "garment_hash"}
+PLACEMENT = ("object_id", "target_box")  # columns that tell of a thing placed into a scene
 _BLOCK = 2_048
 
 
@@ -53,11 +54,14 @@ def find(output: Folder, done: Iterable[Any], extension: str) -> list[dict[str, 
     """Rows of findings.parquet, sorted. Records that share one file are no duplicates of each other."""
     uses: defaultdict[str, dict[str, list[Use]]] = defaultdict(lambda: defaultdict(list))
     hashes: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    clips: defaultdict[str, list[Use]] = defaultdict(list)
     rows: list[dict[str, Any]] = []
     for item in done:
         kind, small = _small_columns(output, f"{item.unit.stem}.{extension}")
         for row in small:
             _note(row, kind, uses, hashes)
+            if kind is OBJECT_PAIR and row["video_id"]:
+                clips[f"{row['dataset']}/{row['video_id']}"].append(Use(row["record_id"], row["split"] or "", ""))
             rows += _judged(row, kind)
     for column in uses:
         images = [
@@ -65,6 +69,8 @@ def find(output: Folder, done: Iterable[Any], extension: str) -> list[dict[str, 
             for digest, users in sorted(uses[column].items())
         ]
         rows += _image_findings(column, sorted(images, key=lambda image: image.uses[0].record_id))
+    if clips:
+        rows += _leaks_between_roles(uses, clips, {row["record_id"] for row in rows if row["kind"] == "split_leak"})
     return sorted(rows, key=lambda row: (row["record_id"], row["kind"], row["group"], row["detail"]))
 
 
@@ -84,7 +90,8 @@ def _small_columns(output: Folder, name: str) -> tuple[Kind, Iterator[dict[str, 
             reader = shards.ShardReader(file, name)
             kind = kinds.of(reader.schema)
             judged = ("tags", *health.COLUMNS, *consistency.COLUMNS)
-            table = reader.table(list(dict.fromkeys(["record_id", "split", *kind.identities.values(), *judged])))
+            named = ("record_id", "dataset", "split", *kind.identities.values(), *PLACEMENT)
+            table = reader.table(list(dict.fromkeys([*named, *judged])))
     except (OSError, pa.ArrowException) as error:
         raise UsageError(
             f"{output}: {name} is unreadable ({type(error).__name__}); remove it, and build again"
@@ -106,9 +113,35 @@ def _note(
         if digest is None:
             continue
         uses[column][digest].append(
-            Use(row["record_id"], row["split"] or "", row[owner] or "", bool(row.get("paired")))
+            Use(row["record_id"], row["split"] or "", _identity(row, column, owner), bool(row.get("paired")))
         )
         hashes[column][digest] = (row.get("quality") or {}).get(HASHES.get(column)) or ""
+
+
+def _identity(row: Mapping[str, Any], column: str, owner: str) -> str:
+    """Whose picture it is: of a thing that is placed into many scenes, at a box, the thing's own."""
+    placed = column == "reference_image" and row.get("target_box") is not None
+    return str(row[PLACEMENT[0] if placed else owner] or "")
+
+
+def _leaks_between_roles(
+    uses: Mapping[str, Mapping[str, list[Use]]], clips: Mapping[str, list[Use]], told: set[str]
+) -> Iterator[dict[str, Any]]:
+    """An object's pictures in two splits, of which neither column alone tells: one is a reference here and a target
+    there, or both are frames of one clip. Records that are `told` already aren't told again.
+    """
+    files: defaultdict[str, list[tuple[str, Use]]] = defaultdict(list)
+    for column, by_digest in uses.items():
+        for digest_, users in by_digest.items():
+            files[digest_] += [(f"{column} of {use.identity}", use) for use in users]
+    named = {clip: [(f"clip {clip}", use) for use in users] for clip, users in clips.items()}
+    for key, members in [*sorted(files.items()), *sorted(named.items())]:
+        splits = sorted({use.split for _, use in members})
+        for what, use in members if len(splits) > 1 else ():
+            if use.record_id not in told:
+                told.add(use.record_id)
+                others = ", ".join(split for split in splits if split != use.split)
+                yield _row(use, "split_leak", digest([key])[:16], "error", f"{what} is also in {others}")
 
 
 def _image_findings(column: str, images: list[Image]) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ from support import shard_rows
 
 from pipelines.judging import findings
 from pipelines.judging.findings import Image, Use
+from schemas import kinds
 from schemas.folders import open_folder
 
 
@@ -104,6 +105,62 @@ def test_the_same_bytes_in_two_splits_and_two_datasets(tmp_path: Path, file_form
     assert all(row["severity"] == "error" for row in leaks.values())
     assert len({row["group"] for row in leaks.values()}) == 1
     assert {row["kind"] for row in found} == {"split_leak", "near_duplicate"}, "without quality, too"
+
+
+def pair(record_id: str, reference: str, target: str, **values: Any) -> dict[str, Any]:
+    """An object pair of files by their digests."""
+    files = {"reference_image": reference, "target_image": target}
+    notes = [shard_rows.note(column, None, digest * 64) for column, digest in files.items()]
+    return shard_rows.pair(record_id, provenance=notes, **values)
+
+
+def findings_of_pairs(folder: Path, *pairs: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """(record, kind) → detail."""
+    for split in ("train", "test"):
+        own = [each for each in pairs if each["split"] == split]
+        shard_rows.write(folder, f"{split}-00000-of-00001.parquet", own, ("target_box",), kinds.OBJECT_PAIR)
+    found = find(folder, *(f"{split}-00000-of-00001.parquet" for split in ("train", "test")))
+    assert all(row["severity"] == "error" for row in found if row["kind"] == "split_leak")
+    return {(row["record_id"], row["kind"]): row["detail"] for row in found}
+
+
+def test_an_object_that_is_a_reference_here_and_a_target_there_leaks(tmp_path: Path) -> None:
+    found = findings_of_pairs(
+        tmp_path,
+        pair("own/train/a/1/0+1", "1", "2"),
+        pair("own/train/b/1/0+1", "3", "4"),
+        pair("own/test/c/1/0+1", "5", "1"),
+    )
+    assert found == {
+        ("own/train/a/1/0+1", "split_leak"): "reference_image of a is also in test",
+        ("own/test/c/1/0+1", "split_leak"): "target_image of c is also in train",
+    }
+
+
+def test_a_clip_in_two_splits_leaks_even_where_no_frame_does(tmp_path: Path) -> None:
+    found = findings_of_pairs(
+        tmp_path,
+        pair("own/train/a/1/0+1", "1", "2"),
+        pair("own/test/a/1/2+3", "3", "4"),
+        pair("other/test/a/1/2+3", "5", "6"),
+    )
+    assert found == {
+        ("own/train/a/1/0+1", "split_leak"): "clip own/a is also in test",
+        ("own/test/a/1/2+3", "split_leak"): "clip own/a is also in train",
+    }
+
+
+def test_a_leak_that_one_column_tells_is_told_once(tmp_path: Path) -> None:
+    found = findings_of_pairs(tmp_path, pair("own/train/a/1/0+1", "1", "2"), pair("own/test/a/1/0+3", "1", "4"))
+    assert set(found.values()) == {"reference_image of a is also in test", "reference_image of a is also in train"}
+
+
+def test_a_thing_that_is_placed_into_many_scenes_is_no_duplicate(tmp_path: Path) -> None:
+    box = [1.0, 2.0, 30.0, 40.0]
+    placed = [pair(f"own/test/{scene}/{thing}/0+1", thing, scene, target_box=box) for thing in "12" for scene in "678"]
+    assert findings_of_pairs(tmp_path / "placed", *placed) == {}
+    copied = [pair(f"own/test/{name}/1/0+1", "1", "2") for name in "ab"]
+    assert {kind for _, kind in findings_of_pairs(tmp_path / "copied", *copied)} == {"near_duplicate"}
 
 
 def test_tags_are_missed_where_others_have_them(tmp_path: Path) -> None:
