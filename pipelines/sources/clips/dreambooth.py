@@ -20,7 +20,7 @@ from pipelines.sources.clips.pairs.options import ClipOptions
 from pipelines.sources.clips.pairs.records import Half
 from pipelines.sources.clips.pairs.stills import Entries, beside, first_folder, folders_below, stem
 from pipelines.sources.outcomes import Outcome, Planned, ReadSettings
-from pipelines.sources.tryon._paths import BadPath
+from pipelines.sources.paths import BadPath
 from schemas import codecs, json_text
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder

@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from pipelines.sources.tryon._names import is_unicode
+from pipelines.sources.paths import is_unicode
 from schemas import json_text
 from schemas.folders import InputFolder
 from schemas.messages import normal

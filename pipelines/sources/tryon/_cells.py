@@ -3,7 +3,7 @@
 from typing import Any
 
 from annotators.common.garment_words import category_of
-from pipelines.sources.tryon._names import is_unicode
+from pipelines.sources.paths import is_unicode
 from schemas import json_text
 from schemas.messages import printable
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from pipelines.sources import Listing
-from pipelines.sources.tryon._paths import Lookup
+from pipelines.sources.paths import Lookup
 from pipelines.sources.tryon._text import decode
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder

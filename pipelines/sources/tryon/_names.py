@@ -90,11 +90,6 @@ def leads_elsewhere(name: str) -> bool:
     return "/" in name or "\\" in name or "\0" in name or name in (".", "..")
 
 
-def is_unicode(name: str) -> bool:
-    """False for a name of bytes that are no UTF-8: neither Parquet nor JSON can hold it."""
-    return name.isascii() or not any("\ud800" <= c <= "\udfff" for c in name)
-
-
 def digest(text: str) -> str:
     """8 hex digits that tell names apart which would share an id."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]

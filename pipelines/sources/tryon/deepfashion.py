@@ -16,9 +16,9 @@ from itertools import permutations
 from pathlib import PurePosixPath
 
 from pipelines.sources import Listed, Listing, Refused
+from pipelines.sources.paths import BadPath, Lookup, inside, is_unicode
 from pipelines.sources.records import Records
-from pipelines.sources.tryon._names import PICTURES, is_unicode
-from pipelines.sources.tryon._paths import BadPath, Lookup, inside
+from pipelines.sources.tryon._names import PICTURES
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
 from schemas.folders.inputs import contents

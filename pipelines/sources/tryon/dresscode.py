@@ -12,18 +12,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipelines.sources import Listed, Listing, Refused
+from pipelines.sources.paths import BadPath, is_unicode
 from pipelines.sources.tryon._files import Files, is_list, list_names, no_list, text_of
 from pipelines.sources.tryon._names import (
     RELEASED_PICTURES,
     in_folder,
     is_comment,
-    is_unicode,
     leads_elsewhere,
     split_pair,
     split_triple,
     stem_of,
 )
-from pipelines.sources.tryon._paths import BadPath
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
 from schemas.folders.inputs import contents

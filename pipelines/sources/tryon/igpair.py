@@ -10,8 +10,8 @@ from typing import Any
 
 from annotators.common.garment_words import category_of
 from pipelines.sources import Listed, Listing, Refused
-from pipelines.sources.tryon._names import PICTURES, is_unicode, stem_of
-from pipelines.sources.tryon._paths import BadPath, Lookup, inside
+from pipelines.sources.paths import BadPath, Lookup, inside, is_unicode
+from pipelines.sources.tryon._names import PICTURES, stem_of
 from schemas import json_text
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder

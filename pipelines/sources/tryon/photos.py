@@ -12,12 +12,12 @@ from itertools import product
 from typing import Any
 
 from pipelines.sources import Listed, Listing, Refused
+from pipelines.sources.paths import is_unicode
 from pipelines.sources.tryon._names import (
     PICTURES,
     digest,
     in_folder,
     is_comment,
-    is_unicode,
     leads_elsewhere,
     split_pair,
     stem_of,

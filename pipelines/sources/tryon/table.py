@@ -12,10 +12,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipelines.sources import Listed, Listing, Refused
+from pipelines.sources.paths import BadPath, Lookup, inside
 from pipelines.sources.tryon import _cells, _tables
 from pipelines.sources.tryon._cells import Malformed
 from pipelines.sources.tryon._names import digest, stem_of
-from pipelines.sources.tryon._paths import BadPath, Lookup, inside
 from schemas import fields, kinds
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder

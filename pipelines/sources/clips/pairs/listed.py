@@ -12,7 +12,7 @@ from pipelines.sources.clips.pairs.options import ClipOptions
 from pipelines.sources.clips.pairs.pairing import Terms
 from pipelines.sources.clips.pairs.stills import Entries, folders_below
 from pipelines.sources.outcomes import Outcome, Planned, ReadSettings, Rejection
-from pipelines.sources.tryon._paths import BadPath, inside
+from pipelines.sources.paths import BadPath, inside
 from schemas import json_text
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder

@@ -6,8 +6,7 @@ from typing import Any
 
 from pipelines.sources import Listed, Listing, Refused
 from pipelines.sources.clips.pairs import entries
-from pipelines.sources.tryon._names import is_unicode
-from pipelines.sources.tryon._paths import BadPath, Lookup
+from pipelines.sources.paths import BadPath, Lookup, is_unicode
 from schemas.cli.flags import UsageError
 from schemas.folders import InputFolder
 from schemas.folders.inputs import contents

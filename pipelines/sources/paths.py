@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipelines.sources.tryon._names import is_unicode
 from schemas.folders import Entry, InputFolder
 from schemas.messages import normal, printable
+
+
+def is_unicode(name: str) -> bool:
+    """False for a name of bytes that are no UTF-8: neither Parquet nor JSON can hold it."""
+    return name.isascii() or not any("\ud800" <= c <= "\udfff" for c in name)
 
 
 class BadPath(ValueError):
