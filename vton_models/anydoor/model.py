@@ -41,7 +41,8 @@ class AnyDoor(DiffusionModel):
             getattr(self.controlnet, part).load_state_dict(getattr(self.unet, part).state_dict())
 
     def change_networks(self) -> None:
-        tokens.keep_published_positions(self.networks["image_encoder"])
+        if self.config.id_extractor.startswith("dinov2"):
+            tokens.keep_published_positions(self.networks["image_encoder"])
         with torch.no_grad():
             for parameter in self.controlnet.conv_in.parameters():
                 parameter.zero_()
@@ -111,7 +112,8 @@ class AnyDoor(DiffusionModel):
         """What the denoiser attends to, [b 257 c], of uint8 references [b 3 224 224]."""
         encoder, projector = self.networks["image_encoder"], self.networks["projector"]
         with memory.at_work(self, "image_encoder", "projector"):
-            return projector(tokens.of_pictures(encoder, reference).to(projector.weight.dtype))
+            seen = tokens.EXTRACTORS[self.config.id_extractor](encoder, reference)
+            return projector(seen.to(projector.weight.dtype))
 
     def condition(self, states: Tensor, hint: Tensor, strength: float = 1.0) -> diffusion.Condition:
         """`control_scales` [b 13] are factors of the branch's residuals, the middle block's last."""
@@ -145,12 +147,14 @@ class AnyDoor(DiffusionModel):
 
     def load_official(self, path: str | Path) -> None:
         """All that is trained, and the projector, of a published file; what is frozen stays the base's."""
+        self._check_published()
         file = official.file_of(Path(path))
         official.assign(self, file)
         self.lay([file])
 
     def load_whole(self, path: str | Path) -> bool:
         """Every network of a published file, so that no base is needed beside it."""
+        self._check_published()
         file = official.file_of(Path(path))
         official.assign_all(self, file)
         self.change_networks()
@@ -159,7 +163,12 @@ class AnyDoor(DiffusionModel):
 
     def save_official(self, path: str | Path) -> None:
         """The published file: every network, and the schedule."""
+        self._check_published()
         official.write(self, official.target(Path(path)))
+
+    def _check_published(self) -> None:
+        if not self.config.id_extractor.startswith("dinov2"):
+            raise UsageError(f"published files hold DINOv2; --id-extractor {self.config.id_extractor} has none")
 
 
 def hint(collage: Tensor, mask: Tensor) -> Tensor:

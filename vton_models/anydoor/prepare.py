@@ -1,7 +1,7 @@
 """From a pair of pictures, or a try-on record, to what AnyDoor's networks take."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -14,6 +14,7 @@ from annotators.functional.placement import acceptance, collage, outlines
 from annotators.functional.placement.acceptance import Rule
 from annotators.functional.placement.collage import Composite, Form, Placement, Reference
 from schemas.kinds.object_pair import DYNAMICS
+from vton_models.anydoor.ablations import CONTENTS
 from vton_models.networks import object_pairs, pictures
 from vton_models.networks.object_pairs import SHAPE, Pair
 from vton_models.system import Box, Record
@@ -35,6 +36,8 @@ class Prepare:
     side: int
     augments: bool
     declines: bool
+    contents: str = "high_frequency"  # of the collage's box, by the names of `ablations.CONTENTS`
+    background: bool = False  # whether what is around the reference's object is seen too
 
     def __call__(self, record: Record, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         pair = object_pairs.of_record(record)
@@ -44,11 +47,17 @@ class Prepare:
                 raise ValueError(f"declined by AnyDoor's rules: {reason}")
         chance = self._chance(generator)
         if chance is None:
-            reference = cut(pair, _FIXED, _nothing())
+            ratio = outlines.ratio(_FIXED.reference_ratios, _nothing())
+            reference = cut(pair, ratio)
             composite = self._composite(pair, reference, record.get(SHAPE))
         else:
-            reference = augmented(cut(pair, collage.TRAINING, chance), chance)
+            ratio = outlines.ratio(collage.TRAINING.reference_ratios, chance)
+            change = augmentation(chance)
+            reference = change(cut(pair, ratio))
             composite = self._drawn_composite(pair, reference, chance)
+        if self.background:
+            reference = cut(pair, ratio, background=True)
+            reference = reference if chance is None else change(reference)
         mask = np.zeros(composite.mask.shape, np.uint8)
         for value, level in _LEVELS.items():
             mask[composite.mask == value] = level
@@ -72,12 +81,14 @@ class Prepare:
     def _composite(self, pair: Pair, reference: Reference, shape: np.ndarray | None) -> Composite:
         placement = _placement(pair)
         shown = None if shape is None else boxes.crop(shape, placement.crop)
-        return collage.compose(pair.scene, collage.details(reference), placement, shown, side=self.side)
+        contents = CONTENTS[self.contents](reference, _nothing())
+        return collage.compose(pair.scene, contents, placement, shown, side=self.side)
 
     def _drawn_composite(self, pair: Pair, reference: Reference, draws: np.random.Generator) -> Composite:
         placement = collage.around(pair.box, pair.scene_mask.shape, collage.TRAINING.crop_ratios, draws)
         shape = collage.training_shape(pair.scene_mask, placement, draws)
-        return collage.compose(pair.scene, collage.details(reference), placement, shape, side=self.side)
+        contents = CONTENTS[self.contents](reference, draws)
+        return collage.compose(pair.scene, contents, placement, shape, side=self.side)
 
 
 def _placement(pair: Pair) -> Placement:
@@ -85,21 +96,24 @@ def _placement(pair: Pair) -> Placement:
     return collage.around(pair.box, pair.scene_mask.shape, _FIXED.crop_ratios, _nothing())
 
 
-def cut(pair: Pair, form: Form, draws: np.random.Generator) -> Reference:
-    """The reference's object on white."""
-    return collage.cut_reference(pair.reference, pair.reference_mask, outlines.ratio(form.reference_ratios, draws))
+def cut(pair: Pair, ratio: float, background: bool = False) -> Reference:
+    """The reference's object on white, or with its background."""
+    return collage.cut_reference(pair.reference, pair.reference_mask, ratio, background)
 
 
-def augmented(reference: Reference, draws: np.random.Generator) -> Reference:
-    """Mirrored, and lighter or darker with its white margin, each in half of the draws (albumentations 1.3.0)."""
-    if draws.random() < 0.5:
-        flipped = np.ascontiguousarray(reference.image[:, ::-1]), np.ascontiguousarray(reference.mask[:, ::-1])
-        reference = Reference(*flipped)
-    if draws.random() < 0.5:
-        contrast, brightness = draws.uniform(0.8, 1.2), draws.uniform(-0.2, 0.2)
-        table = np.clip(np.arange(256) * contrast + 255 * brightness, 0, 255).astype(np.uint8)
-        reference = replace(reference, image=cv2.LUT(reference.image, table))
-    return reference
+def augmentation(draws: np.random.Generator) -> Callable[[Reference], Reference]:
+    """Mirrors, and makes lighter or darker with the white margin, each in half of the draws (albumentations 1.3.0)."""
+    mirrors, lights = draws.random() < 0.5, draws.random() < 0.5
+    contrast, brightness = (draws.uniform(0.8, 1.2), draws.uniform(-0.2, 0.2)) if lights else (1.0, 0.0)
+    table = np.clip(np.arange(256) * contrast + 255 * brightness, 0, 255).astype(np.uint8)
+
+    def changed(reference: Reference) -> Reference:
+        image, mask = reference.image, reference.mask
+        if mirrors:
+            image, mask = (np.ascontiguousarray(one[:, ::-1]) for one in (image, mask))
+        return Reference(cv2.LUT(image, table), mask)
+
+    return changed
 
 
 def _nothing() -> np.random.Generator:

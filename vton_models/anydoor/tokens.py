@@ -1,5 +1,10 @@
-"""What DINOv2 (arXiv:2304.07193) sees of a reference: a token of the whole picture, and one of each patch."""
+"""What an extractor sees of a reference: DINOv2 (arXiv:2304.07193) a token of the whole, and one of each patch.
 
+CLIP and VGG are the paper's comparisons; which of their layers it took isn't published: CLIP's last, through its norm,
+and VGG-16's last convolution are ours.
+"""
+
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -7,16 +12,52 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vton_models.networks import image_encoder
+
+Extractor = Callable[[Any, Tensor], Tensor]  # (network, uint8 RGB [b 3 h w]) → tokens [b n c]
+
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 _OFFSET = 0.1  # of patches, by which the published code asks for more than there are
 
 
 def of_pictures(encoder: Any, pictures: Tensor) -> Tensor:
     """Tokens float [b 1+n c] of uint8 RGB [b 3 h w], sides multiples of the patch; the encoder is frozen."""
-    mean, std = (torch.tensor(one, device=pictures.device).view(1, 3, 1, 1) for one in (_MEAN, _STD))
     with torch.no_grad():
-        normalised = ((pictures.float() / 255 - mean) / std).to(encoder.dtype)
-        return encoder(normalised).last_hidden_state
+        return encoder(_normalised(pictures).to(encoder.dtype)).last_hidden_state
+
+
+def global_token(encoder: Any, pictures: Tensor) -> Tensor:
+    """DINOv2's token of the whole picture alone, [b 1 c]."""
+    return of_pictures(encoder, pictures)[:, :1]
+
+
+def of_clip(encoder: Any, pictures: Tensor) -> Tensor:
+    """All tokens of CLIP's vision tower, [b 1+n c]."""
+    with torch.no_grad():
+        tower = encoder.vision_model
+        states = tower(image_encoder.normalized(pictures).to(encoder.dtype)).last_hidden_state
+        return tower.post_layernorm(states)
+
+
+def of_vgg(encoder: Any, pictures: Tensor) -> Tensor:
+    """A token of each place of VGG's last convolution, [b n c]."""
+    with torch.no_grad():
+        normalised = _normalised(pictures).to(next(encoder.parameters()).dtype)
+        return encoder(normalised).flatten(2).transpose(1, 2)
+
+
+EXTRACTORS: dict[str, Extractor] = {
+    "dinov2": of_pictures,
+    "dinov2_global": global_token,
+    "clip": of_clip,
+    "vgg": of_vgg,
+}
+
+
+def _normalised(pictures: Tensor) -> Tensor:
+    """By the mean and deviation of ImageNet."""
+    mean, std = (torch.tensor(one, device=pictures.device).view(1, 3, 1, 1) for one in (_MEAN, _STD))
+    return (pictures.float() / 255 - mean) / std
 
 
 def keep_published_positions(encoder: Any) -> None:

@@ -64,11 +64,15 @@ class Composite:
     mask: np.ndarray
 
 
-def cut_reference(image: np.ndarray, mask: np.ndarray, ratio: float) -> Reference:
-    """The object of uint8 [h w 3] and mask [h w] (non-zero = set) on a white square, with `ratio` times its room."""
+def cut_reference(image: np.ndarray, mask: np.ndarray, ratio: float, background: bool = False) -> Reference:
+    """The object of uint8 [h w 3] and mask [h w] (non-zero = set) on a white square, with `ratio` times its room.
+
+    With `background` what is around it in its box stays.
+    """
     box = outlines.of_mask(mask)
     inside = boxes.crop(np.asarray(mask != 0, np.uint8), box)
-    white = np.where(inside[..., None] > 0, boxes.crop(image, box), np.uint8(255))
+    shown = boxes.crop(image, box)
+    white = shown if background else np.where(inside[..., None] > 0, shown, np.uint8(255))
     margins = [_margins(side, ratio) for side in inside.shape]
     white = np.pad(white, (*margins, (0, 0)), constant_values=255)
     inside = np.pad(inside * np.uint8(255), margins)

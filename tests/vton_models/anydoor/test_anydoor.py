@@ -8,6 +8,7 @@ pytest.importorskip("diffusers")
 from support import object_pairs as object_pairs_on_disk  # noqa: E402
 from support.model_records import batch, example, viewed  # noqa: E402
 
+from annotators.functional.masks import erode  # noqa: E402
 from annotators.functional.placement import collage  # noqa: E402
 from schemas.cli.flags import UsageError  # noqa: E402
 from schemas.kinds.object_pair import DYNAMICS  # noqa: E402
@@ -261,3 +262,57 @@ def test_a_file_that_would_run_something_runs_nothing(tmp_path):
     torch.save({"state_dict": {"betas": torch.ones(2)}, "more": Hostile()}, tmp_path / "hostile.ckpt")
     assert torch.equal(weights.read(tmp_path / "hostile.ckpt")["betas"], torch.ones(2))
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("extractor", ["dinov2", "dinov2_global", "clip", "vgg"])
+def test_extractors_give_tokens_that_are_learnt_from(extractor):
+    model = build(Config.tiny(id_extractor=extractor))
+    seen = batch(model.prepare(Purpose.TRAINING), [pair(), pair("still")])
+    count = {"dinov2": 257, "dinov2_global": 1, "clip": 65, "vgg": 196}[extractor]
+    assert model.tokens(seen["reference"]).shape == (2, count, 16)
+    model.loss(seen, torch.Generator().manual_seed(0)).backward()
+    assert model.networks["projector"].weight.grad.any()
+    assert all(p.grad is None for p in model.networks["image_encoder"].parameters())
+
+
+def test_tokens_of_the_full_size_extractors():
+    """The projector's inputs, by their published widths."""
+    for extractor, width in (("dinov2", 1536), ("dinov2_global", 1536), ("clip", 1024), ("vgg", 512)):
+        assert Config(id_extractor=extractor).networks["projector"].arguments["in_features"] == width
+
+
+def test_vgg_has_torchvisions_names_and_sizes():
+    with torch.device("meta"):
+        network = Config(id_extractor="vgg").networks["image_encoder"].network_class()
+    assert sum(p.numel() for p in network.parameters()) == 14_714_688
+    assert "features.28.weight" in network.state_dict() and len(network.state_dict()) == 26
+
+
+@pytest.mark.parametrize("contents", ["high_frequency", "object", "noised", "shuffled", "zeros"])
+def test_contents_of_the_collage(contents):
+    prepare = Config.tiny(collage=contents).prepare(Purpose.VALIDATION)
+    record = pair(reference_image=np.full((96, 128, 3), 200, np.uint8))
+    prepared = prepare(record)
+    box = erode(prepared["mask"][0].numpy(), 5)  # its rim is mixed with the scene
+    inside = prepared["collage"][:, torch.from_numpy(box == 255)].float()
+    share = float((inside.sum(dim=0) > 0).float().mean())
+    if contents in ("zeros", "high_frequency"):  # the object is of one colour
+        assert not inside.any()
+    else:
+        assert 0.4 < share < 0.8 and abs(float(inside[inside > 60].mean()) - 200) < 15
+    assert torch.equal(prepared["reference"], Config.tiny().prepare(Purpose.VALIDATION)(record)["reference"])
+
+
+def test_a_background_can_stay():
+    record = pair()
+    alone, whole = (
+        Config.tiny(remove_background=removes).prepare(Purpose.VALIDATION)(record) for removes in (True, False)
+    )
+    assert torch.equal(alone["collage"], whole["collage"]), "the details are the object's"
+    white = (alone["reference"] == 255).all(dim=0).float().mean()
+    assert white > (whole["reference"] == 255).all(dim=0).float().mean() + 0.1
+
+
+def test_published_files_are_dinov2s(tmp_path):
+    with pytest.raises(UsageError, match="published files hold DINOv2"):
+        build(Config.tiny(id_extractor="vgg")).save_official(tmp_path / "no.ckpt")
