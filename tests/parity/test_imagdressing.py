@@ -164,7 +164,7 @@ def test_sample(io, close, model, monkeypatch, name):
     noises = {"init": io[f"{name}.init_noise"]}
     noises |= {f"step.{index}": noise for index, noise in enumerate(io.get(f"{name}.step_noise", ()))}
     monkeypatch.setattr(model, "clip_states", lambda seen, without=None: model.hidden(io["in.clip_pixels"]))
-    monkeypatch.setattr(model, "tokenizer", lambda text: io["in.ids_negative"][0].tolist())
+    monkeypatch.setattr(model, "ids_of", lambda words, items: io["in.ids_negative"].expand(items, -1))
     model.vae.register_forward_hook(lambda module, inputs, output: None)
     real = model.vae.decode
     monkeypatch.setattr(model.vae, "decode", lambda *inputs: decoded.append(real(*inputs)) or decoded[-1])
@@ -193,7 +193,7 @@ def test_train(io, close, monkeypatch, tmp_path, name):
     monkeypatch.setattr(
         model, "clip_states", lambda seen, without: model.hidden(seen["clip_garment"] * ~without.view(-1, 1, 1, 1))
     )
-    monkeypatch.setattr(model, "tokenizer", lambda text: io["in.ids_empty"][0].tolist())
+    monkeypatch.setattr(model, "ids_of", lambda words, items: io["in.ids_empty"].expand(items, -1))
     predict = model.predict
 
     def watched(noisy, timesteps, condition):

@@ -93,7 +93,7 @@ class IMAGDressing(GarmentNetworkModel):
         both = self.condition(self.states(seen["input_ids"]), features, settings.image_scale)
         if settings.guidance_scale == 1:
             return Conditions([both], garment.shape)
-        negative = self._ids_of(settings.negative_prompt, len(garment))
+        negative = self.ids_of(settings.negative_prompt, len(garment))
         return Conditions([self.condition(self.states(negative)), both], garment.shape)
 
     # Both
@@ -137,18 +137,18 @@ class IMAGDressing(GarmentNetworkModel):
     def features(self, garment: Tensor, clip_states: Tensor | None) -> dict[str, Tensor]:
         """Of garment latents [b 4 h w] and what CLIP's tower makes of the garment; without it, of an empty text."""
         if clip_states is None:
-            return self.garment_features(garment, self.states(self._ids_of("", len(garment))))
+            return self.garment_features(garment, self.states(self.ids_of("", len(garment))))
         return self.garment_features(garment, self.tokens(clip_states))
 
     def states(self, input_ids: Tensor, without: Tensor | None = None) -> Tensor:
         """Text states float32 [b n c]; where an item is to be `without`, those of an empty text."""
         if without is not None and not input_ids.is_floating_point():
-            input_ids = torch.where(without.view(-1, 1), self._ids_of("", 1), input_ids)
+            input_ids = torch.where(without.view(-1, 1), self.ids_of("", 1), input_ids)
         with memory.at_work(self, "text_encoder"):
             states = text.encode(self.networks["text_encoder"], input_ids)
             if without is None or not input_ids.is_floating_point() or not without.any():
                 return states
-            empty = text.encode(self.networks["text_encoder"], self._ids_of("", 1))
+            empty = text.encode(self.networks["text_encoder"], self.ids_of("", 1))
             return torch.where(without.view(-1, 1, 1), empty, states)
 
     def condition(
@@ -162,7 +162,7 @@ class IMAGDressing(GarmentNetworkModel):
             features = {**features, attention.SCALE: torch.full((len(states),), image_scale, device=states.device)}
         return condition | entries(features)
 
-    def _ids_of(self, words: str, items: int) -> Tensor:
+    def ids_of(self, words: str, items: int) -> Tensor:
         """int64 [items n] of one text."""
         assert self.tokenizer is not None
         return torch.tensor([self.tokenizer(words)] * items, device=self.device)
