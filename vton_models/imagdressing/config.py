@@ -25,11 +25,12 @@ ABOUT = About(
     trainable=914_219_972,
 )
 
-_SOURCE = "arXiv:2407.12705, §4.1 and supplement; the released run.sh has 1e-5"
+_SOURCE = "arXiv:2407.12705, §4.1 and supplement; the released run.sh has 1e-5 and no warm-up"
 
 
 def _recipe(source: str, **model: Any) -> Preset:
-    return Preset("IGPair, 324,857 pairs", 640, 512, 200_000, 50, 5e-5, source, model=model)
+    data, schedule = "IGPair, 324,857 pairs", "constant_with_warmup"
+    return Preset(data, 640, 512, 200_000, 50, 5e-5, source, schedule, 2000, weight_decay=0.01, model=model)
 
 
 PRESETS = {

@@ -358,7 +358,8 @@ def test_sizes_the_network_cannot_hold() -> None:
 def test_presets_are_the_papers_recipe() -> None:
     paper = imagdressing.PRESETS["igpair"]
     assert (paper.height, paper.width, paper.steps, paper.global_batch_size) == (640, 512, 200_000, 50)
-    assert paper.learning_rate == 5e-5 and paper.model == {}
+    assert (paper.learning_rate, paper.lr_schedule, paper.lr_warmup_steps) == (5e-5, "constant_with_warmup", 2000)
+    assert paper.model == {} and paper.weight_decay == 0.01
     assert imagdressing.PRESETS["igpair-base"].model == BASE_FUSION
     assert Sampling() == Sampling(50, 7.5, 1.0, 0.0, 1.0)
     assert Sampling().prompt("") == "A beautiful woman, best quality, high quality"
