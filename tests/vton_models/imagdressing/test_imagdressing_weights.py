@@ -57,8 +57,8 @@ def test_the_published_layout(tmp_path: Path) -> None:
 def test_any_dtype_and_whatever_lies_beside(tmp_path: Path, dtype: Any, bare: bool) -> None:
     """The released file repeats W' under `unet.`, over another base, and DeepSpeed's notes lie beside `module`."""
     model = changed()
-    model.save_official(tmp_path / FILE)
-    module = {key: value.to(dtype) for key, value in weights.read(tmp_path / FILE).items()}
+    model.save_official(tmp_path / "ours.pt")
+    module = {key: value.to(dtype) for key, value in weights.read(tmp_path / "ours.pt").items()}
     module |= {f"unet.{key}": value + 1 for key, value in model.unet.state_dict().items()}
     block = attention.blocks(model.unet)[0]
     module[f"unet.{block}.attn1.processor.to_k_ref.weight"] = module["adapter_modules.0.to_k_ref.weight"] + 1
@@ -83,8 +83,8 @@ def test_safetensors_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("part", ["ref_unet.", "proj.", "adapter_modules."])
 def test_a_file_that_lacks_a_part_is_refused(tmp_path: Path, part: str) -> None:
-    changed().save_official(tmp_path / FILE)
-    module = {key: value for key, value in weights.read(tmp_path / FILE).items() if not key.startswith(part)}
+    changed().save_official(tmp_path / "ours.pt")
+    module = {key: value for key, value in weights.read(tmp_path / "ours.pt").items() if not key.startswith(part)}
     torch.save({"module": module}, tmp_path / FILE)
     loaded = fresh()
     before = digests.of_networks(loaded.networks)
