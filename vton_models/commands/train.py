@@ -283,8 +283,10 @@ def make_accelerator(flags: Flags, settings: Settings, model: Model, folder: Run
     from accelerate import Accelerator
     from accelerate.utils import DistributedDataParallelKwargs
 
+    from vton_models.command_line.weights_flags import pick_device
+
     return Accelerator(
-        cpu=flags.device == "cpu",
+        cpu=pick_device(flags.device) == "cpu",  # else processes without a GPU don't know of each other
         mixed_precision=settings.mixed_precision,
         log_with=None if flags.tracker == "none" else flags.tracker,
         project_dir=str(folder.trackers),

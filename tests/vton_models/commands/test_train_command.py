@@ -24,6 +24,8 @@ from vton_models.__main__ import main
 from vton_models.reading import pairing
 from vton_models.system import Reads
 from vton_models.training import checkpoints, loading
+from vton_models.training.run_folder import Run
+from vton_models.training.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -276,6 +278,26 @@ def test_processes_can_be_exchanged_for_accumulation(train: Train, tmp_path: Pat
     assert [line["loss"] for line in two[:3]].count(None) == 1
     with pytest.raises(UsageError, match="3 is not a multiple of --batch-size 2 × 1 process; nearest are 2 and 4"):
         train("--global-batch-size", "3", "--batch-size", "2", output="three")
+
+
+@pytest.mark.parametrize(
+    ("device", "has_gpu", "cpu"), [("auto", False, True), ("auto", True, False), ("cpu", True, True)]
+)
+def test_processes_without_a_gpu_are_told_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, device: str, has_gpu: bool, cpu: bool
+) -> None:
+    """Otherwise accelerate takes each for the only one, and all write the same run."""
+    import accelerate
+
+    from vton_models.commands.train import make_accelerator
+    from vton_models.training.train_flags import Flags
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(accelerate, "Accelerator", lambda **options: options)
+    model = stand_in.build(stand_in.Config.tiny())
+    settings = Settings(batch_size=1, shares=1)
+    options = make_accelerator(Flags(("shards",), device=device), settings, model, Run(tmp_path))
+    assert options["cpu"] == cpu
 
 
 def test_killed_with_sigkill(train: Train, tmp_path: Path, shards: Path) -> None:
