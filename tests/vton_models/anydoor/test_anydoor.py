@@ -299,7 +299,7 @@ def test_contents_of_the_collage(contents):
     if contents in ("zeros", "high_frequency"):  # the object is of one colour
         assert not inside.any()
     else:
-        assert 0.4 < share < 0.8 and abs(float(inside[inside > 60].mean()) - 200) < 15
+        assert 0.3 < share < 0.9 and abs(float(inside[inside > 60].median()) - 200) < 25
     assert torch.equal(prepared["reference"], Config.tiny().prepare(Purpose.VALIDATION)(record)["reference"])
 
 
