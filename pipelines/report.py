@@ -93,7 +93,8 @@ def _tiles(manifest: Mapping[str, Any]) -> dict[str, object]:
     """Name → number, of the head of the page."""
     counts = manifest["counts"]
     size = sum(shard["bytes"] for shard in manifest["shards"]) / 1e6
-    tiles = {"records": counts["records"], "rejects": counts["rejects"], "shards": len(manifest["shards"])}
+    tiles = {"records": counts["records"], "rejects": counts["rejects"]}
+    tiles |= {"shard" if len(manifest["shards"]) == 1 else "shards": len(manifest["shards"])}
     tiles |= {f"in {split}": n for split, n in counts["records_by_split"].items()} | {"MB": f"{size:.1f}"}
     tiles |= {f"declined: {rule}": n for rule, n in counts.get("declined", {}).items()}
     return tiles | {f"findings: {kind}": n for kind, n in counts["findings_by_kind"].items()}
@@ -101,7 +102,8 @@ def _tiles(manifest: Mapping[str, Any]) -> dict[str, object]:
 
 def _settings(manifest: Mapping[str, Any]) -> str:
     chosen = {key: value for key, value in manifest["configuration"].items() if key != "annotators"}
-    return ", ".join(f"{key} {_words(value)}" for key, value in chosen.items() if value not in (None, []))
+    chosen |= chosen.pop("source_options", {})
+    return ", ".join(f"{key} {_words(value)}" for key, value in chosen.items() if value not in (None, [], ""))
 
 
 def _columns(manifest: Mapping[str, Any]) -> Iterator[tuple[str, list[int]]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas import kinds
 from schemas.finished.card import header, words
+from schemas.messages import counted
 
 
 def render(manifest: dict[str, Any]) -> str:
@@ -19,9 +20,9 @@ def _body(manifest: dict[str, Any]) -> Iterator[str]:
     yield f"# {words(manifest['dataset'])}"
     yield ""
     yield (
-        f"{counts['records']} {kinds.named(manifest['kind']).title} in {len(manifest['shards'])} shards, made by"
-        f" `pipelines.{manifest['command']}` of {package['name']} {package['version']}."
-        f" {counts['rejects']} list entries were rejected: see `rejects.parquet`."
+        f"{counts['records']} {kinds.named(manifest['kind']).title} in {counted(len(manifest['shards']), 'shard')},"
+        f" made by `pipelines.{manifest['command']}` of {package['name']} {package['version']}."
+        f" {counted(counts['rejects'], 'list entry was', 'list entries were')} rejected: see `rejects.parquet`."
     )
     yield ""
     yield "| split | records | shards | MB |"
@@ -38,8 +39,8 @@ def _body(manifest: dict[str, Any]) -> Iterator[str]:
     for name, column in manifest["columns"].items():
         origins = column["origins"]
         if origins:
-            counted = (origins.get(origin, 0) for origin in ("dataset", "annotator", "manual"))
-            yield f"| `{words(name)}` | {' | '.join(map(str, counted))} |"
+            numbers = (origins.get(origin, 0) for origin in ("dataset", "annotator", "manual"))
+            yield f"| `{words(name)}` | {' | '.join(map(str, numbers))} |"
     yield ""
     if counts["findings_by_kind"]:
         told = ", ".join(f"{count} {kind}" for kind, count in counts["findings_by_kind"].items())

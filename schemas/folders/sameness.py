@@ -21,9 +21,16 @@ def differing(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 def check(place: object, title: str, earlier: Mapping[str, Any], now: Mapping[str, Any], ways: str) -> None:
     """Raises UsageError naming the first setting in which a folder's results differ from those asked for.
 
-    `title` is what the folder holds, for people; `ways` what is allowed instead.
+    Of settings within a setting it names the one that differs. `title` is what the folder holds, for people; `ways`
+    what is allowed instead.
     """
-    key = differing(earlier, now)
-    if key is not None:
-        was, asked = repr(earlier.get(key)), repr(now.get(key))
-        raise UsageError(f"--output {place} holds another {title} ({key} was {was}, is {asked}); allowed is {ways}")
+    path: list[str] = []
+    was: Any = earlier
+    asked: Any = now
+    while isinstance(was, Mapping) and isinstance(asked, Mapping):
+        key = differing(was, asked)
+        if key is None:
+            return
+        path, was, asked = [*path, key], was.get(key), asked.get(key)
+    told = f"{' '.join(path)} was {was!r}, is {asked!r}"
+    raise UsageError(f"--output {place} holds another {title} ({told}); allowed is {ways}")

@@ -113,7 +113,7 @@ def test_columns_of_another_kind_are_none_to_skip(clips: Path, tmp_path: Path) -
 def test_what_the_source_was_told_makes_other_shards(clips: Path, tmp_path: Path) -> None:
     """A source that reads its entries itself makes other records of the same entries, so nothing of before is kept."""
     assert pairs(clips, tmp_path / "out", 1) == 0
-    with pytest.raises(UsageError, match="holds another build .source_options was"):
+    with pytest.raises(UsageError, match="holds another build .source_options step was '1', is '2'"):
         pairs(clips, tmp_path / "out", 2)
     assert pairs(clips, tmp_path / "out", 2, "--overwrite") == 0
     assert json.loads((tmp_path / "out/_run.json").read_text())["skipped_shards"] == 0

@@ -15,10 +15,11 @@ from support.killing import killed_midway
 
 from annotators.functional import masks
 from annotators.functional.placement import acceptance
-from pipelines import build_object_pairs, select, validate
+from pipelines import build_object_pairs, report, select, validate
 from pipelines.sources import sample_clips
 from schemas import codecs
 from schemas.cli.flags import UsageError
+from schemas.folders import open_folder
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,15 @@ def test_select_knows_the_kind(built, tmp_path):
     out = tmp_path / "out"
     assert select.main([str(built), "--where", 'dynamics == "video" and video_id == "sun"', "--output", str(out)]) == 0
     assert {row["video_id"] for row in rows(out)} == {"sun"}
+
+
+def test_the_page_and_the_card_read_as_sentences(clips, tmp_path):
+    out = tmp_path / "out"
+    assert build(clips, out, "--limit", 1) == 0
+    page = report.render(open_folder(str(out)), 1)
+    assert "pairs_per_object 0, seconds_between 0.2, seeding motion" in page and "{&#39;" not in page
+    card = (out / "README.md").read_text()
+    assert " object pairs in 1 shard, made by " in card and "0 list entries were rejected" in card
 
 
 def davis(folder: Path, pictures: list[np.ndarray], objects: dict[int, np.ndarray]) -> Path:

@@ -32,3 +32,11 @@ def test_what_differs_is_said_with_both_values() -> None:
     assert str(refused.value) == (
         "--output out holds another build (seed was 1, is 2); allowed is the same flags, another folder, or --overwrite"
     )
+
+
+def test_of_nested_settings_the_one_that_differs_is_said() -> None:
+    options = {"step": "1", "tracker": "classical"}
+    with pytest.raises(UsageError, match=r"\(options step was '1', is '2'\)"):
+        sameness.check("out", "build", {"options": options}, {"options": options | {"step": "2"}}, "another folder")
+    with pytest.raises(UsageError, match=r"\(options was None, is {'step': '1', 'tracker': 'classical'}\)"):
+        sameness.check("out", "build", {}, {"options": options}, "another folder")
