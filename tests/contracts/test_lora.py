@@ -1,6 +1,7 @@
 """What adapters promise of every system: they alone are trained, and fused they are the same model."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_they_alone_are_trained(name: str) -> None:
     for _ in range(3):
         optimizer.zero_grad()
         loss(model).backward()
-        assert all(parameter.grad is not None and parameter.grad.any() for parameter in trained.values())
+        assert not [key for key, parameter in trained.items() if parameter.grad is None or not parameter.grad.any()]
         optimizer.step()
     assert float(loss(model).detach()) < before
     assert all(parameter.grad is None for key, parameter in model.parameters().items() if key not in trained)
@@ -96,9 +97,10 @@ def test_they_alone_are_trained(name: str) -> None:
 def test_fused_it_is_the_same_model_and_one_without_adapters(name: str, tmp_path: Path) -> None:
     plain, model = tiny(name), adapted(name)
     pictures = sample(model)
-    assert not torch.allclose(pictures, sample(awake(tiny(name))), atol=1e-3)
+    effect = (pictures - sample(awake(tiny(name)))).abs().max()
     lora.fuse(model)
-    assert torch.allclose(pictures, sample(model), atol=1e-4)
+    rounding = (pictures - sample(model)).abs().max()
+    assert rounding < 1e-4 and effect > 10 * rounding
     assert model.lora is None and model.trainable().keys() == plain.trainable().keys()
     assert values(model).keys() == values(plain).keys(), "no base_layer is left"
     model.save_official(tmp_path / "official")
@@ -150,13 +152,14 @@ def shards_for(name: str, folder: Path) -> Path:
     """Small shards with every column that the system needs."""
     needed = vton_models.load(name).Config.tiny().reads("tryon").needed
     further = [name for name in needed if name not in small_shards.row(0)]
+    label_map = partial(codecs.encode_label_map, space="cihp")
+    encoders = {"image": codecs.encode_png, "mask": codecs.encode_mask, "label_map": label_map}
 
     def change(number: int, row: dict[str, Any]) -> None:
         pictures = example(number, 128, 96)
         for column in further:
-            mask = fields.kind(kinds.TRYON.fields[column]) == "mask"
-            data = codecs.encode_mask(pictures[column]) if mask else codecs.encode_label_map(pictures[column], "cihp")
-            row[column] = {"bytes": data, "path": f"{column}.png"}
+            encode = encoders[fields.kind(kinds.TRYON.fields[column])]
+            row[column] = {"bytes": encode(pictures[column]), "path": f"{column}.png"}
 
     return small_shards.write(folder, 4, change, columns=further)
 

@@ -19,14 +19,14 @@ class ImagePrompt:
     The last `count` tokens of the context are the image's. Both answers pass the layer's own output projection.
     """
 
-    def __init__(self, count: int, to_k: nn.Module, to_v: nn.Module) -> None:
-        self.count, self.to_k, self.to_v = count, to_k, to_v
+    def __init__(self, count: int, pair: nn.ModuleDict) -> None:
+        self.count, self.pair = count, pair  # its layers are looked up anew, as they may have got adapters
 
     def __call__(self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
         text, image = encoder_hidden_states[:, : -self.count], encoder_hidden_states[:, -self.count :]
         query = attn.to_q(hidden_states)
         mixed = attention.mix(query, attn.to_k(text), attn.to_v(text), attn.heads)
-        mixed = mixed + attention.mix(query, self.to_k(image), self.to_v(image), attn.heads)
+        mixed = mixed + attention.mix(query, self.pair["to_k_ip"](image), self.pair["to_v_ip"](image), attn.heads)
         return attn.to_out[1](attn.to_out[0](mixed))
 
 
@@ -53,9 +53,7 @@ class ImagePromptAdapter(nn.Module):
         """Every cross-attention of the U-Net reads the image prompt; other attentions keep their processors."""
         count = self.image_proj.latents.shape[1]
         pairs: dict[str, Any] = dict(zip(attention.blocks(unet), self.ip_adapter.values(), strict=True))
-        attention.set_processors(
-            unet, "attn2", lambda block: ImagePrompt(count, pairs[block]["to_k_ip"], pairs[block]["to_v_ip"])
-        )
+        attention.set_processors(unet, "attn2", lambda block: ImagePrompt(count, pairs[block]))
 
     def in_unet(self, blocks: Iterable[str]) -> dict[str, Tensor]:
         """The parameters by the names that they have in a U-Net's published file; blocks as `attention.blocks`."""
