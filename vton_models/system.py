@@ -152,6 +152,25 @@ class Sampling(Protocol):
 
 
 @runtime_checkable
+class TextSampling(Sampling, Protocol):
+    """Of a system that answers the task "garment_to_person": a text says what is to be seen, a picture may begin it."""
+
+    @property
+    def negative_prompt(self) -> str:
+        """What isn't to be seen."""
+        ...
+
+    @property
+    def first_step(self) -> int:
+        """How many steps are left out of a run that begins with a picture; 0 without one, and at strength 1."""
+        ...
+
+    def prompt(self, text: str) -> str:
+        """A user's text, or "" where there is none, as the network gets it."""
+        ...
+
+
+@runtime_checkable
 class Finishing(Protocol):
     """A frozen dataclass of a system's own ways to join a try-on result with the person; its fields are flags."""
 

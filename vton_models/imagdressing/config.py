@@ -49,7 +49,7 @@ _SHARES = ("image_dropout", "text_dropout", "both_dropout")
 class Config:
     """Raises UsageError for a value that isn't allowed; `check_size` is apart, as the networks decide on sizes."""
 
-    tasks: ClassVar[tuple[str, ...]] = ("try_on",)
+    tasks: ClassVar[tuple[str, ...]] = ("garment_to_person",)
     sampling: ClassVar[type[Sampling]] = Sampling
     finishing: ClassVar[type[NoFinishing]] = NoFinishing
 
