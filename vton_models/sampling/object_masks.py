@@ -1,6 +1,7 @@
 """Where an object is in a photo: by a mask's file, the photo's transparency, or a box in which it is looked for."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from annotators.functional.boxes import Box
 from annotators.tracking import choosing
 from schemas import codecs
 from schemas.cli.flags import UsageError, one_line
+from schemas.foreign import Annotation
 from vton_models.sampling import photos
 
 _RIM = 0.04  # of a photo's sides: where no object is looked for when nothing tells its box
@@ -27,10 +29,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Finder:
-    """Finds objects by SAM 2 where its weights are in the folder, else by GrabCut."""
+    """Finds objects by SAM 2 where its weights are in the folder, else by GrabCut.
+
+    `refiner` is the file of the network that makes outlines of coarse masks, or empty.
+    """
 
     weights: str
     device: str
+    refiner: str = ""
 
     def __call__(self, path: str, mask: str, box: Box | None) -> Found:
         """Raises UsageError for what can't be read, and where no object is found."""
@@ -42,12 +48,27 @@ class Finder:
         height, width = photo.pixels.shape[:2]
         if mask:
             read = photos.read_mask(mask, "--reference-mask", (height, width))
-            return Found(photo.pixels, read.value, read.note)
+            return self._refined(photo.pixels, read) if self.refiner else Found(photo.pixels, read.value, read.note)
         if box is None and photo.alpha is not None:
             cut_out, _ = garment_mask.of_alpha(photo.alpha, photo.pixels)
             if cut_out is not None:
                 return Found(photo.pixels, cut_out, f"{flag} {path}: its mask is its transparency")
+        if box is None:
+            mask_of_all = garment_mask.find(photo.pixels)
+            if not garment_mask.doubt(mask_of_all, photo.pixels):
+                return Found(photo.pixels, mask_of_all, f"{flag} {path}: its object is what its plain background isn't")
         return self._searched(path, photo.pixels, box)
+
+    def _refined(self, image: np.ndarray, coarse: Annotation) -> Found:
+        from annotators.networks import mask_refiner  # torch waits until a mask is refined
+
+        try:
+            refined = mask_refiner.load(Path(self.refiner), self.device).refine(image, coarse.value)
+        except ValueError as error:
+            raise UsageError(f"--refine-masks {one_line(error)}") from None
+        if not refined.any():
+            raise UsageError("--refine-masks leaves nothing of --reference-mask; allowed is a mask that needs none")
+        return Found(image, refined, "; ".join(filter(None, (coarse.note, "--reference-mask was refined"))))
 
     def _searched(self, path: str, image: np.ndarray, box: Box | None) -> Found:
         height, width = image.shape[:2]

@@ -93,7 +93,7 @@ class Photos:
 def load(flags: "Flags", pieces: Sequence["Piece"], setting: "Setting", device: str) -> Photos:
     """Reads all files, and finds the objects that no mask shows. Raises UsageError."""
     scene = photos.read(flags.scene, "--scene")
-    finder = object_masks.Finder(flags.annotator_weights, device)
+    finder = object_masks.Finder(flags.annotator_weights, device, flags.refine_masks)
     items, notes = [], []
     for piece in pieces:
         found = finder(piece.reference, piece.reference_mask, piece.reference_box)

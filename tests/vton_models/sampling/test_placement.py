@@ -32,14 +32,18 @@ def files(tmp_path):
     target = np.zeros((90, 120), np.uint8)
     target[30:60, 40:60] = 255
     target[40:50, 60:80] = 255
+    busy = generator.integers(0, 2, (10, 13, 3), dtype=np.uint8).repeat(8, axis=0).repeat(8, axis=1)[:80, :100] * 120
     pictures = {
+        "busy/object": np.where(disc[..., None], photo, busy).astype(np.uint8),
         "object": photo,
         "mask": np.where(disc, np.uint8(255), np.uint8(0)),
         "cutout/object": np.dstack([photo, np.where(disc, np.uint8(255), np.uint8(0))]),
+        "plain/object": np.where(disc[..., None], photo, np.uint8(250)),
         "scene": scene,
         "target": target,
     }
-    (tmp_path / "cutout").mkdir()
+    for folder in ("cutout", "plain", "busy"):
+        (tmp_path / folder).mkdir()
     for name, picture in pictures.items():
         Image.fromarray(picture).save(tmp_path / f"{name}.png")
     return tmp_path
@@ -127,16 +131,37 @@ def test_strength_of_control_counts(files, weights):
     [
         (("--reference", "cutout/object"), "transparency"),
         (("--reference", "object", "--reference-box", "20,10,80,70"), "GrabCut in its box"),
-        (("--reference", "object"), "GrabCut in its middle"),
+        (("--reference", "busy/object"), "GrabCut in its middle"),
+        (("--reference", "plain/object"), "plain background"),
     ],
 )
 def test_an_object_without_a_mask_is_found(files, words, told, capsys):
-    given = [path(files, word) if word in ("cutout/object", "object") else word for word in words]
+    given = [path(files, word) if word.endswith("object") else word for word in words]
     (found,), _ = sample(files, *given, "--scene", path(files, "scene"), "--box", "30,20,70,60")
     assert told in capsys.readouterr().err
     exact = placed(files, "--reference-mask", path(files, "mask"), "--box", "30,20,70,60")
     (expected,), _ = sample(files, *exact)
     assert np.abs(found.astype(int) - expected).mean() < 3
+
+
+def test_a_coarse_mask_is_refined(files, capsys):
+    """By the file's network, here a random one that sets all where the object is likely."""
+    from annotators.networks.mask_refiner import MaskRefiner
+
+    torch.manual_seed(0)
+    refiner = MaskRefiner()
+    for bias, name in ((4.0, "all"), (-4.0, "none")):
+        refiner.feature_extractor.head.weight.data.zero_()
+        refiner.feature_extractor.head.bias.data.fill_(bias)
+        torch.save(refiner.state_dict(), files / f"{name}.pth")
+    words = placed(files, "--reference-mask", path(files, "mask"), "--box", "30,20,70,60")
+    (exact,), _ = sample(files, *words)
+    (refined,), _ = sample(files, *words, "--refine-masks", str(files / "all.pth"))
+    assert "was refined" in capsys.readouterr().err and not np.array_equal(exact, refined)
+    with pytest.raises(UsageError, match="leaves nothing"):
+        sample(files, *words, "--refine-masks", str(files / "none.pth"))
+    with pytest.raises(UsageError, match="isn't the refiner's file"):
+        sample(files, *words, "--refine-masks", path(files, "mask"))
 
 
 def test_several_objects_go_into_one_scene(files):

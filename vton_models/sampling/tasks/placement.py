@@ -13,7 +13,9 @@ IDS = ("reference_id", "scene_id")
 FACTS = ("box",)
 STITCHES = ("box", "feathered", "crop")
 _OF_SHARDS = ("split", "limit")
-_OF_PHOTOS = (*("reference", "reference_mask", "reference_box", "scene", "box", "mask", "annotator_weights"),)
+_OF_PHOTOS = (
+    *("reference", "reference_mask", "reference_box", "scene", "box", "mask", "refine_masks", "annotator_weights"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ class Flags:
     )
     mask: tuple[str, ...] = flag(
         (), help="in place of boxes: masks of where they go, white", metavar="FILE", words=True
+    )
+    refine_masks: str = flag(
+        "", help="a coarse_mask_refine.pth, which makes outlines of coarse --reference-mask", metavar="FILE"
     )
     shape_control: bool = flag(False, help="an object takes the shape of its mask, not any within the mask's box")
     stitch: str = flag(
@@ -116,6 +121,8 @@ def _check_photos(flags: Flags) -> None:
         raise UsageError("where the objects go is missing or doubled; allowed is --box X0,Y0,X1,Y1 or --mask FILE")
     if flags.reference_mask and flags.reference_box:
         raise UsageError("--reference-mask beside --reference-box; allowed is one of them")
+    if flags.refine_masks and not flags.reference_mask:
+        raise UsageError("--refine-masks without --reference-mask; masks that are found here are no coarse ones")
     if flags.shape_control and not flags.mask:
         raise UsageError("--shape-control without --mask; a box has no shape but its own")
     pieces(flags)
