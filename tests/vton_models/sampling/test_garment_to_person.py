@@ -14,7 +14,6 @@ from support.helpers import draw
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from schemas import fields
 from schemas.cli.flags import UsageError
 from vton_models.commands import sample
 from vton_models.imagdressing.model import IMAGDressing
@@ -95,7 +94,7 @@ def test_garments_of_shards_with_their_captions(run: Any, tmp_path: Path, monkey
     def change(number: int, row: dict[str, Any]) -> None:
         row["caption"] = None if number == 2 else f"person {number}"
 
-    shards = small_shards.write(tmp_path / "shards", 3, change, [fields.text("caption")])
+    shards = small_shards.write(tmp_path / "shards", 3, change, columns=["caption"])
     said: list[str] = []
     real = Prepare.__call__
     monkeypatch.setattr(Prepare, "__call__", lambda self, record: said.append(record["prompt"]) or real(self, record))
