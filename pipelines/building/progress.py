@@ -1,17 +1,29 @@
 """How far a build is: a line on stderr while the engine runs, seconds per annotator at the end."""
 
+import os
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+_HERE = "127.0.0.1"
+_PATIENCE = 0.2  # seconds after which a listening thread looks whether the build is over
+_DRAWN_BY = "VTON_PROGRESS"  # "PID PORT" of the process that draws, for worker processes on the same machine
 _lock = threading.Lock()
-_counted = 0  # records that units of this process have passed
+_counted = 0  # records that units of this process have passed, and of its worker processes
 
 
 def count(records: int) -> None:
+    """Of a unit at work: in the process that draws, or sent to it by a worker process."""
+    pid, _, port = os.environ.get(_DRAWN_BY, "").partition(" ")
+    if port and pid != str(os.getpid()):
+        with suppress(OSError, ValueError, OverflowError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(str(records).encode(), (_HERE, int(port)))
+        return
     global _counted
     with _lock:
         _counted += records
@@ -20,7 +32,7 @@ def count(records: int) -> None:
 class Bar:
     """Redraws one line on a terminal; elsewhere a line now and then. `finished` tells the records of finished units.
 
-    Worker processes count for themselves, so finished units speak for them.
+    Worker processes of this machine tell what they count. Finished units speak for those of other machines.
     """
 
     def __init__(self, total: int, finished: Callable[[], int], interval: float | None = None) -> None:
@@ -28,16 +40,25 @@ class Bar:
         self.terminal = sys.stderr.isatty()
         self.interval = interval or (0.5 if self.terminal else 10.0)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._loop, daemon=True)
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._loop, self._listen)]
 
     def __enter__(self) -> Self:
         self._start, self._first = time.perf_counter(), _counted
-        self._thread.start()
+        self._receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with suppress(OSError):  # a machine without loopback: then finished units speak for all processes
+            self._receiver.bind((_HERE, 0))
+            os.environ[_DRAWN_BY] = f"{os.getpid()} {self._receiver.getsockname()[1]}"
+        self._receiver.settimeout(_PATIENCE)
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        os.environ.pop(_DRAWN_BY, None)
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
+        self._receiver.close()
         if self.terminal:
             print(file=sys.stderr)
 
@@ -46,6 +67,11 @@ class Bar:
             self._draw()
         if self.terminal:
             self._draw()
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            with suppress(OSError, ValueError):
+                count(int(self._receiver.recv(32)))
 
     def _draw(self) -> None:
         done = min(self.total, max(_counted - self._first, self.finished()))
