@@ -211,3 +211,20 @@ def test_without_weights_auto_seeds_by_motion_and_says_so(
     (root.parent / "none").mkdir()
     build(root, "--weights", root.parent / "none")
     assert "objects are found by motion, followed by classical" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("frames", [2, 3, 5])
+def test_what_moves_is_found_in_a_clip_of_a_few_frames(frames: int, clip: moving.Moving, root: Path) -> None:
+    for number in range(frames, FRAMES):
+        (root / f"kite/{number}.png").unlink()
+    found = build(root, "--seeding", "motion")
+    assert found
+    for row in found:
+        for role in ("reference", "target"):
+            mask = codecs.decode_mask(row[f"{role}_mask"]["bytes"])
+            assert masks.iou(mask, clip.masks[row[f"{role}_frame"]]) > 0.6
+
+
+def test_a_frame_that_cannot_be_read_beside_the_first_costs_no_object(root: Path) -> None:
+    (root / "kite/0.png").write_bytes(b"no picture")
+    assert build(root, "--seeding", "motion")

@@ -1,6 +1,7 @@
 """Clips that nobody annotated: objects are found near the start of each piece, and followed through it."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from schemas.folders import InputFolder
 
 GIVEN = "seeds"  # the reference of a file that tells objects
 NOTHING = {"motion": "nothing_moves", "person": "nobody", "model": "no_object"}  # why a piece is declined
-APART = 3  # frames between those in which motion is looked for
+APART = 3  # frames between those in which motion is looked for, at most
 
 
 def outcomes(
@@ -83,14 +84,23 @@ def _step(clip: Clip, seconds: float) -> int:
 
 def _start(clip: Clip, piece: Sequence[int]) -> int:
     """The first position of a piece that motion before and after it can be told of; else its very first."""
-    return next((at for at in piece if at - APART >= piece[0] and at + APART < len(clip)), piece[0])
+    apart = _apart(clip)
+    return next((at for at in piece if at - apart >= piece[0] and at + apart < len(clip)), piece[0])
+
+
+def _apart(clip: Clip) -> int:
+    """Frames between those in which motion is looked for: fewer in a clip of a few."""
+    return max(1, min(APART, (len(clip) - 1) // 2))
 
 
 def _seeds(settings: ReadSettings, clip: Clip, start: int, options: ClipOptions) -> dict[str, ObjectMask]:
     """Object → its mask at a position. Raises Unreadable."""
-    around = range(start - 2 * APART, start + 2 * APART + 1, APART)
-    near = [position for position in around if 0 <= position < len(clip)]
-    at, pictures = near.index(start), [clip.frame(position).pixels for position in near]
+    reach = 2 * _apart(clip)
+    seen = {start: clip.frame(start).pixels}
+    for position in range(max(start % _apart(clip), start - reach), min(start + reach + 1, len(clip)), _apart(clip)):
+        with suppress(Unreadable):  # its neighbours tell enough
+            seen[position] = clip.frame(position).pixels
+    at, pictures = sorted(seen).index(start), [seen[position] for position in sorted(seen)]
     if options.seeding == "person":
         found = _persons(pictures[at], settings)
     elif options.seeding == "model":
