@@ -9,6 +9,7 @@ import numpy as np
 
 from annotators.functional import boxes
 from annotators.functional.boxes import Box
+from annotators.functional.placement import removal
 from schemas.cli.flags import UsageError
 from vton_models.networks import object_pairs
 from vton_models.networks.object_pairs import PLACE, SHAPE
@@ -106,6 +107,8 @@ def load(flags: "Flags", pieces: Sequence["Piece"], setting: "Setting", device: 
             _check_box("--box", box, scene)
         items.append(Item(photos.name_of(piece.reference), found.image, found.mask, box, target))
         notes.append(found.note)
+    if flags.move:
+        scene = removal.without(scene, np.maximum.reduce([item.mask for item in items]))
     told = "; ".join(filter(None, notes))
     return Photos(scene, photos.name_of(flags.scene), tuple(items), flags.shape_control, flags.stitch, told)
 

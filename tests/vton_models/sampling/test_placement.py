@@ -164,6 +164,19 @@ def test_a_coarse_mask_is_refined(files, capsys):
         sample(files, *words, "--refine-masks", path(files, "mask"))
 
 
+def test_an_object_of_the_scene_moves(files):
+    """Its place is grown over, its new place changes, and the rest stays."""
+    scene = np.full((90, 120, 3), 180, np.uint8)
+    scene[30:60, 15:45] = (200, 40, 40)
+    Image.fromarray(scene).save(files / "room.png")
+    words = ("--scene", path(files, "room"), "--move", "10,25,50,65", "--box", "70,20,110,60")
+    (moved,), (row,) = sample(files, *words)
+    assert row["record_id"] == "room+room"
+    assert np.abs(moved[:, :65].astype(int) - 180).max() <= 5, "nothing of it is left"
+    left, top, right, bottom = changed(moved[:, 65:], scene[:, 65:])
+    assert left >= 5 and right <= 45 and top >= 20 and bottom <= 60
+
+
 def test_several_objects_go_into_one_scene(files):
     words = ("--reference", path(files, "cutout/object"), path(files, "cutout/object"), "--scene", path(files, "scene"))
     (first, both), rows = sample(files, *words, "--box", "5,5,40,40", "60,40,110,85")
@@ -198,6 +211,8 @@ def test_a_still_that_was_left_out_says_why(files):
     [
         ((), "missing or doubled"),
         (("--scene", "scene"), "--reference is missing"),
+        (("--scene", "scene", "--move", "1,2,9,9", "--reference", "object"), "beside --move"),
+        (("--scene", "scene", "--move", "1,2,9,9", "2,2,9,9", "--box", "1,2,9,9"), "tells 1 of 2"),
         (("--reference", "object"), "--scene is missing"),
         (("--reference", "object", "--scene", "scene"), "where the objects go"),
         (("--reference", "object", "--scene", "scene", "--box", "1,2,3"), "four numbers"),

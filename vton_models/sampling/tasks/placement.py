@@ -14,7 +14,8 @@ FACTS = ("box",)
 STITCHES = ("box", "feathered", "crop")
 _OF_SHARDS = ("split", "limit")
 _OF_PHOTOS = (
-    *("reference", "reference_mask", "reference_box", "scene", "box", "mask", "refine_masks", "annotator_weights"),
+    *("reference", "reference_mask", "reference_box", "refine_masks"),
+    *("scene", "move", "box", "mask", "annotator_weights"),
 )
 
 
@@ -41,6 +42,9 @@ class Flags:
         words=True,
     )
     scene: str = flag("", help="photo into which they go", metavar="FILE")
+    move: tuple[str, ...] = flag(
+        (), help="in place of references: boxes of the scene's own objects", metavar="X0,Y0,X1,Y1", words=True
+    )
     box: tuple[str, ...] = flag(
         (), help="where each object goes, pixels of the scene", metavar="X0,Y0,X1,Y1", words=True
     )
@@ -114,9 +118,12 @@ def check(flags: Flags) -> None:
 
 
 def _check_photos(flags: Flags) -> None:
-    for name in ("reference", "scene"):
-        if not getattr(flags, name):
-            raise UsageError(f"--{name} is missing; allowed is a photo")
+    if not flags.scene:
+        raise UsageError("--scene is missing; allowed is a photo")
+    if bool(flags.reference) == bool(flags.move):
+        raise UsageError("--reference is missing or beside --move; allowed is --reference FILE or --move X0,Y0,X1,Y1")
+    if flags.move and (flags.reference_mask or flags.reference_box):
+        raise UsageError("--reference-mask or --reference-box beside --move, whose boxes tell where objects are")
     if bool(flags.box) == bool(flags.mask):
         raise UsageError("where the objects go is missing or doubled; allowed is --box X0,Y0,X1,Y1 or --mask FILE")
     if flags.reference_mask and flags.reference_box:
@@ -130,8 +137,10 @@ def _check_photos(flags: Flags) -> None:
 
 def pieces(flags: Flags) -> tuple[Piece, ...]:
     """One for each object. Raises UsageError for boxes that are none, and where their numbers differ."""
-    count = len(flags.reference)
-    reference_boxes = boxes_of("--reference-box", flags.reference_box)
+    moved = boxes_of("--move", flags.move)
+    references = flags.reference or (flags.scene,) * len(moved)
+    count = len(references)
+    reference_boxes = moved or boxes_of("--reference-box", flags.reference_box)
     target_boxes = boxes_of("--box", flags.box)
     told = {
         "reference-mask": len(flags.reference_mask),
@@ -141,7 +150,7 @@ def pieces(flags: Flags) -> tuple[Piece, ...]:
     }
     for name, number in told.items():
         if number not in (0, count):
-            raise UsageError(f"--{name} tells {number} of {count} objects; allowed is one for each --reference")
+            raise UsageError(f"--{name} tells {number} of {count} objects; allowed is one for each of them")
     return tuple(
         Piece(
             reference=reference,
@@ -150,7 +159,7 @@ def pieces(flags: Flags) -> tuple[Piece, ...]:
             box=target_boxes[place] if target_boxes else None,
             mask=flags.mask[place] if flags.mask else "",
         )
-        for place, reference in enumerate(flags.reference)
+        for place, reference in enumerate(references)
     )
 
 
