@@ -17,7 +17,7 @@ from schemas.cli.flags import UsageError
 from vton_models.imagdressing import official
 from vton_models.imagdressing.config import Config
 from vton_models.imagdressing.sampling import Sampling
-from vton_models.networks import attention, diffusion, image_encoder, memory, stable_diffusion, text, weights
+from vton_models.networks import attention, diffusion, digests, image_encoder, memory, stable_diffusion, text, weights
 from vton_models.networks.diffusion_model import Conditions
 from vton_models.networks.garment_network import GarmentNetworkModel, entries
 
@@ -168,6 +168,15 @@ class IMAGDressing(GarmentNetworkModel):
         return torch.tensor([self.tokenizer(words)] * items, device=self.device)
 
     # Weights
+
+    def read(self, name: str, folder: Path, dtype: torch.dtype) -> tuple[Any, str]:
+        """The projection may also be that of an IP-Adapter's file, from which the published one began."""
+        if name != "projection" or not folder.is_file():
+            return super().read(name, folder, dtype)
+        network = self.config.networks[name]
+        projection = weights.random(network.network_class, network.arguments)
+        weights.assign(projection.state_dict(), official.image_projection(weights.read(folder)), folder)
+        return projection.to(dtype), digests.of_network(projection)
 
     def load_official(self, path: str | Path) -> None:
         """IMAGDressing's file, in any dtype; what it holds beside the trained parts is left."""

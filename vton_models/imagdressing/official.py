@@ -20,6 +20,12 @@ def of(tensors: Mapping[str, Tensor], networks: Iterable[str]) -> dict[str, Tens
     return {name: tensor for name, tensor in tensors.items() if name.startswith(prefixes)}
 
 
+def image_projection(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The Resampler of an IP-Adapter-Plus file."""
+    start = "image_proj."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
 def source(path: Path) -> Path:
     """The file itself, or the one of the published name, else the only .pt, in a folder. Raises UsageError."""
     if path.is_file():

@@ -12,7 +12,7 @@ from schemas.cli.flags import UsageError  # noqa: E402
 from vton_models import imagdressing  # noqa: E402
 from vton_models.imagdressing import Config  # noqa: E402
 from vton_models.imagdressing.model import IMAGDressing  # noqa: E402
-from vton_models.networks import attention, digests, weights  # noqa: E402
+from vton_models.networks import attention, bases, digests, weights  # noqa: E402
 
 FILE = "IMAGDressing-v1_512.pt"
 
@@ -126,3 +126,27 @@ def test_a_plain_base_gives_all_but_the_trained_parts(tmp_path: Path) -> None:
     first.load_base(f"{tmp_path / 'whole'},projection={tmp_path / 'projection'}")
     loaded, stored = first.networks["projection"], whole.networks["projection"]
     assert digests.of_network(loaded) == digests.of_network(stored)
+
+
+@pytest.mark.parametrize("ending", ["bin", "safetensors"])
+def test_the_projection_may_begin_as_an_ip_adapters(tmp_path: Path, ending: str) -> None:
+    """Nested in a pickle, by dotted names in safetensors; its attention isn't read."""
+    whole = changed()
+    whole.save_base(tmp_path / "base")
+    stored, file = dict(fresh().networks["projection"].state_dict()), tmp_path / f"ip-adapter-plus_sd15.{ending}"
+    stored["latents"] = stored["latents"] + 1
+    nested = {"image_proj": stored, "ip_adapter": {"1.to_k_ip.weight": torch.ones(2, 2)}}
+    if ending == "bin":
+        torch.save(nested, file)
+    else:
+        weights.write(file, {f"{part}.{key}": value for part, own in nested.items() for key, value in own.items()})
+    model = fresh()
+    model.load_base(f"{tmp_path / 'base'},projection={file}")
+    loaded = model.networks["projection"].state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in stored.items())
+    again = fresh()
+    again.load_base(bases.of_note(model.base))
+    assert same(model, again) and again.base["digest"] == model.base["digest"]
+    weights.write(tmp_path / "other.safetensors", {"image_proj.latents": torch.ones(1)})
+    with pytest.raises(ValueError, match="keys missing"):
+        fresh().load_base(f"{tmp_path / 'base'},projection={tmp_path / 'other.safetensors'}")
