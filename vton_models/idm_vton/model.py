@@ -27,6 +27,7 @@ from vton_models.networks import (
     stable_diffusion_xl,
     text,
     weights,
+    widening,
 )
 from vton_models.networks.diffusion_model import Conditions
 from vton_models.networks.garment_network import GarmentNetworkModel
@@ -55,7 +56,7 @@ class IDMVTON(GarmentNetworkModel):
 
     def change_networks(self) -> None:
         self.denoisers = tuple(name for name in ("unet", "ip_adapter", "garment_unet") if name in self.networks)
-        official.widen(self.unet, CHANNELS)
+        widening.widen(self.unet, CHANNELS)
         if self.has_garment_network:
             super().change_networks()
         else:
@@ -107,7 +108,7 @@ class IDMVTON(GarmentNetworkModel):
             branches.insert(0, self._condition(channels, negative, self._null_prompt(items), ids))
         states = None if garment is None else self._texts(seen["garment_input_ids"])[0]
         shape = (items, self.unet.config.out_channels, *channels.shape[2:])
-        return GarmentConditions(branches, shape, garment, states)
+        return GarmentConditions(branches, shape, garment=garment, garment_states=states)
 
     def branches(self, conditions: Conditions, sequential: bool, settings: Sampling) -> diffusion.Branches:
         """Features of the garment at each step's timestep, or in all steps those at `garment_timestep`."""

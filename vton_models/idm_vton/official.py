@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic
@@ -59,17 +58,3 @@ def write(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
         (folder / FOLDER).mkdir()
         atomic.write_json(folder / FOLDER / "config.json", dict(config) | {"encoder_hid_dim_type": PROMPT_TYPE})
         weights.write(folder / FOLDER / FILE, tensors)
-
-
-def widen(unet: Any, channels: int) -> None:
-    """Gives `conv_in` further input channels, which bring nothing until it is learnt: their weights are zeros."""
-    old = unet.conv_in
-    missing = channels - old.in_channels
-    if missing <= 0:
-        return
-    with torch.device("meta"):
-        new = nn.Conv2d(channels, old.out_channels, old.kernel_size, padding=old.padding)
-    zeros = old.weight.new_zeros(len(old.weight), missing, *old.weight.shape[2:])
-    new.weight, new.bias = nn.Parameter(torch.cat([old.weight.detach(), zeros], dim=1)), old.bias
-    unet.conv_in = new
-    unet.register_to_config(in_channels=channels)

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 Generators = torch.Generator | Sequence[torch.Generator]
 Condition = Mapping[str, Tensor | None]  # what a U-Net reads besides latents and timestep, by the caller's names
+Advance = Callable[[int, Any, Tensor, Tensor], Tensor]  # (index, timestep, ε, latents) → the next latents
 Predict = Callable[[Tensor, Any, Condition], Tensor]  # (latents, timestep, condition) → ε
 
 
@@ -232,6 +234,32 @@ def ddpm_step(scheduler: Any, noises: Noises) -> Callable[[int, Any, Tensor, Ten
         return mean + variance**0.5 * noises(f"step.{index}", latents.shape, latents.device)
 
     return advance
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a result shows outside a mask: latents [b 4 h w], and the mask [b 1 h w], 1 where it is repainted."""
+
+    latents: Tensor
+    mask: Tensor
+
+
+def repainting(advance: Advance, scheduler: Any, known: Known, noise: Tensor) -> Advance:
+    """For `denoise`, of a scheduler with `sigmas`: after each step the known latents outside the mask.
+
+    They carry the noise that sampling began with, at the level of the next step; after the last they are clean. The
+    level is that of the step's place: timesteps repeat where Karras's σ lie close.
+    """
+
+    def step(index: int, timestep: Any, model_pred: Tensor, noisy: Tensor) -> Tensor:
+        after = advance(index, timestep, model_pred, noisy)
+        shown = known.latents
+        if index + 1 < len(scheduler.timesteps):
+            sigma = scheduler.sigmas[index + 1].to(noise)
+            shown = (shown + sigma * noise) / (1 + sigma**2).sqrt()
+        return (1 - known.mask) * shown + known.mask * after
+
+    return step
 
 
 def _tensor(value: Tensor | None) -> Tensor:

@@ -23,10 +23,14 @@ OnStep = Callable[[int, Tensor], None]
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a batch is sampled under: a condition for each branch of guidance, and the shape of what is denoised."""
+    """What a batch is sampled under: a condition for each branch of guidance, and the shape of what is denoised.
+
+    What is `known` of the result is laid over the latents after each step.
+    """
 
     branches: Sequence[diffusion.Condition]
     shape: Sequence[int]
+    known: diffusion.Known | None = None
 
 
 class DiffusionModel(Model, ABC):
@@ -119,8 +123,11 @@ class DiffusionModel(Model, ABC):
         scheduler = self.scheduler(settings)
         sequential = self.sequential_guidance if sequential_guidance is None else sequential_guidance
         predict = self.guided(self.branches(conditions, sequential, settings), settings)
-        noisy, first = self.begin(seen, draws("init", conditions.shape, self.device), scheduler, draws, settings)
+        noise = draws("init", conditions.shape, self.device)
+        noisy, first = self.begin(seen, noise, scheduler, draws, settings)
         step = self.step(scheduler, draws, settings)
+        if conditions.known is not None:
+            step = diffusion.repainting(step, scheduler, conditions.known, noise)
         with memory.at_work(self, *self.denoisers):
             for index, after in enumerate(diffusion.denoise(scheduler, noisy, predict, step, first), first):
                 noisy = after

@@ -82,6 +82,12 @@ def features_of(condition: diffusion.Condition) -> dict[str, Tensor]:
     return {block: tokens for block, tokens in found if tokens is not None}
 
 
+def split(features: Features, count: int) -> list[dict[str, Tensor]]:
+    """Those of each of `count` batches that passed the garment network as one."""
+    parts = {block: tokens.chunk(count) for block, tokens in features.items()}
+    return [{block: each[number] for block, each in parts.items()} for number in range(count)]
+
+
 def null(features: Features) -> dict[str, Tensor]:
     """Zeros in the place of features: they stay in the softmax, so that this isn't the denoiser by itself."""
     return {block: torch.zeros_like(tokens) for block, tokens in features.items()}

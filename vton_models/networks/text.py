@@ -85,6 +85,12 @@ def random_tokenizer(arguments: Mapping[str, Any]) -> OwnTokenizer:
     return WordTokenizer(arguments["vocab_size"], arguments["max_position_embeddings"])
 
 
+def cut(tokenizer: Tokenizer, text: str, length: int) -> list[int]:
+    """The ids of a text as if the encoder took no more than `length`: the last of them is the end's."""
+    ids = tokenizer(text)
+    return [*ids[: length - 1], ids[-1]]
+
+
 @torch.no_grad()
 def encode(text_encoder: Any, input_ids: Tensor) -> Tensor:
     """int64 [b n] → float32 states [b n c] after the last normalisation; stored states are taken as they are."""
