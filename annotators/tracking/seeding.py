@@ -12,6 +12,7 @@ SIDE = 320  # motion is looked for at this longer side
 AREAS = (0.01, 0.64)  # of the picture, that an object may cover
 LEAST_MOTION = 1.0  # pixels at that size, beyond the camera's
 LEAST_CHANGE = 14.0  # of a channel, of 255, between what differs
+FOREIGN = 1.5  # log of the odds above which a colour is the object's and not that of what is around it
 LARGEST_CUT = 0.2  # of an outline may lie where it was looked for no further
 ROUNDS = 3  # of GrabCut
 NEAR = 0.02  # of the longer side: what lies so near a point is what the point is on
@@ -137,13 +138,27 @@ def in_box(picture: np.ndarray, box: boxes.Box) -> np.ndarray:
     scale = small.shape[0] / height
     x0, y0, x1, y1 = (round(side * scale) for side in box)
     x0, y0, x1, y1 = boxes.clip((x0, y0, x1, y1), *small.shape[:2])
-    labels = np.zeros(small.shape[:2], np.uint8)
-    if x1 - x0 < 2 or y1 - y0 < 2:
-        return np.zeros((height, width), np.uint8)
+    inside = np.zeros(small.shape[:2], np.uint8)
+    boxes.crop(inside, (x0, y0, x1, y1))[...] = 255
+    if x1 - x0 < 2 or y1 - y0 < 2 or inside.all():
+        return _enlarged(inside, height, width)
+    reach = max(3, round(0.25 * masks.area(inside) ** 0.5))
+    around = masks.as_mask((masks.dilate(inside, 2 * reach + 1) > 0) & (inside == 0))
+    likely = colours.odds(small, colours.histogram(small, inside), around)
+    hints = np.where(inside > 0, np.uint8(cv2.GC_PR_BGD), np.uint8(cv2.GC_BGD))
+    hints[(inside > 0) & (likely > 0)] = cv2.GC_PR_FGD
+    hints[(inside > 0) & (likely > FOREIGN)] = cv2.GC_FGD
+    if not np.isin(hints, (cv2.GC_PR_FGD, cv2.GC_FGD)).any():
+        hints[inside > 0] = cv2.GC_PR_FGD
+    near = boxes.clip(boxes.grow((x0, y0, x1, y1), reach), *small.shape[:2])  # colours far off say nothing
+    cut = np.ascontiguousarray(boxes.crop(hints, near))
     cv2.setRNGSeed(0)
     back, front = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(small, labels, (x0, y0, x1 - x0, y1 - y0), back, front, ROUNDS + 2, cv2.GC_INIT_WITH_RECT)
-    return _enlarged(masks.as_mask(np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))), height, width)
+    region = np.ascontiguousarray(boxes.crop(small, near))
+    cv2.grabCut(region, cut, (0, 0, 1, 1), back, front, ROUNDS + 2, cv2.GC_INIT_WITH_MASK)
+    fitted = np.zeros_like(inside)
+    boxes.crop(fitted, near)[np.isin(cut, (cv2.GC_FGD, cv2.GC_PR_FGD))] = 255
+    return _enlarged(fitted, height, width)
 
 
 def at_points(picture: np.ndarray, points: Sequence[tuple[float, float, bool]]) -> np.ndarray:

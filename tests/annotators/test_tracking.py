@@ -10,6 +10,7 @@ from support import moving
 from annotators.functional import masks, shots
 from annotators.tracking import seeding
 from annotators.tracking.classical import ClassicalTracker
+from pipelines.sources.clips.pairs.video import available, open_video
 
 
 @pytest.fixture(scope="module", params=[0, 1, 2])
@@ -206,6 +207,16 @@ def test_an_object_is_cut_out_of_its_box(clip):
     ys, xs = np.nonzero(clip.masks[8])
     box = (int(xs.min()) - 6, int(ys.min()) - 6, int(xs.max()) + 7, int(ys.max()) + 7)
     assert masks.iou(seeding.in_box(clip.pictures[8], box), clip.masks[8]) > 0.8
+
+
+@pytest.mark.parametrize(("position", "box"), [(120, (870, 370, 1279, 580)), (222, (800, 400, 970, 600))])
+def test_a_light_dog_is_cut_out_of_a_light_floor(data, position, box):
+    """Only what lies around the box tells what the ground is like; the whole picture has all the dog's colours."""
+    path = data / "video/raw/dog.mp4"
+    mask = seeding.in_box(open_video(path, path.name, available()).frame(position).pixels, box)
+    x0, y0, x1, y1 = box
+    assert masks.area(mask) == masks.area(mask[y0 - 3 : y1 + 3, x0 - 3 : x1 + 3]) > 0.3 * (x1 - x0) * (y1 - y0)
+    assert masks.area(mask) < 0.7 * (x1 - x0) * (y1 - y0)
 
 
 def test_a_cut_is_told_from_motion(clip):
