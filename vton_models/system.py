@@ -315,6 +315,7 @@ class Model(Protocol):
     device: "torch.device"
     sequential_guidance: bool  # both are set by `networks.memory.apply_memory`
     offload: bool
+    laid_frozen: set[str]  # names of parameters that what a run starts from laid over the base, and that stay so
     approximated: dict[str, float]  # what was sampled nearly only, and the largest error seen, a share of the exact
     sampling_dtype: "torch.dtype | None"  # 16 bits in which an accelerator samples whatever the memory mode
     dtypes: "dict[str, torch.dtype]"  # of networks that aren't in float32, by `networks.memory.choose_dtypes`

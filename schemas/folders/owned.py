@@ -26,7 +26,8 @@ class Owned:
     """A folder that one command writes. Its config.json holds the mark, and counts for nothing without it.
 
     `names` are patterns, relative to the folder, of all files that the command writes beside config.json, in the order
-    in which they are deleted; of those that match, `is_ours` may tell strangers' apart.
+    in which they are deleted; of those that match, `is_ours` may tell strangers' apart. `beforehand` are names of
+    folders that another command may put there before.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Owned:
     title: str  # what the folder is, for people: "training run"
     names: tuple[str, ...]
     is_ours: Callable[[Path], bool] = _any
+    beforehand: tuple[str, ...] = ()
 
     @property
     def mark(self) -> dict[str, str]:
@@ -124,7 +126,7 @@ class Owned:
 
     def _content(self) -> Iterator[str]:
         if self.path.is_dir():
-            listed = (path.name for path in self.path.iterdir())
+            listed = (path.name for path in self.path.iterdir() if path.name not in self.beforehand)
             yield from (name for name in listed if not _NOT_CONTENT.fullmatch(name) and not names.is_temporary(name))
 
     def _check_links(self) -> None:

@@ -99,6 +99,7 @@ class StandIn(nn.Module):
     """Predicts the person from the garment, a noise and a timestep, by a 1×1 convolution over frozen features."""
 
     alphas = torch.linspace(1, 0, 1000)
+    sampling_dtype = None
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -108,6 +109,7 @@ class StandIn(nn.Module):
         self.head = nn.Conv2d(4, 3, 1)
         self.skipped = nn.Parameter(torch.zeros(2))  # like a cross-attention that is skipped
         self.networks: dict[str, Any] = {}
+        self.laid_frozen: set[str] = set()
         self.note_base("random")
 
     def note_base(self, path: str) -> None:
@@ -123,6 +125,10 @@ class StandIn(nn.Module):
 
     def prepare(self, purpose: Purpose) -> Prepare:
         return self.config.prepare(purpose)
+
+    def parameters(self) -> dict[str, nn.Parameter]:  # type: ignore[override]
+        """By name, as models of the package have them."""
+        return dict(self.named_parameters())
 
     def trainable(self) -> dict[str, nn.Parameter]:
         return {"head.weight": self.head.weight, "head.bias": self.head.bias, "skipped": self.skipped}

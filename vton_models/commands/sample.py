@@ -107,6 +107,8 @@ def run(request: Request) -> int:
     except loop.SamplingError as error:
         print(f"{PROG}: {one_line(error)}", file=sys.stderr)
         return 1
+    for what, off in model.approximated.items():
+        print(f"{what} is an approximation: predictions were up to {off:.1%} off where that was seen", file=sys.stderr)
     schema = outputs.samples_schema(type(request.sampling), request.kind.IDS, request.kind.FACTS)
     rows = loop.rows(results, settings, digest, folder, outputs.size_of)
     outputs.write_table(folder / outputs.SAMPLES_FILE, rows, schema)

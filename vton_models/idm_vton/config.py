@@ -38,6 +38,7 @@ _TRAINED: dict[str, tuple[str, ...]] = {
 }
 _WITH_PROMPT = ("attention_ip", "attentions", "decoder")  # the decoder's keys and values of the image prompt too
 TRAINABLE = tuple(_TRAINED)
+LAYERS = ("attention_ip", "attention", "attentions", "decoder")
 CAPTIONS = ("detailed", "category", "none")
 
 _DATA = "VITON-HD, 11,647 pairs"
@@ -63,6 +64,7 @@ class Config:
     """Raises UsageError for a value that isn't allowed; `check_size` is apart, as the networks decide on sizes."""
 
     tasks: ClassVar[tuple[str, ...]] = ("try_on",)
+    layers: ClassVar[tuple[str, ...]] = LAYERS  # of `customize`, the default first
     sampling: ClassVar[type[Sampling]] = Sampling
     finishing: ClassVar[type[NoFinishing]] = NoFinishing
 

@@ -37,6 +37,7 @@ class Model:
         self.sequential_guidance = False  # both are set by `memory.apply_memory`
         self.offload = False
         self.approximated: dict[str, float] = {}
+        self.laid_frozen: set[str] = set()
         self.dtypes: dict[str, torch.dtype] = {}  # of networks that aren't in float32, by `memory.choose_dtypes`
         self.lora: Lora | None = None  # set by `lora.add`: adapters are trained, nothing else
         self.tokenizers: dict[str, text.OwnTokenizer] = {  # of the base, by the text encoders that read their ids

@@ -42,7 +42,7 @@ class PhotoMasks:
             raise UsageError(
                 f"the photo needs a mask, and this system has no recipe for one; allowed is {self.mask_flags}"
             )
-        lacking = list(dict.fromkeys(_missing(self._configs(next(iter(regions(self.recipe)))), MASK)))
+        lacking = list(dict.fromkeys(missing(self._configs(next(iter(regions(self.recipe)))), MASK)))
         if lacking:
             option = f" --weights {self.folder}" if self.folder else ""
             raise UsageError(
@@ -98,12 +98,12 @@ def regions(recipe: str) -> dict[str, str]:
     return dict(RECIPES[recipe].regions)
 
 
-def _missing(configs: Mapping[str, Any], column: str) -> Iterator[str]:
+def missing(configs: Mapping[str, Any], column: str) -> Iterator[str]:
     """Weights that lack, of the annotators that a column needs, inputs first."""
     writers = registry.owners(dict(configs)).get(column, [])
     if writers:
         config = configs[writers[0]]
         for needed in registry.inputs(writers[0], config):
-            yield from _missing(configs, needed)
+            yield from missing(configs, needed)
         folder = getattr(config, "weights_dir", None) or ""
         yield from (name for name in registry.needs_weights(config) if not weights.available(name, folder))

@@ -12,6 +12,7 @@ from vton_models.networks import crops
 from vton_models.sampling import outputs, photos
 from vton_models.sampling.finish import Finish
 from vton_models.sampling.loop import Rejection, Sampler, Task
+from vton_models.sampling.photo_columns import PhotoColumns
 from vton_models.sampling.photo_masks import PhotoMasks
 from vton_models.system import IN_VIEW, Prepare, Purpose
 
@@ -31,6 +32,8 @@ class Photos:
     garments: tuple[np.ndarray, ...]
     masks: Mapping[str, np.ndarray | None]  # by the piece's mask flag
     body: np.ndarray | None  # mask of the whole person, where annotators drew one
+    columns: Mapping[str, np.ndarray]  # what else lies on the person's photo, at its size
+    words: str  # of the garment; empty where nobody said any
     told: str
 
     left_out: tuple[dict[str, str], ...] = ()
@@ -41,7 +44,9 @@ class Photos:
         garments = [photos.digest(garment) for garment in self.garments]
         masks = {flag: None if mask is None else photos.digest(mask) for flag, mask in self.masks.items()}
         pictures = {"person": photos.digest(self.person), "garments": garments, "masks": masks}
-        return {"finish": self.finished.name, "photos": pictures}
+        columns = {name: photos.digest(one) for name, one in self.columns.items()}
+        further = {name: value for name, value in (("columns", columns), ("garment_caption", self.words)) if value}
+        return {"finish": self.finished.name, "photos": pictures | further}
 
     def finish(self, sampler: Sampler) -> Finish:
         return self.finished.finish(sampler)
@@ -76,16 +81,24 @@ class Photos:
         }
         garment = self.garments[place]
         record = {"person_image": person, "source_person_image": person, "garment_image": garment, **aligned}
+        record |= {**self.columns, "garment_caption": self.words or None}
         if place == 0 or self.finished.paste_back:  # what is worn by then has the photo's size
             return record
         box = self.prepare.visible(self.record(0, self.person))
         height, width = person.shape[:2]
         seen = {name: crops.cut(mask, box) for name, mask in aligned.items() if mask is not None}
-        return record | {name: masks.resize(mask, height, width) for name, mask in seen.items()}
+        moved = {name: masks.resize(crops.cut(one, box), height, width) for name, one in self.columns.items()}
+        return record | moved | {name: masks.resize(mask, height, width) for name, mask in seen.items()}
 
 
 def load(
-    person: str, pieces: "tuple[Piece, ...]", drawing: PhotoMasks | None, finished: "Finished", prepare: Prepare
+    person: str,
+    pieces: "tuple[Piece, ...]",
+    drawing: PhotoMasks | None,
+    columns: PhotoColumns,
+    finished: "Finished",
+    prepare: Prepare,
+    words: str = "",
 ) -> Photos:
     """Reads all files, and draws the masks that are missing; without `drawing` the system reads none.
 
@@ -94,6 +107,7 @@ def load(
     types = tuple(piece.mask_type for piece in pieces if piece.mask_type) if drawing else ()
     if drawing and types:
         drawing.check()
+    columns.check()
     photo = photos.read(person, "--person")
     garments = tuple(photos.read(piece.file, piece.flag) for piece in pieces)
     size = (photo.shape[0], photo.shape[1])
@@ -107,7 +121,9 @@ def load(
         by_flag |= {piece.mask_flag: drawn.masks[piece.mask_type] for piece in pieces if piece.mask_type}
         body = drawn.person
     notes = [mask.note for mask in files.values() if mask and mask.note]
-    loaded = Photos(finished, prepare, photo, photos.name_of(person), pieces, garments, by_flag, body, "; ".join(notes))
+    seen, told = columns.read(photo), "; ".join(notes)
+    person_id = photos.name_of(person)
+    loaded = Photos(finished, prepare, photo, person_id, pieces, garments, by_flag, body, seen, words, told)
     return loaded if any(mask is not None for mask in by_flag.values()) else replace(loaded, told=_unseen(loaded))
 
 

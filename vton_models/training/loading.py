@@ -98,12 +98,10 @@ def build(
         model = _with_base(system, config, base, use, adapters)
         if base.random and not start.run:
             model.config = config  # as when they were drawn; files on disk spell out more of the networks' defaults
-        if adapters and run is not None and run.beneath.is_file():
+        if run is not None and run.beneath.is_file():
             _load_beneath(model, run)
-        elif start.official:
-            model.load_official(start.official)
-        elif start.run:
-            _load_run(model, Run(start.run))
+        elif start.official or start.run:
+            _lay(model, start)
         if adapters:
             lora.add(model, adapters)
             memory.choose_dtypes(model, use)
@@ -112,22 +110,33 @@ def build(
     return model
 
 
+def _lay(model: Model, start: Start) -> None:
+    """Published weights or those of another run over the base, and a note of what isn't trained of them."""
+    parameters = model.parameters()
+    frozen = {name: parameter._version for name, parameter in parameters.items() if not parameter.requires_grad}
+    if start.official:
+        model.load_official(start.official)
+    else:
+        _load_run(model, Run(start.run))
+    model.laid_frozen = {name for name, version in frozen.items() if parameters[name]._version != version}
+
+
 def save_start(system: System, model: Model, run: Run, start: Start, adapters: Lora | None) -> None:
     """What a trained model stands on where no base holds it.
 
-    Random networks, so that it can be built again whatever the version of torch; and beneath adapters, which are then
-    all that is stored, weights that were read over the base.
+    Random networks, so that it can be built again whatever the version of torch; and weights that were read over the
+    base of what isn't trained now: all of them beneath adapters, which are then all that is stored.
     """
     begun = bool(start.official or start.run)
     if model.base["path"] == RANDOM and not run.base.is_dir():
         bare = _with_base(system, model.config, _base_folder(start, None), Use()) if begun else model
         with atomic.new_folder(run.base) as folder:
             bare.save_base(folder)
-    if adapters and begun and not run.beneath.is_file():
+    if begun and (adapters or model.laid_frozen) and not run.beneath.is_file():
         with lora.removed(model):
             parameters = model.parameters()
-            names = components.trained(model.config.networks, parameters)
-            weights.write(run.beneath, {name: parameters[name] for name in names})
+            names = components.trained(model.config.networks, parameters) if adapters else []
+            weights.write(run.beneath, {name: parameters[name] for name in {*names, *model.laid_frozen}})
 
 
 def not_in_base(model: Model) -> list[str]:
@@ -138,7 +147,8 @@ def not_in_base(model: Model) -> list[str]:
 
 
 def _load_beneath(model: Model, run: Run) -> None:
-    weights.assign(model.trainable(), weights.read(run.beneath), run.beneath)
+    stored, parameters = weights.read(run.beneath), model.parameters()
+    weights.assign({name: parameters[name] for name in stored}, stored, run.beneath)
     model.lay([run.beneath])
 
 
@@ -234,7 +244,7 @@ def _resolved(run: Run, description: dict[str, Any]) -> Base:
 
 
 def _load_run(model: Model, run: Run) -> None:
-    """The other run's weights, which may be fewer than what is trained now, but not more. Raises UsageError.
+    """The other run's weights, which may be fewer than what is trained now, or more. Raises UsageError.
 
     Its adapters become part of them.
     """
@@ -252,14 +262,12 @@ def _load_run(model: Model, run: Run) -> None:
 
 
 def _load_some(model: Model, run: Run, file: Path) -> None:
-    stored = weights.read(file)
-    trained = model.trainable()
-    frozen = sorted(set(stored) - set(trained))
-    if frozen:
-        raise UsageError(
-            f"--init {run.path} trained {frozen[0]}, which is frozen here; allowed is to train at least that"
-        )
-    weights.assign({name: trained[name] for name in stored}, stored, run.path)
+    """A part of the parameters, trained now or not."""
+    stored, parameters = weights.read(file), model.parameters()
+    strange = sorted(set(stored) - set(parameters))
+    if strange:
+        raise UsageError(f"--init {run.path} trained {strange[0]}, which isn't there in this configuration")
+    weights.assign({name: parameters[name] for name in stored}, stored, run.path)
     model.lay([file])
 
 

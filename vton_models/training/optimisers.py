@@ -28,6 +28,13 @@ def _adamw(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_de
     return AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
 
 
+def _adam(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float) -> "Optimizer":
+    """Weight decay is part of the gradient (arXiv:1412.6980)."""
+    from torch.optim import Adam
+
+    return Adam(parameters, lr=learning_rate, weight_decay=weight_decay)
+
+
 def _adamw_8bit(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float) -> "Optimizer":
     """Two bytes of state per parameter instead of eight (arXiv:2110.02861)."""
     from bitsandbytes.optim import AdamW8bit
@@ -43,7 +50,12 @@ def _adafactor(parameters: "Iterable[nn.Parameter]", learning_rate: float, weigh
     return Adafactor(parameters, lr=learning_rate, weight_decay=weight_decay)
 
 
-TABLE = {"adamw": Row(_adamw), "adamw_8bit": Row(_adamw_8bit, "bitsandbytes"), "adafactor": Row(_adafactor)}
+TABLE = {
+    "adamw": Row(_adamw),
+    "adamw_8bit": Row(_adamw_8bit, "bitsandbytes"),
+    "adam": Row(_adam),
+    "adafactor": Row(_adafactor),
+}
 
 
 def check(name: str) -> None:

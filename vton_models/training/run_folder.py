@@ -3,7 +3,8 @@
 config.json          what was trained: model, configuration, start, data, settings
 model/               the final weights, as the model saves them
 base/                the random networks beneath them, where no published ones were given (`--tiny`)
-beneath.safetensors  what lay over the base before adapters (`--lora-rank`) were put on it, where anything did
+beneath.safetensors  what lay over the base and isn't trained: beneath adapters, or of a start that had trained more
+pair/                of a run of `customize`: the shard of its one record
 checkpoints/step-N/  what resuming needs
 validation/          pictures
 log.jsonl            losses; the only place where seconds stand
@@ -51,7 +52,8 @@ class Run:
         self.beneath = self.path / "beneath.safetensors"
         self.curve, self.samples = self.path / "loss.png", self.path / "samples.png"
         self.validation, self.trackers = self.path / "validation", self.path / "trackers"
-        self.owned = Owned(self.path, "train", "training run", _NAMES)
+        self.pair = self.path / "pair"
+        self.owned = Owned(self.path, "train", "training run", _NAMES, beforehand=("pair",))
 
     def described(self) -> dict[str, Any] | None:
         """config.json of a run to read; None without one. Raises UsageError for one that isn't a run's."""

@@ -488,7 +488,7 @@ def test_shards_without_paired_records_are_refused(train: Train, tmp_path: Path)
     with pytest.raises(UsageError, match="--init is missing; allowed are .* or --tiny"):
         main(["train", "stand_in", "--shards", str(folder), "--output", str(tmp_path / "run")])
     with pytest.raises(
-        UsageError, match="unknown command 'trian'; there are convert, encode, list, preview, sample, synthesize, train"
+        UsageError, match="unknown command 'trian'; there are convert, customize, encode, list, preview, sample, synthesize, train"
     ):
         main(["trian"])
 

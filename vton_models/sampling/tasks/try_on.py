@@ -21,7 +21,7 @@ MASK = "agnostic_mask"
 _OF_SHARDS = ("pairs", "split", "limit")
 _OF_PHOTOS = (
     *("garment", "garment_person", "mask", "mask_type", "annotator_weights"),
-    *("upper", "lower", "upper_mask", "lower_mask"),
+    *("upper", "lower", "upper_mask", "lower_mask", "densepose", "garment_caption"),
 )
 
 
@@ -46,6 +46,10 @@ class Flags:
     mask_type: str | None = flag(
         None, help="what annotators draw: upper, lower, overall or what the system's recipe adds (default upper)"
     )
+    densepose: str = flag(
+        "", help="DensePose picture of the photo, for systems that read one; else an annotator draws it", metavar="FILE"
+    )
+    garment_caption: str = flag("", help='what the garment is, for systems that read captions: "Long Sleeve T-shirts"')
     annotator_weights: str = flag("", help="folder of the annotators' weights (default as annotators)", metavar="DIR")
     paste_back: bool = flag(False, help="return the photo at its own size, unchanged outside the mask")
 
@@ -103,7 +107,7 @@ def read(parsed: Parsed, setting: Setting) -> Inputs:
         from vton_models.sampling import shard_tasks
 
         return shard_tasks.load(flags, finished, setting)
-    from vton_models.sampling import photo_masks, photo_tasks
+    from vton_models.sampling import photo_columns, photo_masks, photo_tasks
 
     garments, device = pieces(flags), pick_device(setting.device)
     mask_flags = " and ".join(f"{piece.mask_flag} FILE" for piece in garments if piece.mask_type)
@@ -111,7 +115,9 @@ def read(parsed: Parsed, setting: Setting) -> Inputs:
         places.existing("--annotator-weights", flags.annotator_weights)
     masks = photo_masks.of(reads, flags.annotator_weights, device, mask_flags)
     prepare = setting.config.prepare(Purpose.PHOTOS)
-    return photo_tasks.load(flags.person, garments, masks if MASK in reads.needed else None, finished, prepare)
+    drawing = masks if MASK in reads.needed else None
+    columns = photo_columns.of(reads, {"densepose_image": flags.densepose}, flags.annotator_weights, device)
+    return photo_tasks.load(flags.person, garments, drawing, columns, finished, prepare, flags.garment_caption)
 
 
 def check(flags: Flags, finished: Finished, reads: Reads) -> None:
