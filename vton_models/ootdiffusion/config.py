@@ -9,7 +9,7 @@ from vton_models.networks import image_encoder, sizes, stable_diffusion
 from vton_models.networks.components import Network
 from vton_models.networks.stable_diffusion import Arguments, differing
 from vton_models.ootdiffusion.sampling import Sampling
-from vton_models.system import About, NoFinishing, Preset, Purpose, Reads, Tokenizer
+from vton_models.system import About, Encoded, Encodes, NoFinishing, Preset, Purpose, Reads, Tokenizer
 
 if TYPE_CHECKING:
     from vton_models.ootdiffusion.prepare import Prepare
@@ -132,6 +132,24 @@ class Config:
         words = tokenizer or text.random_tokenizer(self.networks["text_encoder"].arguments)
         seen = self._image_encoder["image_size"]
         return Prepare((self.height, self.width), self.model_type, words, seen)
+
+    def encodes(self, kind: str) -> dict[str, Encodes]:
+        """The photos and the masked person by the VAE, CLIP's vector of the garment, and for "dc" the category."""
+        size = {"height": self.height, "width": self.width}
+        columns = {
+            "latents_person_image": Encoded("person", ("person_image",)),
+            "latents_masked_person_image": Encoded("masked_person", ("person_image", "agnostic_mask")),
+            "latents_garment_image": Encoded("garment", ("garment_image",)),
+        }
+        tokens = {"clip_tokens_garment_image": Encoded("garment_view", ("garment_image",))}
+        encodes = {
+            "vae": Encodes(columns, ("person_image", "garment_image"), size),
+            "image_encoder": Encodes(tokens, ("garment_image",), size),
+        }
+        if self.model_type == "dc":
+            words = {"text_embeddings": Encoded("input_ids", ("category",))}
+            encodes["text_encoder"] = Encodes(words, ("category",), {"model_type": self.model_type})
+        return encodes
 
     def check_size(self) -> None:
         """Raises UsageError, naming the nearest legal size, when a U-Net level would split a latent."""

@@ -118,19 +118,31 @@ class OOTDiffusion(GarmentNetworkModel):
 
     def states(self, seen: Mapping[str, Tensor]) -> Tensor:
         """ψ of a batch."""
-        return self.psi(image_encoder.normalized(seen["garment_view"]), seen["input_ids"])
+        view = seen["garment_view"]
+        return self.psi(view if view.ndim == 3 else image_encoder.normalized(view), seen["input_ids"])
 
     @torch.no_grad()
     def psi(self, pixels: Tensor, input_ids: Tensor) -> Tensor:
         """float32 [b 2 or 4 c]: text states and the garment's CLIP vector, which takes the place of the last for "hd".
 
-        `pixels` are CLIP's [b 3 s s], `input_ids` int64 [b 2 or 3].
+        `pixels` are CLIP's [b 3 s s], or the vector that was stored of them, `input_ids` int64 [b 2 or 3].
         """
-        with memory.at_work(self, "image_encoder"):
-            vector = self.networks["image_encoder"](pixel_values=pixels).image_embeds.float()[:, None]
+        vector = pixels.float() if pixels.ndim == 3 else self.vector(pixels)
         with memory.at_work(self, "text_encoder"):
             states = text.encode(self.networks["text_encoder"], input_ids)
         return torch.cat([states[:, :1] if self.config.model_type == "hd" else states, vector], dim=1)
+
+    @torch.no_grad()
+    def vector(self, pixels: Tensor) -> Tensor:
+        """CLIP's view of a garment, float32 [b 1 c], of its pixels [b 3 s s]."""
+        with memory.at_work(self, "image_encoder"):
+            vector: Tensor = self.networks["image_encoder"](pixel_values=pixels).image_embeds.float()[:, None]
+        return vector
+
+    def encoding(self, network: str, entering: Tensor) -> Tensor:
+        if network == "image_encoder":
+            return self.vector(image_encoder.normalized(entering))
+        return super().encoding(network, entering)
 
     def condition(self, shown: Tensor, states: Tensor, features: Features) -> diffusion.Condition:
         """What the denoiser reads beside noisy latents."""

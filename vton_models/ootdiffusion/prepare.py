@@ -1,7 +1,8 @@
 """From a record to what OOTDiffusion's networks take."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -32,22 +33,30 @@ class Prepare:
     model_type: str
     tokenizer: Tokenizer
     seen_by_clip: int
+    stored: frozenset[str] = frozenset()  # tensors that aren't made, as they are there encoded
 
     def __call__(self, record: Record, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        person, garment = (
-            pictures.stretch(record[name], self.size, Image.Resampling.BICUBIC)
-            for name in ("person_image", "garment_image")
-        )
         mask = masks.resize(record["agnostic_mask"], *self.size) >= GREY
-        fitted = {
-            "person": person,
-            "masked_person": np.where(mask[..., None], np.uint8(GREY), person),
-            "garment": garment,
-            "mask": mask.astype(np.uint8) * np.uint8(255),
-            "garment_view": image_encoder.shown(garment, self.seen_by_clip),
+
+        @cache
+        def fitted(column: str) -> np.ndarray:
+            return pictures.stretch(record[column], self.size, Image.Resampling.BICUBIC)
+
+        makers: dict[str, Callable[[], np.ndarray]] = {
+            "person": lambda: fitted("person_image"),
+            "masked_person": lambda: np.where(mask[..., None], np.uint8(GREY), fitted("person_image")),
+            "garment": lambda: fitted("garment_image"),
+            "mask": lambda: mask.astype(np.uint8) * np.uint8(255),
+            "garment_view": lambda: image_encoder.shown(fitted("garment_image"), self.seen_by_clip),
         }
-        tensors = {name: pictures.to_tensor(picture) for name, picture in fitted.items()}
-        return tensors | {"input_ids": torch.tensor(self._ids(record))}
+        tensors = {name: pictures.to_tensor(make()) for name, make in makers.items() if name not in self.stored}
+        if "input_ids" not in self.stored:
+            tensors["input_ids"] = torch.tensor(self._ids(record))
+        return tensors
+
+    def without(self, tensors: frozenset[str]) -> "Prepare":
+        """Of records that are read without what these tensors show."""
+        return replace(self, stored=self.stored | tensors)
 
     def seen(self, prepared: Mapping[str, Any]) -> dict[str, Any]:
         """All of it: what is hidden is grey already."""
