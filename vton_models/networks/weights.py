@@ -130,8 +130,16 @@ def read_json(path: PathLike) -> dict[str, Any]:
 def assign(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: object) -> None:
     """Copies tensors into parameters of the same names and shapes, in the parameters' dtype.
 
-    Raises ValueError, before anything changes, when a name is missing or unexpected or a shape differs.
+    Raises ValueError, before anything changes, as `check` does.
     """
+    check(targets, tensors, source)
+    with torch.no_grad():
+        for name, target in targets.items():
+            target.copy_(tensors[name])
+
+
+def check(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: object) -> None:
+    """Raises ValueError when a name is missing or unexpected or a shape differs."""
     missing, unexpected = sorted(set(targets) - set(tensors)), sorted(set(tensors) - set(targets))
     if missing or unexpected:
         example = f"missing {missing[0]!r}" if missing else f"unexpected {unexpected[0]!r}"
@@ -140,9 +148,6 @@ def assign(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source:
         if target.shape != tensors[name].shape:
             shape, allowed = list(tensors[name].shape), list(target.shape)
             raise ValueError(f"{source}: {name} is {shape}; allowed is {allowed}")
-    with torch.no_grad():
-        for name, target in targets.items():
-            target.copy_(tensors[name])
 
 
 def random(cls: Any, arguments: Mapping[str, Any]) -> Any:

@@ -40,7 +40,7 @@ _TYPES = {int: pa.int32(), float: pa.float64(), bool: pa.bool_(), str: pa.string
 def samples_schema(sampling: type[Sampling], ids: Sequence[str], facts: Sequence[str]) -> pa.Schema:
     """Of samples.parquet: the columns of the kind of task stand around those of the system's sampling settings."""
     hints = typing.get_type_hints(sampling)
-    settings = [(item.name, _TYPES[hints[item.name]]) for item in dataclasses.fields(sampling)]
+    settings = [(item.name, _type(hints[item.name])) for item in dataclasses.fields(sampling)]
     return pa.schema(
         [
             *((name, pa.string()) for name in ("record_id", *ids)),
@@ -49,6 +49,11 @@ def samples_schema(sampling: type[Sampling], ids: Sequence[str], facts: Sequence
             *(("width", pa.int32()), ("height", pa.int32())),
         ]
     )
+
+
+def _type(hint: Any) -> pa.DataType:
+    """Of a column; the settings' own None stands for a default that depends on another setting."""
+    return next(_TYPES[member] for member in typing.get_args(hint) or (hint,) if member in _TYPES)
 
 
 def marked_png(picture: np.ndarray, notes: Mapping[str, str]) -> bytes:
