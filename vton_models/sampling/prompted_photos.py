@@ -9,6 +9,7 @@ import numpy as np
 import annotators
 from schemas.cli.flags import UsageError, one_line
 from schemas.kinds import TRYON
+from vton_models.reading import view
 from vton_models.sampling import outputs, photos
 from vton_models.sampling.finish import Finish
 from vton_models.sampling.loop import Sampler, Task
@@ -98,7 +99,10 @@ def init_image(wishes: "Wishes") -> np.ndarray | None:
 
 def load(files: Sequence[str], masks: Sequence[str], wishes: "Wishes", setting: "Setting") -> Garments:
     """Decodes everything, and tells garments from their background where the system reads masks. Raises UsageError."""
-    needed, begins = MASK in setting.config.reads(TRYON.name).needed, init_image(wishes)
+    reads = setting.config.reads(TRYON.name)
+    if view.MASK in reads.needed:
+        raise UsageError("--garment beside a model that repaints persons; allowed is --shards DIR")
+    needed, begins = MASK in reads.needed, init_image(wishes)
     stems, notes = [photos.name_of(file) for file in files], list[str]()
     garments = []
     for place, file in enumerate(files):
