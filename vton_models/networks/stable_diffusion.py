@@ -119,4 +119,6 @@ TINY_TEXT_ENCODER: Arguments = TEXT_ENCODER | {
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "max_position_embeddings": 12,
+    "bos_token_id": 62,  # `text.WordTokenizer`'s
+    "eos_token_id": 63,
 }

@@ -57,7 +57,7 @@ TINY_UNET: Arguments = UNET | {
     "projection_class_embeddings_input_dim": 6 * 8 + 24,
 }
 TINY_VAE: Arguments = stable_diffusion.TINY_VAE | {"scaling_factor": 0.13025, "force_upcast": False}
-TINY_TEXT_ENCODER: Arguments = stable_diffusion.TINY_TEXT_ENCODER | {"bos_token_id": 62, "eos_token_id": 63}
+TINY_TEXT_ENCODER: Arguments = stable_diffusion.TINY_TEXT_ENCODER
 TINY_TEXT_ENCODER_2: Arguments = TINY_TEXT_ENCODER | {"hidden_size": 24, "projection_dim": 24, "hidden_act": "gelu"}
 
 

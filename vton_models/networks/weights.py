@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from annotators.common import pickles
+from annotators.networks import transformers_models
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import atomic
 from vton_models.networks import component_names, inert_pickles
@@ -209,9 +210,10 @@ def component(
     variant = component_names.variant(files[0].name) if files else ""
     options = {"torch_dtype" if is_diffusers(cls) else "dtype": dtype} | ({"variant": variant} if variant else {})
     try:
-        network, info = cls.from_pretrained(
-            str(folder), local_files_only=True, output_loading_info=True, **options, **published.changes
-        )
+        with transformers_models.quiet():
+            network, info = cls.from_pretrained(
+                str(folder), local_files_only=True, output_loading_info=True, **options, **published.changes
+            )
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"{folder}: can't be loaded as {cls.__name__}: {one_line(error)}") from error
     beside = _BESIDE.get(cls.__name__, ())
@@ -289,7 +291,7 @@ def saveable(network: Any, arguments: Mapping[str, Any]) -> Saveable:
 
 def save_folder(networks: Mapping[str, Saveable], path: PathLike) -> None:
     """Networks as sub-folders of `path` in diffusers' layout; the folder appears whole."""
-    with atomic.new_folder(Path(path)) as folder:
+    with transformers_models.quiet(), atomic.new_folder(Path(path)) as folder:
         for name, network in networks.items():
             network.save_pretrained(folder / name)
 
