@@ -146,8 +146,14 @@ class AnyDoor(DiffusionModel):
     # Weights
 
     def load_official(self, path: str | Path) -> None:
-        """All that is trained, and the projector, of a published file; what is frozen stays the base's."""
+        """All that is trained, the projector too, of a published file; what is frozen stays the base's.
+
+        Raises UsageError where the projector isn't trained: a run, which keeps what is trained, would lose the file's.
+        """
         self._check_published()
+        if not self.config.train_projector:
+            allowed = "allowed is `convert anydoor --from FILE --to RUN`, and then --init base:RUN/base"
+            raise UsageError(f"--no-train-projector beside published weights would lose their projector; {allowed}")
         file = official.file_of(Path(path))
         official.assign(self, file)
         self.lay([file])

@@ -211,6 +211,8 @@ def test_official_files_bring_all_that_is_trained(tmp_path):
         torch.save({"state_dict": broken}, tmp_path / "broken.ckpt")
         with pytest.raises(ValueError, match=words):
             plain.load_official(tmp_path / "broken.ckpt")
+    with pytest.raises(UsageError, match="--no-train-projector beside published weights would lose their projector"):
+        build(Config.tiny(train_projector=False)).load_official(tmp_path / "full.ckpt")
 
 
 def test_sizes_and_options_that_it_refuses():
