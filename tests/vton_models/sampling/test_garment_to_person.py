@@ -143,3 +143,27 @@ def test_garments_of_one_name_are_told_apart(run: Any, files: Path) -> None:
     Image.fromarray(draw(5)["garment"]).save(files / "more/shirt.png")
     rows = run("--garment", files / "shirt.png", files / "more/shirt.png")
     assert [row["garment_id"] for row in rows] == ["shirt-0", "shirt-1"]
+
+
+def test_a_system_that_reads_the_garments_mask(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Told from the background, or a file; its settings stand in the table with the defaults that they mean."""
+    masks = {}
+    for name, more in (("told", ()), ("file", ("--garment-mask", files / "skirt-mask.png"))):
+        mask = np.zeros(np.asarray(Image.open(files / "skirt.png")).shape[:2], np.uint8)
+        mask[40:60, 30:60] = 255
+        Image.fromarray(mask).save(files / "skirt-mask.png")
+        words = ("--garment", files / "skirt.png", "--guidance", "single", *more, "--output", files / name)
+        assert sample.main(["magic_clothing", *RANDOM, *map(str, words)]) == 0
+        capsys.readouterr()
+        (row,) = pq.read_table(files / name / "samples.parquet").to_pylist()
+        assert (row["guidance"], row["guidance_scale"], row["garment_guidance_scale"]) == ("single", 2.5, 2.5)
+        assert row["prompt"] == f"a photography of a model{QUALITY}" and row["strength"] == 1.0
+        masks[name] = np.asarray(Image.open(files / name / row["file"]))
+    assert (masks["told"] != masks["file"]).any()
+
+
+def test_a_model_that_repaints_persons_takes_shards_only(files: Path) -> None:
+    words = ("--inpainting", "--garment", str(files / "shirt.png"), "--output", str(files / "out"))
+    with pytest.raises(UsageError, match="--garment beside a model that repaints persons"):
+        sample.main(["magic_clothing", *RANDOM, *words])
+    assert not (files / "out").exists()
