@@ -24,6 +24,7 @@ from schemas.cli.flags import Dataclass, Parsed, Section, UsageError, flag, one_
 from schemas.finished import manifest as manifests
 from schemas.folders import Folder, open_folder, sameness
 from schemas.json_text import pretty
+from schemas.messages import counted
 
 PROG = "python -m pipelines.export"
 EXAMPLES = """\
@@ -312,7 +313,7 @@ def _tell(report: Report, output: Folder) -> int:
     for problem in problems[:SHOWN]:
         print(problem, file=sys.stderr)
     for reason, records in _by_reason(report.left_out).items():
-        print(f"left out, {reason}: {len(records)} records, such as {records[0]}", file=sys.stderr)
+        print(f"left out, {reason}: {counted(len(records), 'record')}, such as {records[0]}", file=sys.stderr)
     line = {"output": str(output), "records": written.records, "files": written.files, "kept": written.kept}
     line |= {"problems": len(problems), "lossy": report.lossy, "left_out": len(report.left_out)}
     print(json.dumps(line | {"renamed": report.renamed}))

@@ -26,6 +26,7 @@ from schemas import conditions, fields, kinds
 from schemas.cli.flags import UsageError, flag, positional, run
 from schemas.cli.suggestions import suggestion
 from schemas.finished import tables
+from schemas.messages import counted
 
 COMMAND = "select"
 EXAMPLES = """\
@@ -68,7 +69,7 @@ def select(line: Line[Flags]) -> int:
     kept = _kept(finished, flags.where, asked.drop_findings)
     planned = plan.as_listed(Records(kept), [], asked.shard_size)
     total = sum(table.num_rows for tables in finished.tables.values() for table in tables)
-    print(f"{planned.records} of {total} records kept", file=sys.stderr)
+    print(f"{planned.records} of {counted(total, 'record')} kept", file=sys.stderr)
     words, root, planning = rewrite.fingerprint_words(asked), rewrite.root_of(asked), plan.Planning(finished.entries())
     run = rewrite.run_of(asked, finished.manifest)
     prepared = build.Prepared(COMMAND, asked, rewrite.Job(asked), planned, words, root, planning, run)

@@ -141,7 +141,7 @@ def _across(checked: list[Checked], manifest: Mapping[str, Any]) -> Iterator[str
     total = manifest.get("counts", {}).get("records")
     rows = sum(len(item.ids) for item in checked)
     if manifest and total != rows:
-        yield f"{rows} records in the shards, manifest.json says {total}"
+        yield f"{counted(rows, 'record')} in the shards, manifest.json says {total}"
 
 
 def summary(problems: list[dict[str, Any]]) -> Iterator[str]:

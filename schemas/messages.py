@@ -20,6 +20,11 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
+def share(part: int, whole: int, thing: str, one: str, many: str) -> str:
+    """ "1 of 7 records lacks", "2 of 7 records lack", "1 of 1 record lacks": the verb agrees with the part."""
+    return f"{part} of {counted(whole, thing)} {one if part == 1 else many}"
+
+
 def normal(name: str) -> str:
     """Composed Unicode: a list and a file system may spell an accent differently."""
     return unicodedata.normalize("NFC", name)

@@ -246,7 +246,7 @@ def _engine(prepared: Prepared, engine: Chosen, todo: list[Unit]) -> None:
         except Exception as error:
             raise BuildError(f"{engine.name} stopped: {one_line(error)[:500]}") from error
     if totals.failures:
-        more = f"; and {totals.failed - 1} units more" if totals.failed > 1 else ""
+        more = f"; and {counted(totals.failed - 1, 'unit')} more" if totals.failed > 1 else ""
         raise BuildError(totals.failures[0] + more)
 
 
@@ -256,7 +256,10 @@ def _exit_code(summary: finishing.Summary, max_reject_rate: float) -> int:
         return 3
     rate = summary.rejects / (summary.records + summary.rejects)
     if rate > max_reject_rate:
-        _say(f"{summary.rejects} rejects are {rate:.1%} of all, above --max-reject-rate {max_reject_rate:.1%}")
+        _say(
+            f"{counted(summary.rejects, 'reject is', 'rejects are')} {rate:.1%} of all,"
+            f" above --max-reject-rate {max_reject_rate:.1%}"
+        )
         return 3
     return 0
 

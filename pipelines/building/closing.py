@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from schemas.finished import tables
-from schemas.messages import printable
+from schemas.messages import counted, printable
 
 A_FEW = 3  # records that may lack a column without a line, unless they are a tenth of all
 REASONS_SHOWN = 2
@@ -28,19 +28,19 @@ def rejected(rejects: Sequence[Mapping[str, str]]) -> Iterator[str]:
 
 def found(findings: Iterable[Mapping[str, str]]) -> Iterator[str]:
     """One line that counts the findings by kind, the most frequent first."""
-    counted = Counter(row["kind"] for row in findings)
-    if counted:
-        kinds = ", ".join(f"{times} {kind}" for kind, times in sorted(counted.items(), key=lambda i: (-i[1], i[0])))
+    by_kind = Counter(row["kind"] for row in findings)
+    if by_kind:
+        kinds = ", ".join(f"{times} {kind}" for kind, times in sorted(by_kind.items(), key=lambda i: (-i[1], i[0])))
         yield f"findings: {kinds}; {tables.FINDINGS_FILE} tells of each"
 
 
 def lacking(reasons: Mapping[str, Mapping[str, int]], records: int) -> Iterator[str]:
     """A line for each column that more than a few of the records lack: how many, why, and the way on."""
-    for column, counted in reasons.items():
-        missing = sum(counted.values())
+    for column, by_reason in reasons.items():
+        missing = sum(by_reason.values())
         if missing <= A_FEW and missing * 10 < records:
             continue
-        most = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        most = sorted(by_reason.items(), key=lambda item: (-item[1], item[0]))
         shown = " | ".join(f"{reason} ({times})" if len(most) > 1 else reason for reason, times in most[:REASONS_SHOWN])
-        more = f" | and {len(most) - REASONS_SHOWN} more reasons" if len(most) > REASONS_SHOWN else ""
-        yield f"{column}: {missing} of {records} lack it: {shown}{more}"
+        more = f" | and {counted(len(most) - REASONS_SHOWN, 'more reason')}" if len(most) > REASONS_SHOWN else ""
+        yield f"{column}: {missing} of {records} {'lacks' if missing == 1 else 'lack'} it: {shown}{more}"

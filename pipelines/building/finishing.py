@@ -25,6 +25,7 @@ from schemas.finished import manifest as manifests
 from schemas.finished import tables
 from schemas.finished.manifest import Account, Shard
 from schemas.folders import Folder
+from schemas.messages import share
 
 LIBRARIES = ("numpy", "pillow", "opencv-python", "pyarrow")
 _OURS = re.compile(
@@ -133,7 +134,9 @@ def _collect(output: Folder, plan: PlanReader, extension: str) -> list[Done]:
             found.append((unit, name))
     if missing:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise Incomplete(f"{len(missing)} of {len(plan.units)} units have no shard: {', '.join(missing[:5])}{more}")
+        raise Incomplete(
+            f"{share(len(missing), len(plan.units), 'unit', 'has', 'have')} no shard: {', '.join(missing[:5])}{more}"
+        )
     with ThreadPoolExecutor(8) as pool:
         loaded = list(pool.map(lambda pair: receipts.load(output, pair[1]), found))
     damaged = [unit for (unit, _), receipt in zip(found, loaded, strict=True) if receipt is None]

@@ -11,6 +11,7 @@ from pipelines.building.configuration import AWAITED, DEFAULTS, NEVER_A_REASON, 
 from pipelines.sources.records import Signature
 from schemas import kinds
 from schemas.cli.flags import UsageError
+from schemas.messages import share
 
 
 def shipped(signature: Signature, configuration: Configuration) -> frozenset[str]:
@@ -66,7 +67,7 @@ def check(signatures: Mapping[Signature, int], configuration: Configuration) -> 
     if not lacking:
         return
     names, total = list(lacking), sum(signatures.values())
-    parts = [f"{name} ({lacking[name]} of {total} records lack it; {reasons[name]})" for name in names]
+    parts = [f"{name} ({share(lacking[name], total, 'record', 'lacks', 'lack')} it; {reasons[name]})" for name in names]
     raise UsageError(
         f"no annotator can make {'; '.join(parts)}. Ways on: `python -m annotators fetch {_fetch(names)}`,"
         f" or --weights DIR with the folder that has them{_places(configuration)};"

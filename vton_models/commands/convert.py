@@ -13,6 +13,7 @@ from typing import Any
 from schemas import package
 from schemas.cli.flags import UsageError, flag, one_line
 from schemas.folders import places
+from schemas.messages import counted
 from vton_models.command_line import model_flags
 from vton_models.system import Config, Model, System
 from vton_models.training.run_folder import Run
@@ -155,6 +156,6 @@ def load_trained(model: Model, run: Run) -> None:
 def report(target: Path, model: Model, what: str) -> int:
     trained = model.trainable().values()
     tensors, numbers = len(trained), sum(one.numel() for one in trained)
-    print(f"{target}: {what}, {tensors} trained tensors, {numbers:,} parameters", file=sys.stderr)
+    print(f"{target}: {what}, {counted(tensors, 'trained tensor')}, {numbers:,} parameters", file=sys.stderr)
     print(json.dumps({"output": str(target), "model": model.name, "tensors": tensors, "parameters": numbers}))
     return 0

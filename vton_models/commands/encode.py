@@ -13,6 +13,7 @@ import vton_models
 from schemas.cli.flags import UsageError, flag, one_line
 from schemas.cli.suggestions import suggestion
 from schemas.folders import open_folder, places
+from schemas.messages import counted, share
 from vton_models.command_line import model_flags, weights_flags
 from vton_models.command_line.weights_flags import ChosenWeights, WeightsFlags
 from vton_models.networks import threads
@@ -181,9 +182,10 @@ def report(request: Request, work: "Encoding", receipts: "Sequence[ShardReceipt]
     for line in reasons.lines([row for receipt in receipts for row in receipt.rejects], []):
         print(line, file=sys.stderr)
     if encoded < records:
-        lack = f"lack one of {', '.join(request.view.needed)}"
-        print(f"{records - encoded} of {records} records {lack}: they are there without encodings", file=sys.stderr)
+        lack = share(records - encoded, records, "record", "lacks", "lack")
+        needed = ", ".join(request.view.needed)
+        print(f"{lack} one of {needed}: there without encodings", file=sys.stderr)
     if encoded and rejects <= request.flags.max_reject_rate * (records + rejects):
         return 0
-    print(f"{PROG}: {rejects} of {records + rejects} records rejected, {encoded} encoded", file=sys.stderr)
+    print(f"{PROG}: {rejects} of {counted(records + rejects, 'record')} rejected, {encoded} encoded", file=sys.stderr)
     return 3

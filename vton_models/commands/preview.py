@@ -11,6 +11,7 @@ from typing import Any
 
 from schemas.cli.flags import UsageError, flag
 from schemas.folders import places
+from schemas.messages import share
 from vton_models.command_line import model_flags
 from vton_models.system import Config, Purpose
 
@@ -83,8 +84,10 @@ def prepared(flags: Flags, config: Config) -> Iterator[dict[str, Any]]:
     from vton_models.training import records
 
     seen, incomplete, without_room, count = records.of_folder(flags.shards, flags.split, config)
-    lack = f"{len(incomplete)} of {count} records lack one of {', '.join(seen.needed)}: left out" if incomplete else ""
-    flat = f"{len(without_room)} of {count} have no room for the crop: left out" if without_room else ""
+    lacking = share(len(incomplete), count, "record", "lacks", "lack")
+    lack = f"{lacking} one of {', '.join(seen.needed)}: left out" if incomplete else ""
+    small = share(len(without_room), count, "record", "has", "have")
+    flat = f"{small} no room for the crop: left out" if without_room else ""
     for line in filter(None, (seen.told, lack, flat)):
         print(line, file=sys.stderr)
     prepare = config.prepare(Purpose.TRAINING)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.cli.flags import Section, UsageError, flag, one_line
 from schemas.folders import open_folder, places
 from schemas.kinds import TRYON
+from schemas.messages import counted
 from vton_models.command_line import model_flags, weights_flags
 from vton_models.command_line.weights_flags import ChosenWeights
 from vton_models.sampling import reasons
@@ -100,7 +101,7 @@ def read(weights: ChosenWeights, flags: Flags, sampling: Sampling) -> Request:
     paired = [row for row in index.rows if row.paired]
     if not paired:
         raise UsageError(
-            f"none of {len(index.rows)} records of {flags.shards} is paired; nothing could be learnt of them"
+            f"none of {counted(len(index.rows), 'record')} of {flags.shards} is paired; nothing could be learnt of them"
         )
     listed = catalogue([flags.shards], None, flags.split, None)
     seen = shard_tasks.view_of(listed, weights.config, "paired", flags.paste_back)
@@ -149,7 +150,10 @@ def make(request: Request, work: "Synthesis") -> "tuple[list[ShardReceipt], int]
     stored, receipts, skipped = StoredRecords(request.index.schema), [], 0
     for number, shard in enumerate(request.index.shards):
         pairs = [pair for pair in request.pairs if pair.person.url == shard.url]
-        print(f"{shard.name} ({number + 1} of {len(request.index.shards)}): {len(pairs)} records", file=sys.stderr)
+        print(
+            f"{shard.name} ({number + 1} of {len(request.index.shards)}): {counted(len(pairs), 'record')}",
+            file=sys.stderr,
+        )
         receipt, was_there = work.shard(shard, pairs, list(shard_tasks.tasks(pairs, stored, request.view)))
         receipts.append(receipt)
         skipped += was_there
@@ -192,5 +196,5 @@ def report(request: Request, receipts: "Sequence[ShardReceipt]", skipped: int, s
         print(line, file=sys.stderr)
     if records and rejects <= request.flags.max_reject_rate * (records + rejects):
         return 0
-    print(f"{PROG}: {rejects} of {records + rejects} records rejected: see rejects.parquet", file=sys.stderr)
+    print(f"{PROG}: {rejects} of {counted(records + rejects, 'record')} rejected: see rejects.parquet", file=sys.stderr)
     return 3

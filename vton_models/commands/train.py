@@ -14,6 +14,7 @@ from schemas import package
 from schemas.cli import tables
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import places
+from schemas.messages import counted, share
 from vton_models.command_line import model_flags
 from vton_models.system import Config, Model, Preset, System
 from vton_models.training.run_folder import Run
@@ -170,7 +171,7 @@ def _run(request: Request, folder: Run) -> int:
 
 def _finished(request: Request, progress: "Progress", settings: Settings, started: float) -> int:
     if _is_first():
-        print(f"{request.output} is finished: {progress.step} steps; more --steps go on", file=sys.stderr)
+        print(f"{request.output} is finished: {counted(progress.step, 'step')}; more --steps go on", file=sys.stderr)
         report(request, progress, settings, started)
     return 0
 
@@ -201,11 +202,13 @@ def choose_records(request: Request, settings: Settings, candidates: "Records") 
     chosen = records.choose(candidates, request.config, hold_out(request.flags), request.flags.seed)
     told = [chosen.view.told] if chosen.view.told else []
     if chosen.incomplete:
-        lack = f"{len(chosen.incomplete)} of {candidates.count} records lack one of {', '.join(chosen.view.needed)}"
-        told.append(f"{lack}: left out, see config.json")
+        lack = share(len(chosen.incomplete), candidates.count, "record", "lacks", "lack")
+        told.append(f"{lack} one of {', '.join(chosen.view.needed)}: left out, see config.json")
     if chosen.without_room:
-        small = f"{len(chosen.without_room)} of {candidates.count} records have a picture without room for the crop"
-        told.append(f"{small}: {'padded' if chosen.pads else 'left out'}, see config.json")
+        small = share(len(chosen.without_room), candidates.count, "record", "has", "have")
+        told.append(
+            f"{small} a picture without room for the crop: {'padded' if chosen.pads else 'left out'}, see config.json"
+        )
     for line in told if _is_first() else ():
         print(line, file=sys.stderr)
     if settings.global_batch_size > chosen.count:

@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.finished import card
 from schemas.finished.rewriting import Told
+from schemas.messages import counted
 from vton_models.encoding.encoding import Encoding
 from vton_models.system import About
 
@@ -39,9 +40,9 @@ def _card(manifest: Mapping[str, Any], encoding: Encoding) -> Iterator[str]:
     yield from (f"# {card.words(name)}", "")
     sha256 = manifest["source_build"]["manifest_sha256"]
     yield (
-        f"{counts['records']} records in {len(manifest['shards'])} shards, with what frozen networks of"
-        f" {config['model']} make of them: float16 arrays in .npy files. All other columns are those of the shards that"
-        f" it was made from (manifest sha256 `{sha256}`)."
+        f"{counted(counts['records'], 'record')} in {counted(len(manifest['shards']), 'shard')}, with what frozen"
+        f" networks of {config['model']} make of them: float16 arrays in .npy files. All other columns are those of"
+        f" the shards that it was made from (manifest sha256 `{sha256}`)."
     )
     yield ""
     yield "| column | network | weights | of |"

@@ -253,4 +253,7 @@ def _rebase(batch: int, then: int, now: int, shares: int, worker: tuple[int, int
 def _check_enough(order: EpochOrder) -> None:
     rows, step = order.runs.total, order.settings.shares * order.settings.batch_size
     if not rows or (order.settings.shuffle and rows < step):
-        raise UsageError(f"{rows} records don't fill one step of {step}; allowed are fewer shares or smaller batches")
+        raise UsageError(
+            f"{rows} {'record does' if rows == 1 else 'records do'}n't fill one step of {step};"
+            " allowed are fewer shares or smaller batches"
+        )

@@ -11,6 +11,7 @@ import pyarrow as pa
 from schemas import kinds
 from schemas.cli.flags import UsageError
 from schemas.kinds import TRYON
+from schemas.messages import counted
 from vton_models.reading import shard_files
 
 _IDS = ("record_id", "person_id", "garment_id")
@@ -82,7 +83,7 @@ def choose(rows: Sequence[Row], pairs: str, seed: int) -> list[Pair]:
     if matching:
         return [Pair(row, row) for row in matching]
     if pairs == "paired" or not rows:
-        raise UsageError(f"--pairs {pairs}: none of {len(rows)} records is; allowed is {_other(pairs)}")
+        raise UsageError(f"--pairs {pairs}: none of {counted(len(rows), 'record')} is; allowed is {_other(pairs)}")
     return exchange(rows, seed)
 
 

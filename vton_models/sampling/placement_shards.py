@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from schemas.cli.flags import UsageError
 from schemas.kinds import Kind
+from schemas.messages import counted
 from vton_models.networks import object_pairs
 from vton_models.reading import shard_files
 from vton_models.reading.catalogue import catalogue
@@ -96,7 +97,7 @@ def load(flags: "Flags", setting: "Setting") -> Records:
     rows = list(_rows(listed.urls, kind))
     usable = tuple(row for row in rows if row.record_id not in lacking)
     if not usable:
-        raise UsageError(f"none of {len(rows)} records has {', '.join(seen.needed)}")
+        raise UsageError(f"none of {counted(len(rows), 'record')} has {', '.join(seen.needed)}")
     left_out = tuple(_left_out(row, seen) for row in rows if row.record_id in lacking)
     schema = pa.schema(list(listed.fields.values()))
     return Records(flags, listed.fingerprint, schema, seen, usable[: flags.limit], left_out)

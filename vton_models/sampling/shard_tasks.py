@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.cli.flags import UsageError
 from schemas.kinds import TRYON
+from schemas.messages import counted
 from vton_models.reading import pairing
 from vton_models.reading.catalogue import Catalogue, catalogue
 from vton_models.reading.pairing import Index, Pair
@@ -93,7 +94,9 @@ def usable(pairs: Sequence[Pair], lacking: set[str], needed: Sequence[str]) -> t
             message = f"no other garment of split {pair.person.split}, category {pair.person.category}"
             left_out.append(_left_out(pair, "no_garment", message))
     if not chosen:
-        raise UsageError(f"none of {len(pairs)} records can be sampled; the first one: {left_out[0]['message']}")
+        raise UsageError(
+            f"none of {counted(len(pairs), 'record')} can be sampled; the first one: {left_out[0]['message']}"
+        )
     return chosen, left_out
 
 

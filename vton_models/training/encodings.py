@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas.messages import share
 from vton_models.networks import memory
 from vton_models.reading import completeness, encodings, shard_files
 from vton_models.reading.catalogue import weighted_folders
@@ -92,7 +93,7 @@ def _reasons(
                 yield reason
     lacking = completeness.incomplete(candidates.catalogue, list(encodes.columns)) & records.trained(candidates, chosen)
     if lacking:
-        yield f"{len(lacking)} of {chosen.count} records have none, as {min(lacking)}"
+        yield f"{share(len(lacking), chosen.count, 'record', 'has', 'have')} none, as {min(lacking)}"
 
 
 def _schemas(candidates: Records) -> list[pa.Schema]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.finished import manifest as manifests
 from schemas.folders import open_folder
+from schemas.messages import counted
 from vton_models.reading.catalogue import weighted_folders
 from vton_models.system import About
 
@@ -45,7 +46,7 @@ def _lines(description: dict[str, Any], about: About, steps: int, loss: float | 
     yield f"| package | {description['package']['name']} {description['package']['version']} |"
     yield f"| preset | {description['preset'] or '-'} |"
     yield f"| size | {description['config']['height']}x{description['config']['width']} |"
-    yield f"| steps | {steps} of {training['global_batch_size']} records |"
+    yield f"| steps | {steps} of {counted(training['global_batch_size'], 'record')} |"
     yield f"| loss of the last step | {'-' if loss is None else f'{loss:.6f}'} |"
     yield f"| learning rate | {training['learning_rate']:g}, {training['lr_schedule']} |"
     adapters = description["lora"]
@@ -59,7 +60,7 @@ def _lines(description: dict[str, Any], about: About, steps: int, loss: float | 
     yield ""
     yield "## Data"
     yield ""
-    yield f"{description['counts']['records']} paired records of split {description['records']['split']}."
+    yield f"{counted(description['counts']['records'], 'paired record')} of split {description['records']['split']}."
     yield ""
     yield "| dataset | weight | manifest sha256 | licence |"
     yield "|---|---|---|---|"

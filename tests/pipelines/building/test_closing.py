@@ -11,12 +11,14 @@ from pipelines.building import closing
 )
 def test_a_few_gaps_are_no_line(lacking: int, records: int, is_told: bool) -> None:
     lines = list(closing.lacking({"parse": {"skipped; way": lacking}}, records))
-    assert lines == ([f"parse: {lacking} of {records} lack it: skipped; way"] if is_told else [])
+    assert lines == (
+        [f"parse: {lacking} of {records} {'lacks' if lacking == 1 else 'lack'} it: skipped; way"] if is_told else []
+    )
 
 
 def test_the_most_frequent_reasons_come_first() -> None:
     (line,) = closing.lacking({"parse": {"a": 1, "b": 5, "c": 2}}, 8)
-    assert line == "parse: 8 of 8 lack it: b (5) | c (2) | and 1 more reasons"
+    assert line == "parse: 8 of 8 lack it: b (5) | c (2) | and 1 more reason"
 
 
 def reject(stage: str, error: str, number: int) -> dict[str, str]:

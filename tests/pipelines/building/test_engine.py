@@ -35,7 +35,7 @@ def test_a_lost_unit_is_named(
         direct, "run", lambda job, numbers, options, rest: plain(job, [n for n in numbers if n != 1], options, rest)
     )
     code, error = run(dataset, tmp_path / "out", capsys)
-    assert code == 1 and "1 of 3 units have no shard: test-00001-of-00003" in error
+    assert code == 1 and "1 of 3 units has no shard: test-00001-of-00003" in error
     assert not (tmp_path / "out/manifest.json").exists()
     monkeypatch.setattr(direct, "run", plain)
     assert run(dataset, tmp_path / "out", capsys)[0] == 0, "the next run does what is missing"

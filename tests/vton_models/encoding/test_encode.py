@@ -82,7 +82,7 @@ def test_new_shards(capsys: pytest.CaptureFixture[str], shards: Path, tmp_path: 
     out = tmp_path / "out"
     code, line, told = run(capsys, *RANDOM, "--shards", shards, "--output", out, "--max-reject-rate", 0.2)
     assert (code, line["records"], line["encoded"], line["rejects"]) == (0, 7, 6, 1)
-    assert "1 of 7 records lack one of person_image, agnostic_mask, garment_image" in told
+    assert "1 of 7 records lacks one of person_image, agnostic_mask, garment_image" in told
     before = {row["record_id"]: row for row in stored_rows(shards)}
     manifest = json.loads((out / "manifest.json").read_text())
     digest = catvton.build(catvton.Config.tiny()).base["networks"]["vae"]["digest"].removeprefix("sha256:")
