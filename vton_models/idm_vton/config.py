@@ -1,7 +1,7 @@
 """What a user sets and reads of IDM-VTON: its options, published recipe and terms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from schemas.cli import options
@@ -122,6 +122,7 @@ class Config:
         )
         unet = stable_diffusion_xl.unet(self.unet | {"in_channels": CHANNELS}, _TRAINED[self.trainable])
         vision = image_encoder.network(image_encoder.VIT_H | self.image_encoder)
+        vision = replace(vision, published="models/image_encoder")  # IP-Adapter's repository
         return {
             "unet": unet,
             **({"garment_unet": garment} if self.garment_net == "on" else {}),

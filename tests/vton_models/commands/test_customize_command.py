@@ -13,6 +13,7 @@ pytest.importorskip("diffusers")
 from support.model_records import example  # noqa: E402
 
 import annotators  # noqa: E402
+import vton_models  # noqa: E402
 from schemas import codecs, labels  # noqa: E402
 from schemas.cli.flags import UsageError  # noqa: E402
 from vton_models.commands import customize, sample  # noqa: E402
@@ -94,6 +95,22 @@ def test_a_run_that_trained_more_lies_beneath(photos: dict[str, str], tmp_path: 
     for name, parameter in parameters[0].items():
         assert torch.equal(parameter, parameters[1][name]) == (name not in trained), name
     assert models[0].digest() != models[1].digest()
+
+
+def test_published_weights_stay_beneath_what_is_trained_of_them(photos: dict[str, str], tmp_path: Path) -> None:
+    system = vton_models.load("idm_vton")
+    published = system.build(system.Config.tiny())
+    published.save_base(tmp_path / "base")
+    with torch.no_grad():
+        for parameter in published.trainable().values():
+            parameter.mul_(1.5)
+    published.save_official(tmp_path / "official")
+    start = ("--weights", f"base:{tmp_path / 'base'}", "--official", str(tmp_path / "official"))
+    small = ("--height", "64", "--width", "64", "--device", "cpu", "--steps", "1", "--layers", "attention")
+    assert customize.main(line(photos, *start, *small, "--output", str(tmp_path / "run"))) == 0
+    _, model, _ = loading.load(tmp_path / "run")
+    for name, parameter in published.parameters().items():
+        assert torch.equal(parameter, model.parameters()[name]) or name in model.trainable(), name
 
 
 def test_without_a_garment_the_worn_one_is_cut_out(
