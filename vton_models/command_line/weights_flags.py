@@ -1,6 +1,6 @@
 """The weights that a command line names: a run of ours, or published ones on their base."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -80,6 +80,14 @@ def is_tiny(chosen: ChosenWeights) -> bool:
     if chosen.flags.of_a_run:
         return bool(_described(chosen.name, chosen.flags).get("tiny"))
     return chosen.flags.tiny
+
+
+def trained_masks(chosen: ChosenWeights) -> Mapping[str, Sequence[str]]:
+    """Category → the recipes of the masks that a run was trained with; empty where that isn't known."""
+    if not chosen.flags.of_a_run:
+        return {}
+    counts = _described(chosen.name, chosen.flags).get("counts") or {}
+    return dict(counts.get("mask_recipes") or {})
 
 
 def pick_device(asked: str) -> str:

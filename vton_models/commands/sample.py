@@ -65,7 +65,7 @@ def read(arguments: Sequence[str]) -> Request:
     weights = weights_flags.check(line.name, system, line.flags, line.options)
     kind = tasks.chosen(system.Config, line.parsed)
     folder = places.writable("--output", line.flags.output or f"output/sample/{line.name}")
-    setting = Setting(weights.config, line.flags.seed, line.flags.device)
+    setting = Setting(weights.config, line.flags.seed, line.flags.device, weights_flags.trained_masks(weights))
     from vton_models.sampling import outputs
 
     request = Request(weights, line.flags, sampling, kind, kind.read(line.parsed, setting), folder)

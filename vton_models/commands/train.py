@@ -230,7 +230,8 @@ def choose_encodings(request: Request, candidates: "Records", chosen: "Chosen", 
 
 
 def counts(chosen: "Chosen", reading: "Reading") -> dict[str, Any]:
-    masks = {"masks": list(chosen.view.masks)} if chosen.view.recipe else {}
+    masks: dict[str, Any] = {"masks": list(chosen.view.masks)} if chosen.view.recipe else {}
+    masks |= {"mask_recipes": dict(chosen.mask_recipes)} if chosen.mask_recipes else {}
     masks |= {"encoded": list(reading.tensors)} if reading.tensors else {}
     shape = {"padded" if chosen.pads else "without_room": list(chosen.without_room)} if chosen.without_room else {}
     left = {"held_out": list(chosen.held_out), "incomplete": list(chosen.incomplete)}

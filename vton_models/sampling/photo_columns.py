@@ -17,7 +17,7 @@ from vton_models.sampling import photo_masks, photos
 from vton_models.system import Reads
 
 FLAGS = {"densepose_image": "--densepose"}  # column → the flag that names its file
-_GIVEN = ("person_image", "source_person_image", "garment_image", MASK)
+_GIVEN = ("person_image", "source_person_image", "garment_image", "category", MASK)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Tasks of photos given as files: one garment, or an outfit whose pieces are put on one after the other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,8 @@ import numpy as np
 
 from annotators.functional import boxes, masks
 from vton_models.networks import crops
-from vton_models.sampling import outputs, photos
+from vton_models.reading import mask_recipes
+from vton_models.sampling import outputs, photo_masks, photos
 from vton_models.sampling.finish import Finish
 from vton_models.sampling.loop import Rejection, Sampler, Task
 from vton_models.sampling.photo_columns import PhotoColumns
@@ -30,6 +31,8 @@ class Photos:
     person_id: str
     pieces: "tuple[Piece, ...]"
     garments: tuple[np.ndarray, ...]
+    categories: tuple[str | None, ...]  # of the garments
+    recipes: tuple[str | None, ...]  # of their masks
     masks: Mapping[str, np.ndarray | None]  # by the piece's mask flag
     body: np.ndarray | None  # mask of the whole person, where annotators drew one
     columns: Mapping[str, np.ndarray]  # what else lies on the person's photo, at its size
@@ -58,7 +61,7 @@ class Photos:
             before, garment_id = tasks[-1] if tasks else None, photos.name_of(piece.file)
             record_id = f"{before.record_id if before else self.person_id}+{garment_id}"
             drawn = piece.mask_type and self.masks[piece.mask_flag] is not None
-            facts = {"mask_type": piece.mask_type if drawn else None}
+            facts = {"mask_type": piece.mask_type if drawn else None, "mask_recipe": self.recipes[place]}
             tasks.append(
                 Task(
                     record_id=record_id,
@@ -79,9 +82,9 @@ class Photos:
             IN_VIEW: np.maximum.reduce(regions) if regions else None,
             "person_mask": self.body,
         }
-        garment = self.garments[place]
+        garment, category = self.garments[place], self.categories[place]
         record = {"person_image": person, "source_person_image": person, "garment_image": garment, **aligned}
-        record |= {**self.columns, "garment_caption": self.words or None}
+        record |= {**self.columns, "category": category, "garment_caption": self.words or None}
         if place == 0 or self.finished.paste_back:  # what is worn by then has the photo's size
             return record
         box = self.prepare.visible(self.record(0, self.person))
@@ -99,6 +102,7 @@ def load(
     finished: "Finished",
     prepare: Prepare,
     words: str = "",
+    trained_masks: Mapping[str, Sequence[str]] | None = None,
 ) -> Photos:
     """Reads all files, and draws the masks that are missing; without `drawing` the system reads none.
 
@@ -121,10 +125,34 @@ def load(
         by_flag |= {piece.mask_flag: drawn.masks[piece.mask_type] for piece in pieces if piece.mask_type}
         body = drawn.person
     notes = [mask.note for mask in files.values() if mask and mask.note]
-    seen, told = columns.read(photo), "; ".join(notes)
-    person_id = photos.name_of(person)
-    loaded = Photos(finished, prepare, photo, person_id, pieces, garments, by_flag, body, seen, words, told)
+    known = photo_masks.regions(drawing.recipe) if drawing and drawing.recipe else {}
+    categories = tuple(known.get(piece.region) for piece in pieces)
+    recipes = tuple(_recipe(piece, drawing) for piece in pieces)
+    used = ((category or "", recipe) for category, recipe in zip(categories, recipes, strict=True) if recipe)
+    notes.append(mask_recipes.difference(trained_masks or {}, mask_recipes.by_category(used)))
+    loaded = Photos(
+        finished=finished,
+        prepare=prepare,
+        person=photo,
+        person_id=photos.name_of(person),
+        pieces=pieces,
+        garments=garments,
+        categories=categories,
+        recipes=recipes,
+        masks=by_flag,
+        body=body,
+        columns=columns.read(photo),
+        words=words,
+        told="; ".join(filter(None, notes)),
+    )
     return loaded if any(mask is not None for mask in by_flag.values()) else replace(loaded, told=_unseen(loaded))
+
+
+def _recipe(piece: "Piece", drawing: PhotoMasks | None) -> str | None:
+    """Whose mask the piece's is; None where there is none."""
+    if piece.mask:
+        return mask_recipes.FILE
+    return mask_recipes.named(drawing.recipe, drawing.options) if drawing and piece.mask_type else None
 
 
 def _unseen(photos: Photos) -> str:

@@ -1,6 +1,6 @@
 """Tasks of records in finished shards."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.cli.flags import UsageError
 from schemas.kinds import TRYON
 from schemas.messages import counted
-from vton_models.reading import pairing
+from vton_models.reading import mask_recipes, pairing
 from vton_models.reading.catalogue import Catalogue, catalogue
 from vton_models.reading.pairing import Index, Pair
 from vton_models.reading.stored_records import StoredRecords
@@ -35,11 +35,13 @@ class Records:
     view: View
     pairs: tuple[Pair, ...]
     left_out: tuple[dict[str, str], ...]
+    recipes: Mapping[str, str]  # record id → that of the mask
+    mixed: str  # how the masks differ from those of training
     one_by_one: bool = False
 
     @property
     def told(self) -> str:
-        return self.view.told
+        return "; ".join(filter(None, (self.view.told, self.mixed)))
 
     def described(self) -> dict[str, Any]:
         """The shards by their fingerprint, and what was asked of them."""
@@ -51,7 +53,7 @@ class Records:
         return self.finished.finish(sampler)
 
     def tasks(self, folder: Path) -> list[Task]:
-        return list(tasks(self.pairs, StoredRecords(self.index.schema), self.view))
+        return list(tasks(self.pairs, StoredRecords(self.index.schema), self.view, recipes=self.recipes))
 
 
 def load(flags: "Flags", finished: "Finished", setting: "Setting") -> Records:
@@ -61,7 +63,12 @@ def load(flags: "Flags", finished: "Finished", setting: "Setting") -> Records:
     seen = view_of(listed, setting.config, flags.how, bool(finished.name))
     chosen = pairing.choose(index.rows, flags.how, setting.seed)
     pairs, left_out = usable(chosen, seen.incomplete(listed), seen.needed)
-    return Records(finished, flags, index, seen, tuple(pairs[: flags.limit]), tuple(left_out))
+    taken = tuple(pairs[: flags.limit])
+    drawn = mask_recipes.of_records(listed, seen.masks)
+    used = {name: drawn[name] for name in (pair.person.record_id for pair in taken) if name in drawn}
+    mixed = mask_recipes.difference(setting.trained_masks, mask_recipes.by_category(used.values()))
+    recipes = {name: recipe for name, (_, recipe) in used.items()}
+    return Records(finished, flags, index, seen, taken, tuple(left_out), recipes, mixed)
 
 
 def view_of(listed: Catalogue, config: Config, pairs: str, masked: bool) -> View:
@@ -106,15 +113,22 @@ def _left_out(pair: Pair, error: str, message: str) -> dict[str, str]:
     return {"record_id": row.record_id, "stage": "choose", "error": error, "message": message, "source": row.source}
 
 
-def tasks(pairs: Sequence[Pair], stored: StoredRecords, seen: View, numbered: bool = True) -> Iterator[Task]:
+def tasks(
+    pairs: Sequence[Pair],
+    stored: StoredRecords,
+    seen: View,
+    numbered: bool = True,
+    recipes: Mapping[str, str] | None = None,
+) -> Iterator[Task]:
     """In the order of the pairs; files are named by place and record."""
+    recipes = recipes or {}
     for number, pair in enumerate(pairs):
         person, garment_id = pair.person, pair.garment.garment_id if pair.garment else None
         yield Task(
             record_id=person.record_id,
             file=outputs.file_name(person.record_id, number if numbered else None),
             read=_Reader(pair, stored, seen),
-            row={"person_id": person.person_id, "garment_id": garment_id},
+            row={"person_id": person.person_id, "garment_id": garment_id, "mask_recipe": recipes.get(person.record_id)},
             notes={"Garment": garment_id or ""},
             source=person.source,
         )

@@ -52,6 +52,10 @@ def _lines(description: dict[str, Any], about: About, steps: int, loss: float | 
     adapters = description["lora"]
     if adapters:
         yield f"| adapters | LoRA of rank {adapters['rank']}, alpha {adapters['alpha']:g}; nothing else was trained |"
+    recipes = description["counts"].get("mask_recipes") or {}
+    if recipes:
+        told = "; ".join(f"{category or 'without category'}: {', '.join(names)}" for category, names in recipes.items())
+        yield f"| masks | {told} |"
     yield f"| precision | {training['mixed_precision']}, float32 master weights |"
     yield f"| base | {base['path']}, digest `{base['digest']}` |"
     for kind in ("official", "run"):

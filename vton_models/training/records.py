@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from schemas import conditions
 from schemas.cli.flags import UsageError
 from schemas.kinds import Kind
-from vton_models.reading import shapes, shard_files
+from vton_models.reading import mask_recipes, shapes, shard_files
 from vton_models.reading.catalogue import Catalogue, catalogue, weighted_folders
 from vton_models.reading.dataset import ShardDataset
 from vton_models.reading.filters import Filter, Filters
@@ -44,6 +44,7 @@ class Chosen:
     held_out: tuple[str, ...]
     without_room: tuple[str, ...]  # ids of the others of whose pictures one hasn't the system's shape
     pads: bool = True  # what these lack; else they are left out
+    mask_recipes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # category → whose masks are read
 
 
 def find(shards: Sequence[str], split: str, where: Sequence[str]) -> Records:
@@ -92,6 +93,7 @@ def choose(records: Records, config: Config, hold_out: int, seed: int) -> Chosen
             f" allowed are at least {hold_out + 1} ({hold_out} for validation)"
         )
     held_out = _first_by_digest(names, hold_out, seed)
+    drawn = mask_recipes.of_records(records.catalogue, seen.masks)
     left_out = sorted({*incomplete, *held_out, *(() if pads else without_room)})
     return Chosen(
         view=seen,
@@ -101,6 +103,7 @@ def choose(records: Records, config: Config, hold_out: int, seed: int) -> Chosen
         held_out=held_out,
         without_room=tuple(sorted(without_room)),
         pads=pads,
+        mask_recipes=mask_recipes.by_category(drawn[name] for name in names if name in drawn),
     )
 
 

@@ -83,7 +83,7 @@ def test_shards_unpaired(capsys: pytest.CaptureFixture[str], shards: Path, tmp_p
     assert table.schema.equals(outputs.samples_schema(Sampling, try_on.IDS, try_on.FACTS))
     assert table.schema.names == [
         *("record_id", "person_id", "garment_id", "prompt", "seed", "num_inference_steps", "guidance_scale", "eta"),
-        *("mask_type", "weights_digest", "file", "width", "height"),
+        *("mask_type", "mask_recipe", "weights_digest", "file", "width", "height"),
     ]
     found = table.to_pylist()
     assert [row["record_id"] for row in found] == [f"small/train/{number:05d}" for number in (0, 1, 3, 5, 6)]
@@ -247,6 +247,7 @@ def test_drawn_masks(capsys: pytest.CaptureFixture[str], files: Path, monkeypatc
     assert run(capsys, *shared, *outfit, "--output", files / "out")[0] == 0
     assert asked == [("catvton", "upper", "upper_body", "w", None), ("catvton", "lower", "lower_body", "w", "kept")]
     assert [row["mask_type"] for row in rows(files / "out")] == ["upper", "lower"]
+    assert {row["mask_recipe"] for row in rows(files / "out")} == {"catvton"}
     run(capsys, *shared, "--garment", files / "shirt.png", "--mask-type", "overall", "--output", files / "one")
     assert asked[-1][1:3] == ("overall", "dresses") and rows(files / "one")[0]["mask_type"] == "overall"
 

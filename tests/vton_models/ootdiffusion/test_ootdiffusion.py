@@ -17,7 +17,7 @@ from torch import Tensor  # noqa: E402
 from schemas.cli.flags import UsageError  # noqa: E402
 from vton_models import ootdiffusion  # noqa: E402
 from vton_models.networks import diffusion, garment_network, latents, memory, stable_diffusion, weights  # noqa: E402
-from vton_models.ootdiffusion import PRESETS, Config  # noqa: E402
+from vton_models.ootdiffusion import PRESETS, Config, prepare  # noqa: E402
 from vton_models.ootdiffusion.sampling import Sampling  # noqa: E402
 from vton_models.system import Purpose  # noqa: E402
 
@@ -109,8 +109,8 @@ class Pieces:
     ],
 )
 def test_texts(model_type: str, category: str, ids: list[int]) -> None:
-    prepare = Config.tiny(model_type=model_type).prepare(Purpose.RECORDS, Pieces())
-    assert prepare(example(1) | {"category": category})["input_ids"].tolist() == ids
+    call = Config.tiny(model_type=model_type).prepare(Purpose.RECORDS, Pieces())
+    assert call(example(1) | {"category": category})["input_ids"].tolist() == ids
 
 
 def test_what_is_read_of_records() -> None:
@@ -372,3 +372,37 @@ def test_latents_of_conditions_are_unscaled(model: Any) -> None:
     given = prepared(model, 1)
     for name, made in (("garment", model.garment_latents(given)), ("masked_person", model.shown_latents(given))):
         assert torch.equal(made, model.vae.encode(latents.to_pixels(given[name])).latent_dist.mode())
+
+
+# Photos
+
+
+def test_a_photo_s_category_is_that_of_the_mask_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a mask's file it says what the garment is, to weights that are told."""
+    from PIL import Image
+
+    from vton_models.commands import sample
+
+    record, asked = example(1), []
+    for name in ("person_image", "garment_image", "agnostic_mask"):
+        Image.fromarray(record[name]).save(tmp_path / f"{name}.png")
+    plain = prepare.Prepare.__call__
+    monkeypatch.setattr(
+        prepare.Prepare,
+        "__call__",
+        lambda self, given, generator=None: asked.append(given["category"]) or plain(self, given, generator),
+    )
+    files = [
+        f"--{flag}={tmp_path / name}.png" for flag, name in (("person", "person_image"), ("garment", "garment_image"))
+    ]
+    shared = ["ootdiffusion", "--weights=random", "--tiny", "--num-inference-steps=1", *files]
+    mask = f"--mask={tmp_path / 'agnostic_mask.png'}"
+    for number, (mask_type, category) in enumerate((("lower", "lower_body"), ("overall", "dresses"))):
+        line = [*shared, "--model-type=dc", mask, f"--mask-type={mask_type}", f"--output={tmp_path / str(number)}"]
+        assert sample.main(line) == 0 and asked[-1] == category
+    assert sample.main([*shared, "--model-type=dc", mask, f"--output={tmp_path / 'plain'}"]) == 0
+    assert asked[-1] == "upper_body"
+    with pytest.raises(UsageError, match="--mask beside --mask-type"):
+        sample.main([*shared, mask, "--mask-type=lower", f"--output={tmp_path / 'hd'}"])
+    with pytest.raises(UsageError, match="--mask-type sleeve; allowed are upper, lower, overall"):
+        sample.main([*shared, "--model-type=dc", mask, "--mask-type=sleeve", f"--output={tmp_path / 'no'}"])

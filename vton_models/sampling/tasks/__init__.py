@@ -5,8 +5,8 @@ A file has `Flags`, `IDS` and `FACTS` (its columns of samples.parquet, before an
 """
 
 import importlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -27,6 +27,7 @@ class Setting:
     config: Config
     seed: int
     device: str
+    trained_masks: Mapping[str, Sequence[str]] = field(default_factory=dict)  # category → recipes, where a run notes it
 
 
 class Inputs(Protocol):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vton_models.sampling.loop import Sampler
 
 IDS = ("person_id", "garment_id", "prompt")
-FACTS = ("mask_type",)
+FACTS = ("mask_type", "mask_recipe")
 PAIRS = ("paired", "unpaired")
 MASK = "agnostic_mask"
 _OF_SHARDS = ("pairs", "split", "limit")
@@ -68,6 +68,7 @@ class Piece:
     mask_flag: str
     mask: str
     mask_type: str
+    region: str  # what the garment covers, by a mask type, whoever draws the mask
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def read(parsed: Parsed, setting: Setting) -> Inputs:
     prepare = setting.config.prepare(Purpose.PHOTOS)
     drawing = masks if MASK in reads.needed else None
     columns = photo_columns.of(reads, {"densepose_image": flags.densepose}, flags.annotator_weights, device)
-    return photo_tasks.load(flags.person, garments, drawing, columns, finished, prepare, flags.garment_caption)
+    words, trained = flags.garment_caption, setting.trained_masks
+    return photo_tasks.load(flags.person, garments, drawing, columns, finished, prepare, words, trained)
 
 
 def check(flags: Flags, finished: Finished, reads: Reads) -> None:
@@ -135,7 +137,7 @@ def check(flags: Flags, finished: Finished, reads: Reads) -> None:
     if flags.limit is not None and flags.limit < 1:
         raise UsageError(f"--limit {flags.limit}; allowed is at least 1")
     if flags.person:
-        _check_photos(flags)
+        _check_photos(flags, reads)
         _check_masks(flags, finished, reads)
 
 
@@ -144,15 +146,17 @@ def pieces(flags: Flags) -> tuple[Piece, ...]:
     if flags.garment or flags.garment_person:
         flag = "--garment" if flags.garment else "--garment-person"
         mask_type = "" if flags.mask else flags.mask_type or "upper"
-        return (Piece(flag, flags.garment or flags.garment_person, "--mask", flags.mask, mask_type),)
+        photo, region = flags.garment or flags.garment_person, flags.mask_type or "upper"
+        return (Piece(flag, photo, "--mask", flags.mask, mask_type, region),)
     outfit = (
-        Piece("--upper", flags.upper, "--upper-mask", flags.upper_mask, "" if flags.upper_mask else "upper"),
-        Piece("--lower", flags.lower, "--lower-mask", flags.lower_mask, "" if flags.lower_mask else "lower"),
+        Piece("--upper", flags.upper, "--upper-mask", flags.upper_mask, "" if flags.upper_mask else "upper", "upper"),
+        Piece("--lower", flags.lower, "--lower-mask", flags.lower_mask, "" if flags.lower_mask else "lower", "lower"),
     )
     return tuple(piece for piece in outfit if piece.file)
 
 
-def _check_photos(flags: Flags) -> None:
+def _check_photos(flags: Flags, reads: Reads) -> None:
+    """With a mask's file, its type says what the garment is to systems that read that."""
     outfit = flags.upper or flags.lower
     if sum(map(bool, (flags.garment, flags.garment_person, outfit))) != 1:
         raise UsageError(
@@ -163,7 +167,7 @@ def _check_photos(flags: Flags) -> None:
     for side in ("upper", "lower"):
         if getattr(flags, f"{side}_mask") and not getattr(flags, side):
             raise UsageError(f"--{side}-mask without --{side}")
-    if flags.mask and flags.mask_type:
+    if flags.mask and flags.mask_type and "category" not in reads.needed:
         raise UsageError("--mask beside --mask-type; allowed is one of them")
 
 
@@ -183,8 +187,8 @@ def _check_masks(flags: Flags, finished: Finished, reads: Reads) -> None:
 
     for piece in pieces(flags) if reads.mask_recipe else ():
         known = photo_masks.regions(reads.mask_recipe)
-        if piece.mask_type and piece.mask_type not in known:
-            raise UsageError(f"{_asking(piece)} {piece.mask_type}; allowed are {', '.join(known)}")
+        if piece.region not in known and (piece.mask_type or flags.mask_type):
+            raise UsageError(f"{_asking(piece)} {piece.region}; allowed are {', '.join(known)}")
 
 
 def _asking(piece: Piece) -> str:
