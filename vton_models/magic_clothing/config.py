@@ -9,7 +9,7 @@ from vton_models.magic_clothing.sampling import Sampling
 from vton_models.networks import sizes, stable_diffusion
 from vton_models.networks.components import Network
 from vton_models.networks.stable_diffusion import Arguments, differing
-from vton_models.system import About, NoFinishing, Preset, Purpose, Reads, Tokenizer, check_between
+from vton_models.system import About, Encoded, Encodes, NoFinishing, Preset, Purpose, Reads, Tokenizer, check_between
 
 if TYPE_CHECKING:
     from vton_models.magic_clothing.prepare import Prepare
@@ -136,6 +136,21 @@ class Config:
 
         words = tokenizer or text.random_tokenizer(self.networks["text_encoder"].arguments)
         return Prepare((self.height, self.width), words, self.inpainting, crop=purpose is Purpose.PHOTOS)
+
+    def encodes(self, kind: str) -> dict[str, Encodes]:
+        """The person, and the garment on grey, by the VAE, for inpainting also the masked person; else the caption."""
+        columns = {
+            "latents_person_image": Encoded("person", ("person_image",)),
+            "latents_masked_garment_image": Encoded("shown_garment", ("garment_image", "garment_mask")),
+        }
+        if self.inpainting:
+            columns["latents_masked_person_image"] = Encoded("shown_person", ("person_image", "agnostic_mask"))
+        spared = tuple(name for name in self.reads(kind).needed if name != "agnostic_mask")
+        encodes = {"vae": Encodes(columns, spared, {"height": self.height, "width": self.width})}
+        if not self.inpainting:
+            words = {"text_embeddings": Encoded("input_ids", ("caption",))}
+            encodes["text_encoder"] = Encodes(words, ("caption",), {})
+        return encodes
 
     def check_size(self) -> None:
         """Raises UsageError, naming the nearest legal size, when a U-Net level would split a latent."""

@@ -45,6 +45,12 @@ class MagicClothing(GarmentNetworkModel):
         if name in allowed and channels != allowed[name]:
             raise UsageError(f"{folder} has {channels} input channels; {name} takes {allowed[name]}")
 
+    def encodable(self, seen: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        shown = {"shown_garment": self._shown_garment(seen)}
+        if self.config.inpainting:
+            shown["shown_person"] = self._shown_person(seen)
+        return {**seen, **shown}
+
     # Training
 
     def loss(self, batch: Mapping[str, Any], generator: torch.Generator, timesteps: Tensor | None = None) -> Tensor:
@@ -135,9 +141,8 @@ class MagicClothing(GarmentNetworkModel):
 
     def garment_latents(self, seen: Mapping[str, Tensor]) -> Tensor:
         """The mode of the garment on mid-grey, which is 0 of −1–1."""
-        shown = latents.to_pixels(seen["garment"]) * latents.to_binary(seen["garment_mask"])
         with memory.at_work(self, "vae"):
-            return self.encode(shown, None)
+            return self.encode(self._shown_garment(seen), None)
 
     def features(self, garment: Tensor) -> dict[str, Tensor]:
         """One pass of the garment network: timestep 0, and the text "" whatever the prompts are."""
@@ -148,13 +153,23 @@ class MagicClothing(GarmentNetworkModel):
         if not self.config.inpainting:
             return None
         with memory.at_work(self, "vae"):
-            shown = self.encode(self.masked(seen["person"], seen["mask"]), noises, "shown_person")
+            shown = self.encode(self._shown_person(seen), noises, "shown_person")
         return torch.cat([self.latent_mask(seen["mask"]), shown], dim=1)
+
+    def _shown_garment(self, seen: Mapping[str, Tensor]) -> Tensor:
+        """The garment on mid-grey, −1–1, or what it was encoded to before."""
+        if "shown_garment" in seen:
+            return seen["shown_garment"]
+        return latents.to_pixels(seen["garment"]) * latents.to_binary(seen["garment_mask"])
+
+    def _shown_person(self, seen: Mapping[str, Tensor]) -> Tensor:
+        """The masked person, −1–1, or what it was encoded to before."""
+        return seen["shown_person"] if "shown_person" in seen else self.masked(seen["person"], seen["mask"])
 
     def _states(self, seen: Mapping[str, Tensor]) -> Tensor:
         """Of the text; an inpainting base has none."""
         if self.config.inpainting:
-            return self._null_states(len(seen["garment"]))
+            return self._null_states(len(self._shown_garment(seen)))
         with memory.at_work(self, "text_encoder"):
             return text.encode(self.networks["text_encoder"], seen["input_ids"])
 

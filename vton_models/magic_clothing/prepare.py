@@ -1,7 +1,7 @@
 """From a record to what Magic Clothing's networks take."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,23 +30,30 @@ class Prepare:
     tokenizer: Tokenizer
     inpainting: bool = False
     crop: bool = False
+    stored: frozenset[str] = frozenset()  # tensors that aren't made, as they are there encoded
 
     def __call__(self, record: Record, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """input_ids, int64 [n], are those of the prompt or else the caption ("" where there is neither)."""
-        garment_mask = pictures.stretch(record["garment_mask"], self.size, Image.Resampling.NEAREST)
-        fitted: dict[str, np.ndarray] = {
-            "garment": pictures.stretch(record["garment_image"], self.size),
-            "garment_mask": pictures.binary(garment_mask),
-        }
-        if record.get("person_image") is not None:
+        fitted: dict[str, np.ndarray] = {}
+        if "shown_garment" not in self.stored:
+            garment_mask = pictures.stretch(record["garment_mask"], self.size, Image.Resampling.NEAREST)
+            fitted["garment"] = pictures.stretch(record["garment_image"], self.size)
+            fitted["garment_mask"] = pictures.binary(garment_mask)
+        if "person" not in self.stored and record.get("person_image") is not None:
             fitted["person"] = self._shown(record["person_image"], record)
         if self.inpainting:
             fitted["mask"] = pictures.binary(self._shown(record["agnostic_mask"], record))
         if record.get(INIT_IMAGE) is not None:
             fitted["init_image"] = pictures.cover(record[INIT_IMAGE], self.size)
         tensors = {name: pictures.to_tensor(picture) for name, picture in fitted.items()}
-        words = record.get(PROMPT) or record.get("caption") or ""
-        return tensors | {"input_ids": torch.tensor(self.tokenizer(words))}
+        if "input_ids" not in self.stored:
+            words = record.get(PROMPT) or record.get("caption") or ""
+            tensors["input_ids"] = torch.tensor(self.tokenizer(words))
+        return tensors
+
+    def without(self, tensors: frozenset[str]) -> "Prepare":
+        """Of records that are read without what these tensors show."""
+        return replace(self, stored=self.stored | tensors)
 
     def seen(self, prepared: Mapping[str, Any]) -> dict[str, Any]:
         """With the garment on mid-grey, 0 of −1–1, and the person with what is repainted in the same grey."""
