@@ -95,7 +95,7 @@ def changed(encoded: Path, target: Path, change: Any, rename: dict[str, Any]) ->
 def test_records_without_any(encoded: Path, tmp_path: Path) -> None:
     folder = changed(encoded, tmp_path / "holes", lambda n, row: row.update({ENCODED[2]: None} if n == 2 else {}), {})
     (line,) = choose([folder]).told
-    assert line.endswith("1 of 4 records have none, as small/train/00002")
+    assert line.endswith("1 of 4 records has none, as small/train/00002")
 
 
 def test_another_mask_than_the_one_that_is_read(encoded: Path, tmp_path: Path) -> None:
