@@ -1,7 +1,6 @@
 """What adapters promise of every system: they alone are trained, and fused they are the same model."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from support import small_shards  # noqa: E402
 from support.model_records import awake, batch, example, viewed  # noqa: E402
 
 import vton_models  # noqa: E402
-from schemas import codecs, fields, kinds  # noqa: E402
 from vton_models.__main__ import main  # noqa: E402
 from vton_models.networks import digests, lora, weights  # noqa: E402
 from vton_models.networks.lora import Lora  # noqa: E402
@@ -148,25 +146,9 @@ def test_diffusers_reads_the_file(name: str, tmp_path: Path) -> None:
             assert all(torch.allclose(value, ours[key], atol=1e-6) for key, value in stock.state_dict().items())
 
 
-def shards_for(name: str, folder: Path) -> Path:
-    """Small shards with every column that the system needs."""
-    needed = vton_models.load(name).Config.tiny().reads("tryon").needed
-    further = [name for name in needed if name not in small_shards.row(0)]
-    label_map = partial(codecs.encode_label_map, space="cihp")
-    encoders = {"image": codecs.encode_png, "mask": codecs.encode_mask, "label_map": label_map}
-
-    def change(number: int, row: dict[str, Any]) -> None:
-        pictures = example(number, 128, 96)
-        for column in further:
-            encode = encoders[fields.kind(kinds.TRYON.fields[column])]
-            row[column] = {"bytes": encode(pictures[column]), "path": f"{column}.png"}
-
-    return small_shards.write(folder, 4, change, columns=further)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_run_goes_on_samples_and_converts(name: str, tmp_path: Path) -> None:
-    shards = shards_for(name, tmp_path / "shards")
+    shards = small_shards.for_system(name, tmp_path / "shards")
     words = ["train", name, "--tiny", "--shards", str(shards), "--workers", "0", "--checkpoint-every", "2", "--ema"]
     words += ["0.5", "--lora-rank", "2", "--lora-alpha", "4", "--validation-pictures", "0"]
     for output, steps in (("whole", 4), ("run", 2), ("run", 4)):

@@ -3,13 +3,15 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from support.helpers import draw
 
-from schemas import codecs, record, shards
+import vton_models
+from schemas import codecs, fields, kinds, record, shards
 from schemas.kinds import TRYON
 
 
@@ -59,3 +61,21 @@ def write(
     manifest = {"dataset": "small", "licence": "CC0-1.0", "shards": [listed]}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
+
+
+def for_system(name: str, folder: Path, count: int = 4) -> Path:
+    """Try-on records with every column that a system needs."""
+    from support.model_records import example  # which imports torch
+
+    needed = vton_models.load(name).Config.tiny().reads("tryon").needed
+    further = [column for column in needed if column not in row(0)]
+    label_map = partial(codecs.encode_label_map, space="cihp")
+    encoders = {"image": codecs.encode_png, "mask": codecs.encode_mask, "label_map": label_map}
+
+    def change(number: int, cells: dict[str, Any]) -> None:
+        pictures = example(number, 128, 96)
+        for column in further:
+            encode = encoders[fields.kind(kinds.TRYON.fields[column])]
+            cells[column] = {"bytes": encode(pictures[column]), "path": f"{column}.png"}
+
+    return write(folder, count, change, columns=further)

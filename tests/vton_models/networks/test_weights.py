@@ -104,6 +104,7 @@ def test_components_in_every_published_form(tmp_path, vae, form):
     vae.save_pretrained(tmp_path, safe_serialization=form != "bin", variant="fp16" if form == "fp16" else None)
     found = weights.component(AutoencoderKL, tmp_path)
     assert same(found, vae.float()) and not found.training and found.dtype == torch.float32
+    assert not any(values.data_ptr() % weights.ALIGNMENT for values in found.parameters())
 
 
 def test_components_are_strict(tmp_path, vae):
