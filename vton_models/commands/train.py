@@ -271,12 +271,11 @@ def build_model(request: Request, begin: "Start", folder: Run | None, mixed_prec
 
     use = memory.Use(request.flags.memory, pick_device(request.flags.device), True, mixed_precision)
     model = loading.build(request.module, request.config, begin, folder, use, request.adapters)
-    if request.adapters and not (begin.official or begin.run) and _is_first():
+    if not (begin.official or begin.run) and _is_first():
+        means = "adapters train little of it" if request.adapters else "it begins with first values of its own"
         for name in loading.not_in_base(model):
-            print(
-                f"{name} isn't in the base, and adapters train little of it; `--init official:PATH` or a RUN brings it",
-                file=sys.stderr,
-            )
+            ways = f"`--init base:BASE,{name}=PATH`, `--init official:PATH` or a RUN brings it"
+            print(f"{name} isn't in the base, and {means}; {ways}", file=sys.stderr)
     memory.apply_memory(model, request.flags.memory, training=True)
     if request.flags.gradient_checkpointing:
         memory.checkpoint_gradients(model)
