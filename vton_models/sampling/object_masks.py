@@ -8,7 +8,6 @@ import numpy as np
 from annotators.functional import boxes, garment_mask, masks
 from annotators.functional.boxes import Box
 from annotators.tracking import choosing
-from schemas import codecs
 from schemas.cli.flags import UsageError, one_line
 from schemas.foreign import Annotation
 from vton_models.sampling import photos
@@ -41,13 +40,10 @@ class Finder:
     def __call__(self, path: str, mask: str, box: Box | None) -> Found:
         """Raises UsageError for what can't be read, and where no object is found."""
         flag = "--reference"
-        try:
-            photo = codecs.decode_photo(photos.read_bytes(path, flag))
-        except codecs.CodecError as error:
-            raise UsageError(f"{flag} {path}: {error}") from None
+        photo = photos.read_photo(path, flag)
         height, width = photo.pixels.shape[:2]
         if mask:
-            read = photos.read_mask(mask, "--reference-mask", (height, width))
+            read = photos.read_object_mask(mask, "--reference-mask", (height, width))
             return self._refined(photo.pixels, read) if self.refiner else Found(photo.pixels, read.value, read.note)
         if box is None and photo.alpha is not None:
             cut_out, _ = garment_mask.of_alpha(photo.alpha, photo.pixels)

@@ -23,6 +23,14 @@ def read(path: str, flag: str) -> np.ndarray:
         raise UsageError(f"{flag} {path}: {error}") from None
 
 
+def read_photo(path: str, flag: str) -> codecs.Photo:
+    """As `read`, with its transparency. Raises UsageError naming the flag."""
+    try:
+        return codecs.decode_photo(read_bytes(path, flag))
+    except codecs.CodecError as error:
+        raise UsageError(f"{flag} {path}: {error}") from None
+
+
 def read_mask(path: str, flag: str, photo: tuple[int, int]) -> Annotation:
     """uint8 [h w] 0/255 (255 = repaint) at the (height, width) of its photo, nearest; of a picture in any usual form.
 
@@ -30,10 +38,22 @@ def read_mask(path: str, flag: str, photo: tuple[int, int]) -> Annotation:
     Raises UsageError for another aspect than the photo's (a pixel of rounding, or a hundredth, is allowed), and for an
     empty mask.
     """
+    return _fitted(_polarity(_decoded(path, flag, painted_is_transparent=True)), path, flag, photo, "repainted")
+
+
+def read_object_mask(path: str, flag: str, photo: tuple[int, int]) -> Annotation:
+    """As `read_mask`, of a thing or garment, which may fill its photo: nothing is turned, and what is opaque is it."""
+    return _fitted(_decoded(path, flag, painted_is_transparent=False), path, flag, photo, "taken")
+
+
+def _decoded(path: str, flag: str, painted_is_transparent: bool) -> Annotation:
     try:
-        read = _polarity(foreign_masks.read(read_bytes(path, flag), painted_is_transparent=True))
+        return foreign_masks.read(read_bytes(path, flag), painted_is_transparent=painted_is_transparent)
     except codecs.CodecError as error:
         raise UsageError(f"{flag} {path}: {error}") from None
+
+
+def _fitted(read: Annotation, path: str, flag: str, photo: tuple[int, int], white: str) -> Annotation:
     mask, (height, width), (photo_height, photo_width) = read.value, read.value.shape, photo
     off, rounding = abs(photo_height * width - photo_width * height), max(photo_height, photo_width, height, width)
     if off > max(rounding, _SLACK * photo_width * height):
@@ -42,7 +62,7 @@ def read_mask(path: str, flag: str, photo: tuple[int, int]) -> Annotation:
         )
     resized = masks.resize(mask, photo_height, photo_width)
     if not resized.any():
-        raise UsageError(f"{flag} {path} sets no pixel of its photo; white is what is repainted")
+        raise UsageError(f"{flag} {path} sets no pixel of its photo; white is what is {white}")
     stretched = f"{height}x{width}, stretched to its photo's {photo_height}x{photo_width}" if off > rounding else ""
     note = "; ".join(filter(None, (read.note, stretched)))
     return Annotation(resized, f"{flag} {path}: {note}" if note else "")

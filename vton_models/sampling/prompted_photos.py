@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import annotators
+from annotators.functional import garment_mask
+from schemas import codecs
 from schemas.cli.flags import UsageError, one_line
 from schemas.kinds import TRYON
 from vton_models.reading import view
@@ -106,21 +108,25 @@ def load(files: Sequence[str], masks: Sequence[str], wishes: "Wishes", setting: 
     stems, notes = [photos.name_of(file) for file in files], list[str]()
     garments = []
     for place, file in enumerate(files):
-        image, mask = photos.read(file, "--garment"), None
+        photo, mask = photos.read_photo(file, "--garment"), None
+        image = photo.pixels
         if masks:
-            read = photos.read_mask(masks[place], "--garment-mask", (image.shape[0], image.shape[1]))
+            read = photos.read_object_mask(masks[place], "--garment-mask", (image.shape[0], image.shape[1]))
             mask, notes = read.value, [*notes, *([read.note] if read.note else [])]
         elif needed:
-            mask = _told_apart(image, file)
+            mask = _told_apart(photo, file)
         name = stems[place] if stems.count(stems[place]) == 1 else f"{stems[place]}-{place}"
         garments.append(Garment(name, image, mask))
     return Garments(tuple(garments), wishes, begins, "; ".join(notes))
 
 
-def _told_apart(image: np.ndarray, file: str) -> np.ndarray:
-    """The mask of a garment on a plain background. Raises UsageError where nothing stands out."""
+def _told_apart(photo: codecs.Photo, file: str) -> np.ndarray:
+    """A garment's mask: its photo's alpha, or what isn't the plain background. Raises UsageError without either."""
+    cut_out = None if photo.alpha is None else garment_mask.of_alpha(photo.alpha, photo.pixels)[0]
+    if cut_out is not None:
+        return cut_out
     try:
-        (annotated,) = annotators.annotate([{"garment_image": image, "garment_view": "flat"}], (MASK,))
+        (annotated,) = annotators.annotate([{"garment_image": photo.pixels, "garment_view": "flat"}], (MASK,))
         mask = annotated.get(MASK)
     except (ValueError, RuntimeError) as error:
         raise UsageError(f"--garment {file}: {one_line(error)}; allowed is --garment-mask FILE") from None
