@@ -87,7 +87,7 @@ def test_wrong_usage_is_one_line(command: Command, built: Path, tmp_path: Path) 
     assert not out.exists()
     command(EXPORT, built, "--layout", "review", "--output", out)
     other = command(EXPORT, built, "--layout", "review", "--review-column", "parse", "--output", out)
-    assert other.code == 2 and "holds another export (settings was" in other.error
+    assert other.code == 2 and "holds another export (settings column was" in other.error
 
 
 @pytest.mark.parametrize("layout", ["review", "vitonhd", "webdataset"])

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support import small_shards
-from support.helpers import Dataset, Result
+from support.helpers import Dataset, Result, draw
 
 from schemas.cli.modules import commands_of, modules_of
 
@@ -49,20 +50,35 @@ LINES: dict[str, tuple[str, list[str]]] = {
         "--tiny --steps 1 --validate-every 1 --shards SHARDS --output OUT",
         ["--shards", "--output", "--init", "--validation-shards"],
     ),
+    "vton_models customize idm_vton": (
+        "--person PICTURE --garment PICTURE --mask MASK --densepose PICTURE --garment-caption shirt --weights random"
+        " --tiny --steps 1 --output OUT",
+        ["--person", "--garment", "--mask", "--densepose", "--weights", "--output", "--annotator-weights"],
+    ),
+    "vton_models sample magic_clothing": (
+        "--weights random --tiny --garment PICTURE --prompt x --output OUT",
+        ["--garment", "--garment-mask", "--init-image", "--prompts-file", "--output"],
+    ),
+    "vton_models sample anydoor": (
+        "--weights random --tiny --reference PICTURE --reference-mask MASK --scene PICTURE --mask MASK --output OUT",
+        ["--reference", "--reference-mask", "--scene", "--mask", "--refine-masks", "--annotator-weights", "--output"],
+    ),
 }
-NEED_TORCH = ("sample", "synthesize", "encode", "train", "preview", "convert")
+NEED_TORCH = ("sample", "synthesize", "encode", "train", "preview", "convert", "customize")
 WRITES = ("--output", "--to")
 BAD = ["foo://x", "oss://bucket/x", "://x", "a\0b", "a\udcff", "FILE/below", "LONG", "LOOP/x", "OTHER"]
 
 
 TAKES_A_FILE = {("pipelines.report", "--output"), ("pipelines.stats", "--output"), ("pipelines.build_table", "--input")}
+FILES = {"--person", "--garment", "--mask", "--densepose", "--garment-mask", "--init-image", "--prompts-file"}
+FILES |= {"--reference", "--reference-mask", "--scene", "--refine-masks"}
 
 
 def cases() -> Iterator[tuple[str, str, str]]:
     """A file stands where a folder should, or a folder where a file should."""
     for line, (_, flags) in LINES.items():
         for flag in flags:
-            other = "SHARDS" if (line, flag) in TAKES_A_FILE else "FILE"
+            other = "SHARDS" if (line, flag) in TAKES_A_FILE or flag in FILES else "FILE"
             yield from ((line, flag, other if bad == "OTHER" else bad) for bad in BAD)
 
 
@@ -81,6 +97,10 @@ def places(dataset: Dataset, tmp_path: Path) -> dict[str, str]:
     shards = small_shards.write(tmp_path / "shards", 4)
     places = {"FILE": tmp_path / "file", "LOOP": tmp_path / "loop", "SHARDS": shards, "OUT": tmp_path / "out"}
     places |= {"DATASET": dataset.root, "PAIRS": tmp_path / "pairs.csv"}
+    places |= {"PICTURE": tmp_path / "photo.png", "MASK": tmp_path / "region.png"}
+    drawn = draw(0)
+    Image.fromarray(drawn["person"]).save(places["PICTURE"])
+    Image.fromarray(drawn["mask"]).save(places["MASK"])
     return {name: str(path) for name, path in places.items()} | {"LONG": str(tmp_path / ("x" * 300))}
 
 
