@@ -17,7 +17,7 @@ from schemas.json_text import canonical
 
 BATCH_ROWS = 512
 RUN_BATCHES = 64  # sorted at once
-_COMPRESSED = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)  # zstd: half the size, 1.5 µs a record more
 
 
 @dataclass(frozen=True)
