@@ -182,7 +182,7 @@ def test_a_plan_is_held_in_columns_and_written_by_row_groups(tmp_path: Path) -> 
     folder = open_folder(str(tmp_path))
     before = pa.total_allocated_bytes()
     records = Records(many(count))
-    assert (pa.total_allocated_bytes() - before) / count <= 80 and len(records) == count
+    assert (pa.total_allocated_bytes() - before) / count <= 140 and len(records) == count  # LZ4's; zstd's is half of it
     tracemalloc.start()
     plan_file.write(folder, plan.make(records, [], 256, None), ["word"], plan.Planning(OneEntry()))
     peak = tracemalloc.get_traced_memory()[1]
