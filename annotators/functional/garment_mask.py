@@ -29,7 +29,7 @@ RECTANGLE_RIM = 0.03  # of its shorter side: round corners
 ONE_COLOUR, ONE_COLOUR_SHARE = 16, 0.8  # levels, and share of a border
 SURROUNDED = 0.95  # of the frame's pixels: what is opaque there is the background
 MARGINS = 2  # one within another, at most
-MOST_UNSEEN = 0.2  # of the outline: of 48 garments of VITON-HD and Dress Code it is up to 0.11, of wrong masks 0.25–1
+MOST_UNSEEN = 0.2  # of the outline: of 37 garments of VITON-HD and Dress Code it is up to 0.11, of wrong masks 0.25–1
 
 
 def garment_mask(image: np.ndarray, refine: bool = False) -> np.ndarray:
