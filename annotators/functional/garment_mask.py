@@ -17,7 +17,6 @@ from annotators.functional.backdrop import background, fringe, gradients, grain,
 from annotators.functional.backdrop.background import Background
 from schemas.labels import Category, Cihp
 
-LONGEST = 1024  # pixels of the longer side that photos are looked at with: what the widths of edges are made for
 LARGEST_HOLE = 0.005  # of the frame; larger gaps stay open where they show the background
 SMALLEST_PART = 0.02  # of the largest component
 LEAST, MOST = 0.005, 0.98  # of the frame: a belt takes 0.02
@@ -48,19 +47,11 @@ def find(image: np.ndarray, refine: bool = False) -> np.ndarray:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"photo is {image.dtype} {image.shape}; allowed is uint8 [h w 3]")
     height, width = image.shape[:2]
-    if max(height, width) > LONGEST:
-        reduced = find(_reduced(image, cv2.INTER_AREA), refine)
+    if max(height, width) > canvas.MASKED_AT:
+        reduced = find(canvas.reduce(image), refine)
         enlarged = cv2.resize(reduced, (width, height), interpolation=cv2.INTER_LINEAR)
         return np.asarray(cv2.threshold(enlarged, 127, 255, cv2.THRESH_BINARY)[1])
     return _segment(np.ascontiguousarray(image), refine, MARGINS)
-
-
-def _reduced(picture: np.ndarray, interpolation: int) -> np.ndarray:
-    """[h w] or [h w 3] whose longer side is at most LONGEST."""
-    height, width = picture.shape[:2]
-    if max(height, width) <= LONGEST:
-        return picture
-    return cv2.resize(picture, boxes.fit(height, width, LONGEST, LONGEST)[::-1], interpolation=interpolation)
 
 
 def _segment(image: np.ndarray, refine: bool, margins: int) -> np.ndarray:
@@ -128,8 +119,9 @@ def doubt(mask: np.ndarray, image: np.ndarray) -> str:
         return f"only {share:.2%} of the photo stands out"
     if canvas.is_torn(mask):
         return "the mask is torn by narrow rifts"
-    mask, image = _reduced(mask, cv2.INTER_NEAREST), _reduced(image, cv2.INTER_AREA)
-    unseen = outline.unseen(cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32), mask)
+    reduced = canvas.reduce(image)
+    lab = cv2.cvtColor(reduced, cv2.COLOR_RGB2LAB).astype(np.float32)
+    unseen = outline.unseen(lab, masks.resize(mask, *reduced.shape[:2]))
     return f"{unseen:.0%} of its outline can't be seen in the photo" if unseen > MOST_UNSEEN else ""
 
 
