@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from support import finished, small_shards
 from support.helpers import rows as stored_rows
+from support.locking import held_elsewhere
 
 from pipelines import validate
 from schemas import fields
@@ -235,21 +234,9 @@ def test_no_memory_is_one_line(capsys: Any, shards: Path, tmp_path: Path, monkey
 
 
 def test_one_process_at_a_time(capsys: pytest.CaptureFixture[str], shards: Path, tmp_path: Path) -> None:
-    """A record lock is the process's own, so another one holds it."""
-    code = """
-import sys
-from pathlib import Path
-from vton_models.encoding.encoding import shards_folder
-with shards_folder(Path(sys.argv[1])).locked("encoding"):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-    words = [sys.executable, "-c", code, str(tmp_path / "out")]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None and other.stdout.readline() == b"held\n"
-        with pytest.raises(UsageError, match="another process is encoding there; allowed is another --output"):
-            run(capsys, *RANDOM, "--shards", shards, "--output", tmp_path / "out")
-        other.kill()
+    refused = pytest.raises(UsageError, match="another process is encoding there; allowed is another --output")
+    with held_elsewhere("vton_models.encoding.encoding", tmp_path / "out", "encoding"), refused:
+        run(capsys, *RANDOM, "--shards", shards, "--output", tmp_path / "out")
     assert run(capsys, *RANDOM, "--shards", shards, "--output", tmp_path / "out", "--max-reject-rate", 1)[0] == 0
     assert not list((tmp_path / "out").glob("*.lock"))
 

@@ -13,6 +13,7 @@ import pytest
 from support import small_shards
 from support.helpers import digests, draw
 from support.helpers import rows as stored_rows
+from support.locking import held_elsewhere
 
 from schemas import codecs
 from schemas.cli.flags import UsageError
@@ -149,21 +150,9 @@ def test_a_shard_schema_gets_its_column_in_place(shards: Path) -> None:
 
 
 def test_one_process_at_a_time(capsys: pytest.CaptureFixture[str], shards: Path, tmp_path: Path) -> None:
-    """A record lock is the process's own, so another one holds it."""
-    code = """
-import sys
-from pathlib import Path
-from vton_models.synthesis.synthesis import shards_folder
-with shards_folder(Path(sys.argv[1])).locked("synthesising"):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-    words = [sys.executable, "-c", code, str(tmp_path / "out")]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None and other.stdout.readline() == b"held\n"
-        with pytest.raises(UsageError, match="another process is synthesising there; allowed is another --output"):
-            run(capsys, *RANDOM, "--shards", shards, "--output", tmp_path / "out")
-        other.kill()
+    refused = pytest.raises(UsageError, match="another process is synthesising there; allowed is another --output")
+    with held_elsewhere("vton_models.synthesis.synthesis", tmp_path / "out", "synthesising"), refused:
+        run(capsys, *RANDOM, "--shards", shards, "--output", tmp_path / "out")
     assert run(capsys, *RANDOM, "--shards", shards, "--output", tmp_path / "out", "--max-reject-rate", 1)[0] == 0
     assert not list((tmp_path / "out").glob("*.lock"))
 
