@@ -396,6 +396,12 @@ class System(Protocol):
     build: Callable[[Any], Model]  # a Config → the model on random networks
 
 
+def check_kind(title: str, kind: str, allowed: str = "tryon") -> None:
+    """Raises UsageError for records of another kind than the one that a system reads."""
+    if kind != allowed:
+        raise UsageError(f"{title} can't read records of kind {kind!r}; allowed is {allowed!r}")
+
+
 def check_between(name: str, value: float, low: float, high: float) -> None:
     """Raises UsageError for a setting outside a range that includes both ends."""
     if not low <= value <= high:

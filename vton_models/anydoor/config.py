@@ -219,8 +219,6 @@ class Config:
 
     def check_size(self) -> None:
         """Raises UsageError, naming the nearest legal size, when a U-Net level would split a latent, or no square."""
-        networks = self.networks
-        _, whole = sizes.units(networks["vae"].arguments, networks["unet"].arguments)
-        sizes.check("AnyDoor", self.height, self.width, (whole, whole))
+        sizes.check_whole("AnyDoor", self.height, self.width, self.networks)
         if self.height != self.width:
             raise UsageError(f"size {self.height}x{self.width} (height x width); AnyDoor's crops are squares")

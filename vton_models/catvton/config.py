@@ -9,7 +9,7 @@ from vton_models.catvton.sampling import Finishing, Sampling
 from vton_models.networks import sizes, stable_diffusion
 from vton_models.networks.components import Network
 from vton_models.networks.stable_diffusion import Arguments, differing
-from vton_models.system import About, Encoded, Encodes, Preset, Purpose, Reads, Tokenizer
+from vton_models.system import About, Encoded, Encodes, Preset, Purpose, Reads, Tokenizer, check_kind
 
 if TYPE_CHECKING:
     from vton_models.catvton.prepare import Prepare
@@ -141,8 +141,7 @@ class Config:
 
     def reads(self, kind: str) -> Reads:
         """Of try-on records: both photos, and the mask or, mask-free, the person in other clothes."""
-        if kind != "tryon":
-            raise UsageError(f"CatVTON can't read records of kind {kind!r}; allowed is 'tryon'")
+        check_kind("CatVTON", kind)
         shown = "source_person_image" if self.mask_free else "agnostic_mask"
         needed = ("person_image", shown, "garment_image")
         recipe = "" if self.mask_free else "catvton"

@@ -11,7 +11,7 @@ from vton_models.idm_vton.sampling import Sampling
 from vton_models.networks import image_encoder, sizes, stable_diffusion_xl
 from vton_models.networks.components import Network
 from vton_models.networks.stable_diffusion import Arguments, differing
-from vton_models.system import About, NoFinishing, Preset, Purpose, Reads, Tokenizer
+from vton_models.system import About, NoFinishing, Preset, Purpose, Reads, Tokenizer, check_kind
 
 if TYPE_CHECKING:
     from vton_models.idm_vton.prepare import Prepare
@@ -168,8 +168,7 @@ class Config:
 
     def reads(self, kind: str) -> Reads:
         """Of try-on records: both photos, the person's DensePose picture and the mask; what captions are made of."""
-        if kind != "tryon":
-            raise UsageError(f"IDM-VTON can't read records of kind {kind!r}; allowed is 'tryon'")
+        check_kind("IDM-VTON", kind)
         needed = ("person_image", "densepose_image", "agnostic_mask", "garment_image")
         words = {"detailed": ("garment_caption", "tags"), "category": ("category",), "none": ()}[self.captions]
         if self.masks == "dresscode":
@@ -195,8 +194,7 @@ class Config:
 
     def check_size(self) -> None:
         """Raises UsageError, naming the nearest legal size, when a U-Net level would split a latent."""
-        _, whole = sizes.units(self.networks["vae"].arguments, self.networks["unet"].arguments)
-        sizes.check("IDM-VTON", self.height, self.width, (whole, whole))
+        sizes.check_whole("IDM-VTON", self.height, self.width, self.networks)
 
 
 CHANNELS = 13

@@ -6,10 +6,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from schemas.cli.flags import UsageError
 from schemas.cli.options import option
 from vton_models.imagdressing.sampling import Sampling
-from vton_models.networks import image_encoder, sizes, stable_diffusion
+from vton_models.networks import components, image_encoder, sizes, stable_diffusion
 from vton_models.networks.components import Network
 from vton_models.networks.stable_diffusion import Arguments, differing
-from vton_models.system import About, Encoded, Encodes, NoFinishing, Preset, Purpose, Reads, Shape, Tokenizer
+from vton_models.system import (
+    About,
+    Encoded,
+    Encodes,
+    NoFinishing,
+    Preset,
+    Purpose,
+    Reads,
+    Shape,
+    Tokenizer,
+    check_kind,
+)
 
 if TYPE_CHECKING:
     from vton_models.imagdressing.prepare import Prepare
@@ -118,10 +129,10 @@ class Config:
             arguments = RESAMPLER | self.resampler
             arguments["embedding_dim"] = tower.arguments["hidden_size"]
             arguments["output_dim"] = networks["garment_unet"].arguments["cross_attention_dim"]
-            networks["projection"] = _derived("resampler.Resampler", arguments)
+            networks["projection"] = components.derived("resampler.Resampler", arguments)
         if self.hybrid_attention:
             widths = stable_diffusion.self_attention_widths(networks["unet"].arguments)
-            networks["garment_attention"] = _derived("attention.KeyValues", {"widths": widths})
+            networks["garment_attention"] = components.derived("attention.KeyValues", {"widths": widths})
         return networks
 
     @property
@@ -146,8 +157,7 @@ class Config:
 
     def reads(self, kind: str) -> Reads:
         """Of try-on records: both photos, and what is said of the person."""
-        if kind != "tryon":
-            raise UsageError(f"IMAGDressing can't read records of kind {kind!r}; allowed is 'tryon'")
+        check_kind("IMAGDressing", kind)
         photos = ("person_image", "garment_image")
         shape = Shape(photos, self.height, self.width, pads=self.flat_pictures == "pad")
         return Reads(photos, ("caption", "captions"), shape=shape)
@@ -181,10 +191,4 @@ class Config:
 
     def check_size(self) -> None:
         """Raises UsageError, naming the nearest legal size, when a U-Net level would split a latent."""
-        unit = sizes.units(self.networks["vae"].arguments, self.networks["unet"].arguments)[1]
-        sizes.check("IMAGDressing", self.height, self.width, (unit, unit))
-
-
-def _derived(class_name: str, arguments: Arguments) -> Network:
-    """A trained network that no published base has."""
-    return Network(f"vton_models.networks.{class_name}", arguments, (".",), derived=True)
+        sizes.check_whole("IMAGDressing", self.height, self.width, self.networks)

@@ -6,10 +6,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from schemas.cli.flags import UsageError
 from schemas.cli.options import option
 from vton_models.magic_clothing.sampling import Sampling
-from vton_models.networks import sizes, stable_diffusion
+from vton_models.networks import components, sizes, stable_diffusion
 from vton_models.networks.components import Network
 from vton_models.networks.stable_diffusion import Arguments, differing
-from vton_models.system import About, Encoded, Encodes, NoFinishing, Preset, Purpose, Reads, Tokenizer, check_between
+from vton_models.system import (
+    About,
+    Encoded,
+    Encodes,
+    NoFinishing,
+    Preset,
+    Purpose,
+    Reads,
+    Tokenizer,
+    check_between,
+    check_kind,
+)
 
 if TYPE_CHECKING:
     from vton_models.magic_clothing.prepare import Prepare
@@ -93,7 +104,7 @@ class Config:
         }
         if self.fusion == "hybrid":
             widths = {"widths": stable_diffusion.self_attention_widths(unet.arguments)}
-            networks["key_values"] = Network("vton_models.networks.attention.KeyValues", widths, (".",), derived=True)
+            networks["key_values"] = components.derived("attention.KeyValues", widths)
         return networks
 
     @property
@@ -124,8 +135,7 @@ class Config:
 
     def reads(self, kind: str) -> Reads:
         """Of try-on records: the photos, the garment's mask, and the caption or, for inpainting, the mask."""
-        if kind != "tryon":
-            raise UsageError(f"Magic Clothing can't read records of kind {kind!r}; allowed is 'tryon'")
+        check_kind("Magic Clothing", kind)
         needed = ("person_image", "garment_image", "garment_mask")
         return Reads((*needed, "agnostic_mask")) if self.inpainting else Reads(needed, ("caption",))
 
@@ -154,5 +164,4 @@ class Config:
 
     def check_size(self) -> None:
         """Raises UsageError, naming the nearest legal size, when a U-Net level would split a latent."""
-        whole = sizes.units(self.networks["vae"].arguments, self.networks["unet"].arguments)[1]
-        sizes.check("Magic Clothing", self.height, self.width, (whole, whole))
+        sizes.check_whole("Magic Clothing", self.height, self.width, self.networks)

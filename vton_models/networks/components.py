@@ -40,6 +40,11 @@ class Network:
         return tuple(dict.fromkeys(filter(None, (name, self.published, *self.in_bases))))
 
 
+def derived(class_name: str, arguments: Mapping[str, Any]) -> Network:
+    """A network of ours, trained whole, that no published base has; `class_name` lies below `vton_models.networks`."""
+    return Network(f"vton_models.networks.{class_name}", arguments, (".",), derived=True)
+
+
 def trained(networks: Mapping[str, Network], parameters: Iterable[str]) -> list[str]:
     """Of the names "NETWORK.NAME" those that the mapping says are trained."""
     split = ((name, *name.split(".", 1)) for name in parameters)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.cli.flags import UsageError
+from vton_models.networks.components import Network
 
 
 def check(name: str, height: int, width: int, units: tuple[int, int]) -> None:
@@ -15,6 +16,12 @@ def check(name: str, height: int, width: int, units: tuple[int, int]) -> None:
         f"size {height}x{width} (height x width); {name} holds heights that are multiples of {units[0]} "
         f"and widths that are multiples of {units[1]}; the nearest is {best}"
     )
+
+
+def check_whole(name: str, height: int, width: int, networks: Mapping[str, Network]) -> None:
+    """As `check`, for a U-Net that sees pictures of the size, by the arguments of "vae" and "unet"."""
+    _, whole = units(networks["vae"].arguments, networks["unet"].arguments)
+    check(name, height, width, (whole, whole))
 
 
 def nearest(side: int, unit: int) -> int:

@@ -9,7 +9,7 @@ from vton_models.networks import image_encoder, sizes, stable_diffusion
 from vton_models.networks.components import Network
 from vton_models.networks.stable_diffusion import Arguments, differing
 from vton_models.ootdiffusion.sampling import Sampling
-from vton_models.system import About, Encoded, Encodes, NoFinishing, Preset, Purpose, Reads, Tokenizer
+from vton_models.system import About, Encoded, Encodes, NoFinishing, Preset, Purpose, Reads, Tokenizer, check_kind
 
 if TYPE_CHECKING:
     from vton_models.ootdiffusion.prepare import Prepare
@@ -117,8 +117,7 @@ class Config:
 
     def reads(self, kind: str) -> Reads:
         """Of try-on records: both photos and the mask, of the form of its recipe; for "dc" the category too."""
-        if kind != "tryon":
-            raise UsageError(f"OOTDiffusion can't read records of kind {kind!r}; allowed is 'tryon'")
+        check_kind("OOTDiffusion", kind)
         needed = ("person_image", "agnostic_mask", "garment_image")
         told = ("category",) if self.model_type == "dc" else ()
         options = {"model_type": self.model_type}
@@ -153,9 +152,7 @@ class Config:
 
     def check_size(self) -> None:
         """Raises UsageError, naming the nearest legal size, when a U-Net level would split a latent."""
-        networks = self.networks
-        _, whole = sizes.units(networks["vae"].arguments, networks["unet"].arguments)
-        sizes.check("OOTDiffusion", self.height, self.width, (whole, whole))
+        sizes.check_whole("OOTDiffusion", self.height, self.width, self.networks)
 
     @property
     def _image_encoder(self) -> Arguments:

@@ -17,6 +17,7 @@ from schemas.folders import atomic
 from schemas.kinds import TRYON
 from vton_models.networks import crops, pictures
 from vton_models.reading.view import MASK
+from vton_models.sampling import photos
 from vton_models.system import Box, Model, Prepare, Purpose, Record, Sampling
 
 FINE = 0.5  # of a mask's pixels must be left at the network's size
@@ -33,6 +34,13 @@ class Rejection(Exception):
 
 class SamplingError(Exception):
     """Sampling can't go on; the message is one line. Exit code 1."""
+
+
+def result_before(file: Path, error: str, what: str) -> np.ndarray:
+    """uint8 [h w 3] that the task before has left, for one that goes on from it. Raises Rejection if it left none."""
+    if not file.is_file():
+        raise Rejection("read", error, f"the {what} before this one gave no result")
+    return photos.read(str(file), "--output")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from vton_models.networks import crops
 from vton_models.reading import mask_recipes
 from vton_models.sampling import outputs, photo_masks, photos
 from vton_models.sampling.finish import Finish
-from vton_models.sampling.loop import Rejection, Sampler, Task
+from vton_models.sampling.loop import Sampler, Task, result_before
 from vton_models.sampling.photo_columns import PhotoColumns
 from vton_models.sampling.photo_masks import PhotoMasks
 from vton_models.system import IN_VIEW, Prepare, Purpose
@@ -178,7 +178,7 @@ class _Reader:
 
     def __call__(self) -> dict[str, Any]:
         """Raises Rejection when the piece before gave no result."""
-        if self.before is not None and not self.before.is_file():
-            raise Rejection("read", "no_person", "the garment before this one gave no result")
-        person = self.photos.person if self.before is None else photos.read(str(self.before), "--output")
+        person = self.photos.person
+        if self.before is not None:
+            person = result_before(self.before, "no_person", "garment")
         return self.photos.record(self.place, person)

@@ -14,7 +14,7 @@ from schemas.cli.flags import UsageError
 from vton_models.networks import object_pairs
 from vton_models.networks.object_pairs import PLACE, SHAPE
 from vton_models.sampling import object_masks, outputs, photos
-from vton_models.sampling.loop import Rejection, Sampler, Task
+from vton_models.sampling.loop import Sampler, Task, result_before
 from vton_models.sampling.placement_finish import Stitch
 from vton_models.system import Purpose
 
@@ -129,7 +129,7 @@ class _Reader:
 
     def __call__(self) -> dict[str, Any]:
         """Raises Rejection when the object before gave no result."""
-        if self.before is not None and not self.before.is_file():
-            raise Rejection("read", "no_scene", "the object before this one gave no result")
-        scene = self.photos.scene if self.before is None else photos.read(str(self.before), "--output")
+        scene = self.photos.scene
+        if self.before is not None:
+            scene = result_before(self.before, "no_scene", "object")
         return self.photos.record(self.place, scene)
