@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from schemas.cli.flags import UsageError
 from schemas.cli.suggestions import suggestion
-from schemas.cli.tables import aligned
+from schemas.cli.tables import hanging
 
 
 def overview(usage: str, description: str, summaries: Mapping[str, str], examples: str) -> str:
     """The help: how a subcommand is called, a line for each of them, examples."""
-    listed = aligned(summaries.items(), indent="  ")
+    listed = hanging(summaries.items(), indent="  ")
     return f"{usage}\n\n{description}\n\n{listed}\n\nexamples:\n{examples.rstrip()}"
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ class Share(float):
 
 
 Cell = str | int | float | None
+SCREEN = 100  # columns that a terminal is taken to have
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,33 @@ def aligned(rows: Iterable[Sequence[str]], indent: str = "") -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(f"{indent}{line}".rstrip() for line in lines)
+
+
+def hanging(rows: Iterable[Sequence[str]], indent: str = "", width: int = SCREEN) -> str:
+    """Lines for a screen of two columns: the second is broken between words and goes on below itself."""
+    rows = list(rows)
+    margin = indent + " " * (max((len(name) for name, _ in rows), default=0) + 2)
+    lines = []
+    for name, text in rows:
+        first = f"{indent}{name}".ljust(len(margin))
+        wrap = textwrap.TextWrapper(
+            max(width, len(margin) + 20), first, margin, break_long_words=False, break_on_hyphens=False
+        )
+        lines.append(wrap.fill(text) if text else first.rstrip())
+    return "\n".join(lines)
+
+
+def listed(rows: Iterable[Sequence[str]], width: int = SCREEN) -> str:
+    """Lines for a screen: the rows under their header where they fit, else each row as a paragraph of its cells.
+
+    A paragraph begins with the row's first cell; the others stand below, each beside its column's name.
+    """
+    header, *rest = rows = list(rows)
+    table = aligned(rows)
+    if max(map(len, table.splitlines())) <= width:
+        return table
+    labelled = ([(name, cell) for name, cell in zip(header[1:], row[1:], strict=True) if cell] for row in rest)
+    return "\n\n".join(f"{row[0]}\n{hanging(cells, '  ', width)}" for row, cells in zip(rest, labelled, strict=True))
 
 
 def markdown(table: Table) -> str:

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     if own.table:
         print(tables.markdown(tables.Table("", head, tuple(rows))), end="")
     else:
-        print(tables.aligned([head, *rows]))
+        print(tables.listed([head, *rows]))
     return 0
 
 

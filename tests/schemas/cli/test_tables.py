@@ -63,3 +63,26 @@ def test_no_text_breaks_a_line(text: str) -> None:
 def test_shares_are_never_rounded_to_all_or_nothing() -> None:
     shares = [0, 0.00001, 0.5, 0.99999, 1]
     assert [tables.shown(Share(share)) for share in shares] == ["0 %", "0.1 %", "50.0 %", "99.9 %", "100 %"]
+
+
+def test_what_fits_the_screen_is_a_table() -> None:
+    assert tables.listed([("a", "b"), ("x", "yy")], width=5) == "a  b\nx  yy"
+
+
+@given(st.lists(st.tuples(*[st.text("abc/-", min_size=1, max_size=12)] * 2), min_size=1), st.integers(40, 80))
+def test_what_does_not_fit_is_a_paragraph_a_row(rows: list[tuple[str, str]], width: int) -> None:
+    told = tables.listed([("name", "value", "text"), *((*row, "many words " * 20) for row in rows)], width)
+    paragraphs = [part.splitlines() for part in told.split("\n\n")]
+    assert [(lines[0], lines[1].split()) for lines in paragraphs] == [(one, ["value", two]) for one, two in rows]
+    assert all(" ".join(lines[2:]).split() == ["text", *["many", "words"] * 20] for lines in paragraphs)
+    assert max(map(len, told.splitlines())) <= width
+
+
+def test_long_text_goes_on_below_itself() -> None:
+    told = tables.hanging([("go", "one two three four five six"), ("stop", "")], "  ", width=30)
+    assert told == "  go    one two three four\n        five six\n  stop"
+
+
+def test_addresses_are_not_broken() -> None:
+    address = "https://example.org/" + "a-b/" * 30
+    assert address in tables.hanging([("from", f"at {address}")], width=40)
