@@ -34,6 +34,9 @@ class Engine(Protocol):
     def check(self, rest: Sequence[str]) -> None:
         """Raises UsageError for flags that neither a command nor any `Options` knows, unless it passes them on."""
 
+    def ready(self, options: Any, rest: Sequence[str]) -> None:
+        """Raises UsageError, within seconds, where it can't be used: an extra is missing, or nobody answers."""
+
     def run(self, job: Callable[[int], Totals], numbers: Sequence[int], options: Any, rest: Sequence[str]) -> Totals:
         """The sum of the job's totals of all numbers; `options` are its own, `rest` what `check` let through."""
 
@@ -83,7 +86,10 @@ def sections() -> dict[str, Section[Any]]:
 
 
 def chosen(runner: str, parsed: Parsed) -> Chosen:
-    """The engine that the flags mean. Raises UsageError for an option that it hasn't, and for an unknown flag."""
+    """The engine that the flags mean.
+
+    Raises UsageError for an option that it hasn't, for an unknown flag, and for an engine that can't be used.
+    """
     engine = load(runner)
     own = names()[runner]
     for module, section in sections().items():
@@ -96,6 +102,7 @@ def chosen(runner: str, parsed: Parsed) -> Chosen:
         engine.check(parsed.rest)
     except UnknownFlag as error:
         raise error.near(parsed.known) from None
+    engine.ready(options, parsed.rest)
     return Chosen(runner, engine, options, parsed.rest)
 
 

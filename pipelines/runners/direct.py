@@ -35,6 +35,10 @@ def check(rest: Sequence[str]) -> None:
         _quietly_imported().check(rest)
 
 
+def ready(options: Options, rest: Sequence[str]) -> None:
+    """This machine is there."""
+
+
 def run(job: Callable[[int], Totals], numbers: Sequence[int], options: Options, rest: Sequence[str]) -> Totals:
     """Maps the job over the numbers; `rest` are Beam's own flags."""
     beam = _quietly_imported()

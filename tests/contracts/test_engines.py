@@ -59,6 +59,7 @@ def test_help_shows_every_engine_and_its_options(capsys: pytest.CaptureFixture[s
     [
         (("--runner", "PoolRunner", "--pool_workers", "many"), "argument --pool_workers: invalid int value: 'many'"),
         (("--pool_workers", "3"), "--pool_workers is an option of --runner PoolRunner; here is --runner DirectRunner"),
+        (("--runner", "PoolRunner", "--pool_workers", "0"), "--pool_workers 0: nobody works; allowed is 1 or more"),
         (("--runner", "PoolRunner", "--poolworkers", "3"), "'--poolworkers'; allowed is --pool_workers N"),
         (("--direct_num_workers", "-2"), "--direct_num_workers -2; allowed is 0 or more"),
         (("--direct_running_mode", "fast"), "invalid choice: 'fast'"),

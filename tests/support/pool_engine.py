@@ -24,6 +24,11 @@ def check(rest: Sequence[str]) -> None:
         raise UsageError(f"unknown flag {rest[0]!r}; allowed is --pool_workers N")
 
 
+def ready(options: Options, rest: Sequence[str]) -> None:
+    if options.pool_workers < 1:
+        raise UsageError(f"--pool_workers {options.pool_workers}: nobody works; allowed is 1 or more")
+
+
 def run(job: Callable[[int], Totals], numbers: Sequence[int], options: Options, rest: Sequence[str]) -> Totals:
     with ProcessPoolExecutor(options.pool_workers, multiprocessing.get_context("fork")) as pool:
         return sum(pool.map(job, numbers), Totals())
