@@ -8,16 +8,14 @@ with Pillow: OpenCV returns a palette PNG's colours instead of its ids.
 import io
 import json
 import re
-import struct
 import warnings
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from schemas import labels
+from schemas import labels, png
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is not a decompression bomb
 KEPT_FORMATS = {"JPEG", "PNG", "WEBP"}  # bytes of these in 8-bit RGB go into a shard unchanged
@@ -136,7 +134,7 @@ def decode_image(data: bytes) -> np.ndarray:
 
 def encode_png(pixels: np.ndarray) -> bytes:
     """uint8 [h w 3] RGB or [h w] grey as PNG, lossless."""
-    return _save(Image.fromarray(pixels), "PNG", compress_level=1)
+    return png.colours(pixels)
 
 
 def encode_jpeg(pixels: np.ndarray) -> bytes:
@@ -167,19 +165,8 @@ def to_mask(levels: np.ndarray) -> np.ndarray:
 
 
 def encode_mask(mask: np.ndarray) -> bytes:
-    """uint8 [h w], ≥ 128 set, as 1-bit PNG, white = set.
-
-    Without PNG's row filters, which Pillow can't switch off: a fifth smaller, and decoded five times as fast.
-    """
-    rows = np.packbits(np.asarray(mask) >= 128, axis=1)
-    header = struct.pack(">IIBBBBB", mask.shape[1], mask.shape[0], 1, 0, 0, 0, 0)  # 1 bit, grey
-    unfiltered = np.pad(rows, ((0, 0), (1, 0)))  # each row begins with its filter: 0, none
-    data = zlib.compress(unfiltered.tobytes(), 9)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    """uint8 [h w], ≥ 128 set, as 1-bit PNG, white = set."""
+    return png.bits(np.asarray(mask) >= 128)
 
 
 def decode_label_map(data: bytes, space: str) -> np.ndarray:
@@ -243,9 +230,7 @@ def has_transparency(data: bytes) -> bool:
 
 def encode_label_map(label_map: np.ndarray, space: str) -> bytes:
     """uint8 [h w] ids as palette PNG with the colours customary for `space`."""
-    image = Image.fromarray(np.ascontiguousarray(label_map, dtype=np.uint8))
-    image.putpalette(labels.PALETTES[space].tobytes())
-    return _save(image, "PNG", compress_level=9)
+    return png.ids(np.asarray(label_map, np.uint8), labels.PALETTES[space])
 
 
 def encode_keypoints(

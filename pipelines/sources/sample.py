@@ -101,7 +101,7 @@ def _write_record(folder: Path, person_id: str, drawn: Truth) -> None:
         f"image/{person_id}.jpg": _jpeg(drawn.person_image, 95),
         f"cloth/{person_id}.jpg": _jpeg(drawn.garment_image, 95),
         f"cloth-mask/{person_id}.jpg": _jpeg(drawn.garment_mask, 75),
-        f"image-parse-v3/{person_id}.png": codecs.encode_label_map(drawn.parse, "cihp"),
+        f"image-parse-v3/{person_id}.png": _palette_png(drawn.parse),
         f"openpose_json/{person_id}_keypoints.json": codecs.encode_keypoints(drawn.keypoints),
         f"image-densepose/{person_id}.jpg": _jpeg(labels.DENSEPOSE_COLOURS[drawn.densepose], 95),
     }
@@ -113,6 +113,14 @@ def _jpeg(pixels: np.ndarray, quality: int) -> bytes:
     """uint8 [h w 3] RGB or [h w] as VITON-HD stores it: 4:2:0, quality 95 for pictures, 75 for masks."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def _palette_png(parse: np.ndarray) -> bytes:
+    """uint8 [h w] CIHP as VITON-HD stores it, by Pillow: these bytes stay whatever shards are written by."""
+    image, buffer = Image.fromarray(parse), io.BytesIO()
+    image.putpalette(labels.PALETTES["cihp"].tobytes())
+    image.save(buffer, "PNG", compress_level=9)
     return buffer.getvalue()
 
 

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -43,6 +44,29 @@ def test_pictures_round_trip(pixels: np.ndarray) -> None:
     photo = codecs.decode_photo(codecs.encode_png(pixels))
     assert (photo.pixels == pixels).all()
     assert photo.bytes_can_stay
+
+
+@given(sizes.flatmap(lambda s: hnp.arrays(np.uint8, s)))
+def test_other_decoders_read_the_same_from_what_is_encoded(grey: np.ndarray) -> None:
+    colours, mask = np.stack([grey, 255 - grey, grey // 2], axis=2), np.where(grey >= 128, np.uint8(255), np.uint8(0))
+    assert (_by_opencv(codecs.encode_png(grey), cv2.IMREAD_UNCHANGED) == grey).all()
+    assert (_by_opencv(codecs.encode_png(colours), cv2.IMREAD_COLOR_RGB) == colours).all()
+    assert (_by_opencv(codecs.encode_mask(grey), cv2.IMREAD_GRAYSCALE) == mask).all()
+    assert (np.asarray(Image.open(io.BytesIO(codecs.encode_label_map(grey, "lip")))) == grey).all()
+
+
+def _by_opencv(data: bytes, flags: int) -> np.ndarray:
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    assert decoded is not None
+    return decoded
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (4, 0, 3), (4, 4, 4), (4,)])
+def test_what_is_no_picture_is_not_encoded(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"allowed is uint8 \[h w 3\] or \[h w\]"):
+        codecs.encode_png(np.zeros(shape, np.uint8))
+    with pytest.raises(ValueError, match="picture is float32"):
+        codecs.encode_png(np.zeros((4, 4, 3), np.float32))
 
 
 @given(sizes.flatmap(lambda s: hnp.arrays(np.uint8, s, elements=st.integers(0, 24))))
