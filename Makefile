@@ -1,11 +1,12 @@
 # make        .venv with everything        make demo   build, check and show the embedded sample
-# make test   lint, types, tests           make clean  remove what make made
+# make test   lint, types, quick tests     make test-long   the tests of clusters and of long runs
+# make clean  remove what make made
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 WHEELS := $(wildcard ../shared/wheels)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: all demo test lint clean
+.PHONY: all demo test test-long lint clean
 
 all: .venv/all.installed
 
@@ -37,7 +38,10 @@ demo: .venv/core.installed
 	@echo "next:    . .venv/bin/activate    (then python -m pipelines lists the commands)"
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not long" tests
+
+test-long: .venv/all.installed
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m long tests
 
 lint: .venv/all.installed
 	$(BIN)/ruff check .
