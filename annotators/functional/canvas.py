@@ -65,10 +65,15 @@ def place(photo: np.ndarray, mask: np.ndarray, where: shapes.Geometry) -> tuple[
     Only colours close to a white background move to GREY along with it: holes that the mask of white cloth on white
     has would show as stains otherwise. The mask's outermost pixels are mixed with GREY, so that the cut isn't jagged.
     """
-    moved = _toned(shapes.photo(photo, where, fill=GREY).astype(np.float32), _background(photo, mask))
-    mask = shapes.mask(mask, where)
-    weight = cv2.bitwise_and(cv2.blur(mask, (3, 3)), mask)[..., None].astype(np.float32) / 255
-    return np.rint(GREY + (moved - GREY) * weight).astype(np.uint8), mask
+    moved, placed = shapes.photo(photo, where, fill=GREY), shapes.mask(mask, where)
+    canvas = np.full_like(moved, GREY)
+    box = boxes.of_mask(placed)
+    if box is not None:
+        weight = cv2.bitwise_and(cv2.blur(placed, (3, 3)), placed)
+        weight = boxes.crop(weight, box)[..., None].astype(np.float32) / 255
+        garment = _toned(boxes.crop(moved, box), _background(photo, mask))
+        boxes.crop(canvas, box)[:] = np.rint(GREY + (garment - GREY) * weight)
+    return canvas, placed
 
 
 def _background(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -79,12 +84,14 @@ def _background(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _toned(pixels: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """float32 [h w 3] with a nearly grey background's colour moved to GREY, and colours like it moved in part."""
+    """uint8 [h w 3] → float32, a nearly grey background's colour moved to GREY, and colours like it moved in part."""
     shift = np.float32(GREY) - background.astype(np.float32)
-    if np.abs(shift).max() > NEARLY_GREY:
-        return pixels
-    distance = np.abs(pixels - background.astype(np.float32)).max(axis=2, keepdims=True)
-    return np.clip(pixels + shift * np.clip(1 - distance / TONED_WITHIN, 0, 1), 0, 255)
+    if np.abs(shift).max() > NEARLY_GREY or not shift.any():
+        return pixels.astype(np.float32)
+    levels = np.arange(256, dtype=np.float32)[:, None]
+    distances = cv2.split(cv2.LUT(pixels, np.abs(levels - background.astype(np.float32))[None]))
+    near = np.clip(1 - cv2.max(cv2.max(distances[0], distances[1]), distances[2]) / TONED_WITHIN, 0, 1)
+    return np.clip(pixels + shift * near[..., None], 0, 255)
 
 
 def edges(mask: np.ndarray) -> tuple[str, ...]:

@@ -65,8 +65,11 @@ def colour_name(image: np.ndarray, mask: np.ndarray) -> str | None:
     inside = image[::step, ::step][mask[::step, ::step] > 0]
     if not len(inside):
         return None
-    distances = np.linalg.norm(_lab(inside)[:, None] - _lab(np.array(list(COLOURS.values()), np.uint8)), axis=2)
-    return list(COLOURS)[np.bincount(distances.argmin(axis=1)).argmax()]
+    packed, counts = np.unique(inside @ np.array([1 << 16, 1 << 8, 1], np.int32), return_counts=True)
+    distinct = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1).astype(np.uint8)
+    difference = _lab(distinct)[:, None] - _lab(np.array(list(COLOURS.values()), np.uint8))
+    distances = np.sqrt(sum(difference[..., channel] ** 2 for channel in range(3)))
+    return list(COLOURS)[np.bincount(distances.argmin(axis=1), counts).argmax()]
 
 
 def _lab(colours: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ def of_coverage(image: np.ndarray, coverage: np.ndarray) -> np.ndarray:
 
 def _edges(image: np.ndarray) -> np.ndarray:
     """uint8 [h w]: mean of the absolute horizontal and vertical Sobel gradients, of the channel where it is largest."""
-    across = cv2.convertScaleAbs(cv2.Sobel(image, cv2.CV_64F, 1, 0, ksize=3))
-    down = cv2.convertScaleAbs(cv2.Sobel(image, cv2.CV_64F, 0, 1, ksize=3))
-    both: np.ndarray = cv2.addWeighted(across, 0.5, down, 0.5, 0)
-    return np.asarray(both.max(axis=2))
+    across = cv2.convertScaleAbs(cv2.Sobel(image, cv2.CV_16S, 1, 0, ksize=3))
+    down = cv2.convertScaleAbs(cv2.Sobel(image, cv2.CV_16S, 0, 1, ksize=3))
+    red, green, blue = cv2.split(cv2.addWeighted(across, 0.5, down, 0.5, 0))
+    return cv2.max(cv2.max(red, green), blue)

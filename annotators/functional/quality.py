@@ -77,7 +77,11 @@ def at_side(mask: np.ndarray, sides: Sequence[str] = ("left", "right", "top", "b
 
 def large_parts(mask: np.ndarray) -> int:
     """How many parts a mask uint8 [h w] has that don't touch and are at least 20 % of the largest; 0 when empty."""
-    return cv2.connectedComponents(masks.keep_components(mask, smallest_share=LARGE_PART), connectivity=8)[0] - 1
+    count, ids = cv2.connectedComponents(mask, connectivity=8)
+    if count <= 2:
+        return count - 1
+    areas = np.bincount(ids.ravel(), minlength=count)[1:]
+    return int(np.count_nonzero(areas >= LARGE_PART * areas.max()))
 
 
 def head_room(keypoints: np.ndarray, height: int) -> float:

@@ -55,7 +55,7 @@ def body25(keypoints: np.ndarray, height: int, width: int, hands: np.ndarray | N
     _openpose(canvas, keypoints, BODY_25_BONES, BODY_25_COLOURS, 1.0)
     for hand in () if hands is None else np.split(np.asarray(hands), 2):
         _openpose(canvas, hand, HAND_BONES, HAND_COLOURS, _HAND_THICKNESS)
-    return np.rint(canvas).astype(np.uint8)
+    return cv2.convertScaleAbs(canvas)  # rounds half to even, as NumPy does
 
 
 def coco18(keypoints: np.ndarray, height: int, width: int, variant: str = "dimmed") -> np.ndarray:
@@ -130,7 +130,7 @@ def _blend_ellipse(
     if min(axes) <= 0:
         return
     height, width = canvas.shape[:2]
-    reach = max(axes)
+    reach = np.hypot(axes[0] * direction, axes[1] * direction[::-1]) + 1  # half of the ellipse's own box, and a pixel
     x0, y0 = np.clip(np.floor(center - reach), 0, (width, height)).astype(int)
     x1, y1 = np.clip(np.ceil(center + reach) + 1, 0, (width, height)).astype(int)
     dx = np.arange(x0, x1) - center[0]
