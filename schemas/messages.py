@@ -6,7 +6,7 @@ import unicodedata
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
 
 
-_PATH = re.compile(r"(?:[A-Za-z]:)?(?:/[^\s/'\"]+)+/([^\s/'\"]+)")
+_PATH = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:/?)?(?:/[^\s/'\"]+)+/([^\s/'\"]+)")
 
 
 def clean(message: str) -> str:

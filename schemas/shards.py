@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas import fields, kinds
+from schemas.folders.ranges import is_far
 
 FORMATS = ("parquet", "arrow")
 ROW_GROUP_BYTES = 6 << 20  # read fastest of the sizes that were measured
@@ -78,7 +79,8 @@ class ShardReader:
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._is_parquet = format_of(name) == "parquet"
-        self._file: Any = pq.ParquetFile(file) if self._is_parquet else pa.ipc.open_file(file)
+        opened = pq.ParquetFile(file, pre_buffer=is_far(file)) if self._is_parquet else pa.ipc.open_file(file)
+        self._file: Any = opened
         self.schema: pa.Schema = self._file.schema_arrow if self._is_parquet else self._file.schema
         self.groups: int = self._file.num_row_groups if self._is_parquet else self._file.num_record_batches
 

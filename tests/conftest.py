@@ -7,8 +7,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from support import commands, requiring, sharing
+from support import commands, object_store, requiring, sharing
 from support.helpers import Dataset, Result
+from support.object_store import Bucket, ObjectStore
 
 from pipelines.sources.sample import Truth
 
@@ -115,3 +116,26 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[ObjectStore]:
+    """moto's S3 server in this process."""
+    pytest.importorskip("s3fs")
+    pytest.importorskip("moto.server")
+    with object_store.serving() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3_server: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """A bucket of its own on that server, which s3fs finds, here and in started processes, by the variables of AWS."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "FSSPEC_"))]:
+        monkeypatch.delenv(name)
+    for name, value in object_store.variables(s3_server).items():
+        monkeypatch.setenv(name, value)
+    bucket = Bucket(f"tests-{next(s3_server.numbers)}", s3_server)
+    s3_server.client.create_bucket(Bucket=bucket.name)
+    s3_server.requests.clear()
+    yield bucket
+    s3_server.faults.clear()

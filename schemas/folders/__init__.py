@@ -3,9 +3,12 @@
 Writes are whole or absent: locally a temporary file is synced and renamed; a store's put is atomic by itself.
 """
 
+import contextlib
 import json
+from typing import BinaryIO
 
 from schemas.cli.flags import UsageError, one_line
+from schemas.folders import secrets, stores
 from schemas.folders.inputs import Entry, InputFolder
 from schemas.folders.joined import JOINED, JoinedFolder
 from schemas.folders.local import LocalFolder
@@ -18,39 +21,62 @@ __all__ = [
     "JoinedFolder",
     "LocalFolder",
     "RemoteFolder",
+    "open_file",
     "open_folder",
     "open_input",
     "open_parent",
 ]
 
+_FILE = "file://"
 Folder = LocalFolder | RemoteFolder
 
 
 def open_folder(location: str, closed: bool = False) -> Folder:
     """A local path, or a URL that fsspec knows; `closed` as LocalFolder is.
 
-    Raises UsageError for another URL, and where its driver is absent.
+    Raises UsageError for another URL, for one that holds a password, and where its driver is absent.
     """
+    if location.startswith(_FILE):
+        location = location.removeprefix(_FILE)
     if "://" not in location:
         return LocalFolder(location, closed)
     if location.startswith("://"):
         raise UsageError(f"{location!r} has no scheme; allowed are folders and URLs that fsspec knows")
+    secrets.check(location)
     try:
         return RemoteFolder(location)
     except OSError:
         raise
+    except ImportError as error:
+        raise UsageError(stores.missing_driver(location, error)) from None
     except Exception as error:  # drivers refuse a URL in whatever way they like
-        raise UsageError(f"{location!r}: {one_line(error)}; allowed are folders and URLs that fsspec knows") from None
+        reason = secrets.redacted(one_line(error))
+        raise UsageError(f"{location!r}: {reason}; allowed are folders and URLs that fsspec knows") from None
+
+
+def open_file(location: str) -> BinaryIO:
+    """A file to read, by its path or URL."""
+    place, _, name = location.rpartition("/")
+    return open_folder(place or ("/" if location.startswith("/") else ".")).open(name)
 
 
 def open_parent(location: str) -> tuple[Folder, str]:
     """The folder of a file to write, and the file's name. Raises UsageError where no such file could be."""
     place, slash, name = location.rpartition("/")
     folder = open_folder(f"{place}/" if place.endswith(":/") else place or slash or ".")
-    absent = isinstance(folder, LocalFolder) and not folder.is_folder()  # stores make folders on the way
-    if name in ("", ".", "..") or absent or folder.is_folder(name):
-        raise UsageError(f"{location!r}; allowed is a file in a folder that is there")
+    if name in ("", ".", "..") or not _can_hold_files(folder) or folder.is_folder(name):
+        raise UsageError(f"{secrets.redacted(location)!r}; allowed is a file in a folder that is there")
     return folder, name
+
+
+def _can_hold_files(folder: Folder) -> bool:
+    """Whether it is there; stores make folders on the way, but no buckets."""
+    if isinstance(folder, LocalFolder):
+        return folder.is_folder()
+    with contextlib.suppress(FileNotFoundError):
+        folder.make()
+        return True
+    return False
 
 
 def open_input(location: str) -> InputFolder:

@@ -1,127 +1,189 @@
-"""A folder on any fsspec file system. A store's put is whole or absent by itself."""
+"""A folder on any fsspec file system. A store's put is whole or absent by itself; elsewhere a file is renamed."""
 
 import contextlib
+import errno
 import hashlib
-from collections.abc import Callable, Iterator
+import io
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
+from schemas.cli.flags import UsageError
 from schemas.folders import names
 from schemas.folders.inputs import Entry
+from schemas.folders.ranges import Ranges
+from schemas.folders.stores import Store
+
+_CHUNK = 8 << 20  # bytes of one request where a file is read from end to end
+# What changes when an object is written, the surest first: content, generation, time.
+_TOKENS = ("ETag", "etag", "generation", "blob_id", "md5")
+_TOKENS += ("LastModified", "last_modified", "modified", "created", "mtime")
 
 
 class RemoteFolder:
     """The same on an fsspec file system (`s3://`, `gs://`, `hf://`, `memory://` …)."""
 
     def __init__(self, url: str) -> None:
-        import fsspec
-
         self.url = url.rstrip("/")
-        store, self.root = fsspec.core.url_to_fs(self.url)
-        self.store = _Store(store)
+        self.store = Store(self.url)
 
     def __str__(self) -> str:
         return self.url
 
+    def __reduce__(self) -> tuple[type["RemoteFolder"], tuple[str]]:
+        return RemoteFolder, (self.url,)
+
     def make(self, name: str = "") -> None:
-        self.store.makedirs(self._path(name), exist_ok=True)
+        """On an object store nothing but a look whether the bucket is there, which nobody makes by the way.
+
+        Raises FileNotFoundError where it isn't.
+        """
+        if not self.store.is_atomic:
+            self._call("makedirs", name, exist_ok=True)
+            return
+        bucket = self.store.root.split("/")[0]
+        try:
+            self.store.call("info", "", bucket)
+        except FileNotFoundError:
+            raise FileNotFoundError(errno.ENOENT, f"there is no bucket {bucket}", self.url) from None
+        except OSError:  # who may write may still not be allowed to look at the bucket
+            pass
 
     def is_folder(self, name: str = "") -> bool:
-        return self.store.isdir(self._path(name))
+        """Raises UsageError where the folder itself may not be read."""
+        try:
+            return self._call("info", name)["type"] == "directory" or bool(self._call("isdir", name))
+        except FileNotFoundError:
+            return False
+        except PermissionError as error:
+            if name:
+                raise
+            raise UsageError(f"{self.url} can't be read: {error.strerror}; allowed is a folder that is open") from None
 
     def files(self, name: str = "") -> dict[str, Entry]:
-        listed = {_base(info): _entry(info) for info in self._list(name) if info["type"] == "file"}
+        listed = {base: _entry(info) for base, info in self._list(name) if info["type"] == "file"}
         return dict(sorted(listed.items()))
 
     def folders(self, name: str = "") -> list[str]:
-        return sorted(_base(info) for info in self._list(name) if info["type"] == "directory")
+        return sorted(base for base, info in self._list(name) if info["type"] == "directory")
 
     def escapes(self, name: str) -> bool:
         return ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute()
 
     def entry(self, name: str) -> Entry:
-        return _entry(self.store.info(self._path(name)))
+        return _entry(self._call("info", name))
 
     def read(self, name: str) -> bytes:
-        return self.store.cat_file(self._path(name))
+        return self._call("cat_file", name)
 
     def sha256(self, name: str) -> str:
-        with self.store.open(self._path(name), "rb") as file:
+        with self._opened(name, _CHUNK) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        import tempfile
-
         with tempfile.TemporaryDirectory(prefix="vton-") as folder:
             copy = Path(folder) / PurePosixPath(name).name
-            self.store.get_file(self._path(name), str(copy))
+            self.fetch(name, copy)
             yield copy
 
+    def fetch(self, name: str, target: Path) -> None:
+        """Downloads a file. Raises OSError also for one that came in part."""
+        size = self.entry(name).size
+        self._call("get_file", name, str(target))
+        if target.stat().st_size != size:
+            target.unlink()
+            raise OSError(errno.EIO, f"not all of its {size} bytes came", f"{self.url}/{name}")
+
     def open(self, name: str) -> BinaryIO:
-        return self.store.open(self._path(name), "rb")
+        """For who asks for what is needed: a read is a request for these bytes and no more."""
+        return self._opened(name, io.DEFAULT_BUFFER_SIZE)
 
     def write(self, name: str, data: bytes) -> None:
-        self.store.pipe_file(self._path(name), data)
+        if self.store.is_atomic:
+            self._call("pipe_file", name, data)
+        else:
+            with self.create(name) as file:
+                file.write(data)
 
     @contextlib.contextmanager
     def create(self, name: str) -> Iterator[BinaryIO]:
-        """A file to write, put as a whole at the end; nothing is put when the block raises."""
-        import tempfile
+        """A file to write, finished on this machine and put as a whole; nothing is put when the block raises.
 
-        with tempfile.TemporaryFile() as file:
-            yield file
-            file.seek(0)
-            with self.store.open(self._path(name), "wb") as target:
-                while chunk := file.read(8 << 20):
-                    target.write(chunk)
+        Never through the driver's own file, which puts what it has when an exception leaves its block.
+        """
+        names.inside(name)
+        with tempfile.NamedTemporaryFile(prefix="vton-") as file:
+            yield cast(BinaryIO, file)
+            file.flush()
+            self._put(file.name, name)
 
     def rename(self, old: str, new: str) -> None:
-        self.store.mv(self._path(old), self._path(new))
+        """Not by the `mv` of fsspec, for which `*`, `?` and `[` of a name are patterns."""
+        if self.store.has("mv"):
+            self._call("mv", old, self._path(new))
+        else:
+            self._call("cp_file", old, self._path(new))
+            self.remove(old)
 
     def remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            self.store.rm_file(self._path(name))
+            self._call("rm_file", name)
 
     def sweep(self, name: str = "") -> None:
         for file in self.files(name):
             if names.is_temporary(file):
                 self.remove(f"{name}/{file}" if name else file)
 
-    def _path(self, name: str) -> str:
-        return f"{self.root}/{names.inside(name)}" if name else self.root
-
-    def _list(self, name: str) -> list[dict[str, Any]]:
-        self.store.invalidate_cache(self._path(name))
+    def _put(self, source: str, name: str) -> None:
+        """A file of this machine, whole or not at all."""
+        if self.store.is_atomic:
+            self.store.call("put_file", name, source, self._path(name))
+            return
+        folder, _, base = name.rpartition("/")
+        temporary = f"{folder}/{names.temporary(base)}" if folder else names.temporary(base)
         try:
-            return self.store.ls(self._path(name), detail=True)
-        except FileNotFoundError:
-            return []
-
-
-class _Store:
-    """A file system whose failures are OSErrors, whatever its driver raises."""
-
-    def __init__(self, system: Any) -> None:
-        self.system = system
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return partial(self._call, name)
-
-    def _call(self, name: str, *words: Any, **options: Any) -> Any:
-        try:
-            return getattr(self.system, name)(*words, **options)
-        except OSError:
+            self.store.call("put_file", temporary, source, self._path(temporary))
+            self.rename(temporary, name)
+        except BaseException:
+            self.remove(temporary)
             raise
-        except Exception as error:
-            raise OSError(f"{self.system.protocol}: {type(error).__name__}: {error}") from error
 
+    def _opened(self, name: str, buffer: int) -> io.BufferedReader:
+        read = partial(self._read_range, name)
+        return io.BufferedReader(Ranges(read, self.entry(name).size), buffer)
 
-def _base(info: dict[str, Any]) -> str:
-    return PurePosixPath(info["name"]).name
+    def _read_range(self, name: str, start: int, end: int) -> bytes:
+        """The bytes from `start` to before `end`. Raises OSError for fewer."""
+        data: bytes = self._call("cat_file", name, start=start, end=end)
+        if len(data) != end - start:
+            raise OSError(errno.EIO, f"{len(data)} of {end - start} bytes came", f"{self.url}/{name}")
+        return data
+
+    def _path(self, name: str) -> str:
+        return f"{self.store.root}/{names.inside(name)}" if name else self.store.root
+
+    def _call(self, operation: str, name: str, *words: Any, **options: Any) -> Any:
+        return self.store.call(operation, name, self._path(name), *words, **options)
+
+    def _list(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Names directly in the folder, with what the store says of them; not the folder's own marker."""
+        path = self._path(name)
+        self.store.system.invalidate_cache(path)
+        try:
+            listed = self._call("ls", name, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for info in listed:
+            base = PurePosixPath(info["name"]).name
+            if base and info["name"].strip("/") != path.strip("/"):
+                yield base, info
 
 
 def _entry(info: dict[str, Any]) -> Entry:
-    token = info.get("ETag") or info.get("etag") or info.get("generation") or info.get("mtime") or info.get("created")
-    return Entry(int(info["size"] or 0), str(token))
+    token = next((info[key] for key in _TOKENS if info.get(key) is not None), "")
+    # A listing and a question after one file may write the same time in two ways.
+    return Entry(int(info["size"] or 0), str(token.timestamp() if isinstance(token, datetime) else token))

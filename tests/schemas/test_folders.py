@@ -1,5 +1,7 @@
 """Whole or absent: files appear complete or not at all, locally and on a store."""
 
+import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,11 +12,13 @@ from schemas.folders import Folder, atomic, open_folder
 from schemas.folders.names import TEMPORARY
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
-    made = open_folder(str(tmp_path / "root") if request.param == "local" else f"memory://{tmp_path.name}")
-    made.make("sub")
-    return made
+    if request.param == "s3":
+        return open_folder(f"{request.getfixturevalue('bucket').url}/{tmp_path.name}")
+    folder = open_folder(str(tmp_path / "root") if request.param == "local" else f"memory://{tmp_path.name}")
+    folder.make("sub")
+    return folder
 
 
 def test_write_read_list_rename_remove(folder: Folder) -> None:
@@ -36,6 +40,34 @@ def test_an_exception_leaves_nothing_and_keeps_the_old(folder: Folder) -> None:
         file.write(b"new")
         raise RuntimeError
     assert folder.read("sub/a.txt") == b"old" and list(folder.files("sub")) == ["a.txt"]
+
+
+ODD = ["a b#c?d%e*[x].jpg", "ü.jpg", "plus+and&.txt", "x%20y", "tail ", "*", "[1]", "a;b=c", "'q'", "a?version=1"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_names_are_no_patterns_and_no_parts_of_an_address(folder: Folder, name: str) -> None:
+    folder.write("sub/a.jpg", b"another")
+    folder.write(f"sub/{name}", b"one")
+    assert folder.read(f"sub/{name}") == b"one" and folder.sha256(f"sub/{name}") == hashlib.sha256(b"one").hexdigest()
+    assert folder.files("sub")[name] == folder.entry(f"sub/{name}")
+    with folder.open(f"sub/{name}") as file, folder.local(f"sub/{name}") as copy:
+        assert file.read() == copy.read_bytes() == b"one"
+    folder.rename(f"sub/{name}", f"sub/b{name}")
+    assert sorted(folder.files("sub")) == sorted(["a.jpg", f"b{name}"])
+    folder.remove(f"sub/b{name}")
+    assert list(folder.files("sub")) == ["a.jpg"]
+
+
+def test_a_file_is_read_from_anywhere_in_it(folder: Folder) -> None:
+    content = bytes(range(256)) * 100
+    folder.write("sub/a", content)
+    with folder.open("sub/a") as file:
+        assert file.seek(-3, os.SEEK_END) == len(content) - 3 and file.read() == content[-3:]
+        assert file.seek(20_000) == 20_000 and file.read(9_000) == content[20_000:] and file.read(1) == b""
+    folder.write("sub/empty", b"")
+    with folder.open("sub/empty") as file:
+        assert file.read() == b"" and folder.read("sub/empty") == b""
 
 
 def test_an_unfinished_file_has_a_temporary_name(tmp_path: Path) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.folders import open_file
 from vton_models.reading import shard_files
 from vton_models.reading.catalogue import Catalogue
 
@@ -34,7 +34,7 @@ def _of_shard(url: str, columns: Sequence[str]) -> list[str]:
 
 def _parquet(url: str, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Of a picture only its file name is read: it is null where the picture is."""
-    with fsspec.open(url, "rb") as opened:
+    with open_file(url) as opened:
         file = pq.ParquetFile(opened)
         there = [name for name in columns if name in file.schema_arrow.names]
         leaves = [_leaf(file.schema_arrow.field(name)) for name in there]

@@ -20,7 +20,7 @@ from schemas import kinds
 from schemas.cli.flags import UsageError
 from schemas.finished import manifest as manifests
 from schemas.finished import shard_list
-from schemas.folders import Entry, Folder, open_folder
+from schemas.folders import Entry, Folder, open_file, open_folder
 from schemas.kinds import Kind
 
 _OF_A_BUILD = ("_plan.parquet", "_run.json")
@@ -107,7 +107,7 @@ class ParquetShard:
     def __init__(self, url: str) -> None:
         remote = "://" in url
         # Remote reads are joined into few requests; local ones take no more than the wanted pages.
-        self._file = pq.ParquetFile(_file(url) if remote else url, pre_buffer=remote)
+        self._file = pq.ParquetFile(open_file(url) if remote else url, pre_buffer=remote)
         self.schema: pa.Schema = self._file.schema_arrow
 
     def rows(self) -> tuple[int, ...]:
@@ -123,7 +123,7 @@ class ArrowShard:
     """The same of an Arrow IPC file, memory-mapped where it is local."""
 
     def __init__(self, url: str) -> None:
-        self._source = _file(url) if "://" in url else pa.memory_map(url)
+        self._source = open_file(url) if "://" in url else pa.memory_map(url)
         self._whole = pa.ipc.open_file(self._source)
         self.schema: pa.Schema = self._whole.schema
         self._some: dict[tuple[str, ...], Any] = {}
@@ -183,13 +183,6 @@ def _contents(shard: Shard) -> Contents:
         return Contents(opened.rows(), opened.schema)
     except (pa.ArrowInvalid, OSError) as error:
         raise UsageError(f"{shard.url} is no readable shard ({type(error).__name__})") from None
-
-
-def _file(url: str) -> Any:
-    import fsspec
-
-    store, path = fsspec.core.url_to_fs(url)
-    return store.open(path, "rb", cache_type="none")  # Arrow asks for whole ranges; read-ahead would only add to them
 
 
 def _in_manifest(folder: str, location: Folder, present: Mapping[str, Entry]) -> dict[str, str]:

@@ -267,7 +267,7 @@ def test_only_the_wanted_columns_are_read(tmp_path: Path, monkeypatch: pytest.Mo
         item["person_image"] = {"bytes": codecs.encode_png(noise.integers(0, 256, (120, 90, 3), dtype=np.uint8))}
     made = write(tmp_path / "noise", rows, of=1, form=form)
     wanted = sum(len(item["person_image"]["bytes"]) for item in rows)
-    monkeypatch.setattr(shard_files, "_file", lambda url: Counting(url.removeprefix("file://")))
+    monkeypatch.setattr(shard_files, "open_file", lambda url: Counting(url.removeprefix("file://")))
     Counting.total = 0
     assert len(list(ShardDataset(f"file://{made}", ["person_image"], shuffle=False))) == 40
     assert wanted < Counting.total < 1.2 * wanted + 500_000  # of 5.3 MB; footers are read twice
