@@ -1,12 +1,12 @@
 # make        .venv with everything        make demo   build, check and show the embedded sample
 # make test   lint, types, quick tests     make test-long   the tests of clusters and of long runs
-# make clean  remove what make made
+# make bench  the short benchmarks as Markdown                 make clean  remove what make made
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 WHEELS := $(wildcard ../shared/wheels)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: all demo test test-long lint clean
+.PHONY: all demo test test-long bench lint clean
 
 all: .venv/all.installed
 
@@ -42,6 +42,9 @@ test: lint
 
 test-long: .venv/all.installed
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m long tests
+
+bench: .venv/all.installed
+	@$(BIN)/python -m benchmarks.short
 
 lint: .venv/all.installed
 	$(BIN)/ruff check .

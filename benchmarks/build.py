@@ -12,7 +12,6 @@ and the order within a round alternates, so that a noisy minute hits all cases a
 """
 
 import argparse
-import json
 import os
 import resource
 import shutil
@@ -122,13 +121,16 @@ def compare(cases: dict[str, Callable[[], Measured]], rounds: int) -> dict[str, 
 def show(measured: dict[str, list[Measured]], baseline: str) -> None:
     base = statistics.median(seconds for seconds, _, _ in measured[baseline])
     base_cpu = statistics.median(cpu for _, _, cpu in measured[baseline])
+    print(f"| case | s | range | × {baseline} | CPU s | × {baseline} | peak MiB |\n|---|---|---|---|---|---|---|")
     for name, values in measured.items():
         seconds = statistics.median(s for s, _, _ in values)
         peak = max(p for _, p, _ in values)
-        spread = f"[{min(s for s, _, _ in values):.1f}-{max(s for s, _, _ in values):.1f}]"
+        spread = f"{min(s for s, _, _ in values):.1f}–{max(s for s, _, _ in values):.1f}"
         cpu = statistics.median(c for _, _, c in values)
-        times = f"{seconds:7.2f} s {spread:14s} {seconds / base:5.2f} x {baseline}"
-        print(f"{name:28s} {times}, {cpu:7.2f} s CPU {cpu / base_cpu:5.2f} x, peak {peak:5.0f} MiB")
+        print(
+            f"| {name} | {seconds:.2f} | {spread} | {seconds / base:.2f} | {cpu:.2f} | {cpu / base_cpu:.2f} "
+            f"| {peak:.0f} |"
+        )
 
 
 def beam(records: int, rounds: int) -> None:
@@ -173,7 +175,7 @@ def memory(records: int, rounds: int) -> None:
         measured = compare(cases, rounds)
         show(measured, f"{records // 8} records")
         low, high = (statistics.median(p for _, p, _ in values) for values in measured.values())
-        print(f"peak memory {high / low:.2f} x ({high:.0f} against {low:.0f} MiB)")
+        print(f"\nPeak memory {high / low:.2f} × ({high:.0f} against {low:.0f} MiB)")
 
 
 def units(count: int, rounds: int) -> None:
@@ -274,7 +276,7 @@ def main() -> None:
         help_times(0, given.rounds)
     else:
         case, records = CASES[given.case]
-        print(json.dumps({"case": given.case, "records": given.records or records, "cores": os.cpu_count()}))
+        print(f"{given.case}: {given.records or records} records or units, {os.cpu_count()} cores\n", file=sys.stderr)
         case(given.records or records, given.rounds)
 
 

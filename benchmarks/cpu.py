@@ -4,8 +4,8 @@
     python -m benchmarks.cpu 1a75c29 HEAD --only validate,select --records 100 --rounds 3
 
 A command runs with a few records and with more; what each further one takes is told, so that starting a process and
-importing are left out. Photos come from VTON_DATA (default ../shared/data), pose's weights from VTON_MODELS; files are
-repeated by hard links.
+importing are left out. Photos come from VTON_DATA (default ../shared/data), pose's weights from VTON_MODELS;
+files are copied under new names.
 """
 
 import argparse

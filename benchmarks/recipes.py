@@ -150,7 +150,7 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     people = [*photographed_people(arguments.data / "vitonhd_mini"), *drawn_people()]
-    print(f"{'recipe':20} people  ours ms  plain ms  times as fast  control")
+    print("| recipe | people | ours, ms | plain, ms | times as fast | control |\n|---|---|---|---|---|---|")
     for contest in CONTESTS:
         if arguments.only and not contest.name.startswith(tuple(arguments.only)):
             continue
@@ -158,7 +158,7 @@ def main() -> None:
         check_equal(contest, found)
         ours, plain, control = milliseconds([contest.ours, contest.plain, contest.plain], found, arguments.repeats)
         ratio = min(plain, control) / ours
-        print(f"{contest.name:20} {len(found):6}  {ours:7.2f}  {plain:8.2f}  {ratio:13.1f}  {plain / control:7.2f}")
+        print(f"| {contest.name} | {len(found)} | {ours:.2f} | {plain:.2f} | {ratio:.1f} | {plain / control:.2f} |")
 
 
 if __name__ == "__main__":
