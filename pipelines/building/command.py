@@ -23,7 +23,7 @@ def parse(command: str, description: str, examples: str, config: type[Own], argu
     of_annotators = _annotator_sections() if issubclass(config, AnnotatorFlags) else {}
     parsed = flags.parse_sections(
         arguments,
-        [own, *runners.sections().values(), *of_annotators.values()],
+        [own, *runners.sections(), *of_annotators.values()],
         prog=f"python -m pipelines.{command}",
         description=description,
         examples=examples,

@@ -4,8 +4,9 @@ An engine module fulfils `Engine`; importing one imports no engine.
 """
 
 import importlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pipelines.runners._totals import Totals
@@ -28,7 +29,7 @@ class Engine(Protocol):
     def Options(self) -> type[Dataclass]:
         """A frozen dataclass of its own flags, each with a default, as `--help` of every builder shows them.
 
-        They are written with underscores, as engines write them, and no other engine may have a flag of this name.
+        They are written with underscores, as engines write them. Engines that share a flag mean the same by it.
         """
 
     def check(self, rest: Sequence[str]) -> None:
@@ -74,15 +75,26 @@ def load(runner: str) -> Engine:
     return _load(known[runner])
 
 
-def sections() -> dict[str, Section[Any]]:
-    """The flags of every engine, by its module."""
-    runners: dict[str, list[str]] = {}
-    for name, module in names().items():
-        runners.setdefault(module, []).append(name)
-    return {
-        module: Section(_load(module).Options, title=f"--runner {'|'.join(runners[module])}", joint="_")
-        for module in runners
-    }
+def sections() -> list[Section[Any]]:
+    """The flags of every engine; those that several have stand once, under all their names."""
+    known = names()
+    having: dict[str, tuple[str, ...]] = {}  # field → values of --runner whose engine has it
+    for runner, module in known.items():
+        for item in fields(_load(module).Options):
+            having[item.name] = (*having.get(item.name, ()), runner)
+    return [
+        Section(
+            _load(known[runners[0]]).Options,
+            title=f"--runner {'|'.join(runners)}",
+            joint="_",
+            only=partial(_is_had_by, runners, having),
+        )
+        for runners in dict.fromkeys(having.values())
+    ]
+
+
+def _is_had_by(runners: tuple[str, ...], having: Mapping[str, tuple[str, ...]], item: Field[Any]) -> bool:
+    return having.get(item.name) == runners
 
 
 def chosen(runner: str, parsed: Parsed) -> Chosen:
@@ -91,13 +103,15 @@ def chosen(runner: str, parsed: Parsed) -> Chosen:
     Raises UsageError for an option that it hasn't, for an unknown flag, and for an engine that can't be used.
     """
     engine = load(runner)
-    own = names()[runner]
-    for module, section in sections().items():
-        others = parsed.named(section)
-        if others and module != own:
-            name = next(section.flag_of(item) for item in section.fields if item.name in others)
+    own = Section(engine.Options, joint="_")
+    known = {item.name for item in own.fields}
+    for section in sections():
+        named = parsed.named(section)
+        foreign = [item for item in section.fields if item.name in named and item.name not in known]
+        if foreign:
+            name = section.flag_of(foreign[0])
             raise UsageError(f"{name} is an option of {section.title}; here is --runner {runner}")
-    options = parsed.of(sections()[own])
+    options = parsed.of(own)
     try:
         engine.check(parsed.rest)
     except UnknownFlag as error:

@@ -15,13 +15,13 @@ TOTALS = "totals"
 
 
 class BuildShard(beam.DoFn):
-    """Unit number → totals; records, rejects and seconds per annotator go to Beam's metrics."""
+    """Unit number, or what else the job takes → totals; records, rejects and seconds go to Beam's metrics."""
 
-    def __init__(self, job: UnitFunction) -> None:
+    def __init__(self, job: Callable[[Any], Totals]) -> None:
         self.job = job
 
-    def process(self, number: int) -> Iterable[Totals]:
-        totals = self.job(number)
+    def process(self, element: Any) -> Iterable[Totals]:
+        totals = self.job(element)
         Metrics.counter("vton", "records").inc(totals.records)
         Metrics.counter("vton", "rejects").inc(totals.rejects)
         for name, seconds in totals.seconds:
@@ -57,16 +57,27 @@ class Report(beam.DoFn):
 
 def run(job: UnitFunction, numbers: Sequence[int], runner: Any, options: Sequence[str]) -> Totals:
     """Runs the pipeline to its end; returns the sum of the units' totals."""
-    pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(list(options)))
-    # Plain ints: elements of half a kilobyte were seen to get lost in FnApiRunner's threads.
-    created = pipeline | "units" >> beam.Create(list(numbers)) | "spread" >> beam.Reshuffle()
-    summed = created | "build" >> beam.ParDo(BuildShard(job)) | "sum" >> beam.CombineGlobally(SumTotals())
-    _ = summed | "report" >> beam.ParDo(Report())
+    pipeline, built = _pipeline(job, numbers, runner, options)
+    _ = built | "sum" >> beam.CombineGlobally(SumTotals()) | "report" >> beam.ParDo(Report())
     result = pipeline.run()
     result.wait_until_finish()
     reported = result.metrics().query(MetricsFilter().with_name(TOTALS))["string_sets"]
     sums = [from_json(text) for entry in reported for text in entry.result]
     return max(sums, key=lambda totals: totals.units + totals.failed, default=Totals())
+
+
+def start(job: Callable[[Any], Totals], elements: Sequence[Any], runner: Any, options: Sequence[str]) -> Any:
+    """Starts the pipeline up to the step that builds; returns Beam's result, for engines that add up otherwise."""
+    pipeline, _ = _pipeline(job, elements, runner, options)
+    return pipeline.run()
+
+
+def _pipeline(job: Callable[[Any], Totals], elements: Sequence[Any], runner: Any, options: Sequence[str]) -> Any:
+    """The pipeline, and in it the totals of each element."""
+    pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(list(options)))
+    # Plain ints: elements of half a kilobyte were seen to get lost in FnApiRunner's threads.
+    created = pipeline | "units" >> beam.Create(list(elements)) | "spread" >> beam.Reshuffle()
+    return pipeline, created | "build" >> beam.ParDo(BuildShard(job))
 
 
 def local_runner() -> Any:

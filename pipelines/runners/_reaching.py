@@ -10,7 +10,11 @@ PATIENCE = 5.0  # seconds until an address that doesn't answer counts as wrong
 
 def need(runner: str, module: str, extra: str) -> None:
     """Raises UsageError naming the extra that brings the module."""
-    if importlib.util.find_spec(module) is None:
+    try:
+        there = importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package above it
+        there = False
+    if not there:
         raise UsageError(f"--runner {runner} needs the package {module}: `pip install 'vton-pipelines[{extra}]'`")
 
 

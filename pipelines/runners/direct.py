@@ -32,7 +32,7 @@ class Options:
 def check(rest: Sequence[str]) -> None:
     """Raises UsageError for flags that Beam doesn't know."""
     if rest:  # Beam takes a second to import
-        _quietly_imported().check(rest)
+        quietly_imported().check(rest)
 
 
 def ready(options: Options, rest: Sequence[str]) -> None:
@@ -41,14 +41,14 @@ def ready(options: Options, rest: Sequence[str]) -> None:
 
 def run(job: Callable[[int], Totals], numbers: Sequence[int], options: Options, rest: Sequence[str]) -> Totals:
     """Maps the job over the numbers; `rest` are Beam's own flags."""
-    beam = _quietly_imported()
+    beam = quietly_imported()
     workers = options.direct_num_workers or os.cpu_count() or 1
     own = [f"--direct_running_mode={options.direct_running_mode}", f"--direct_num_workers={workers}"]
     totals: Totals = beam.run(job, numbers, beam.local_runner(), [*rest, *own])
     return totals
 
 
-def _quietly_imported() -> ModuleType:
+def quietly_imported() -> ModuleType:
     """The Beam rim. Beam warns of absent cloud libraries when it is imported."""
     logging.getLogger().setLevel(logging.ERROR)
     from pipelines.runners import _beam

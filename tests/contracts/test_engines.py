@@ -48,7 +48,7 @@ def test_help_shows_every_engine_and_its_options(capsys: pytest.CaptureFixture[s
         with pytest.raises(SystemExit):
             module.main(["--help"])
         shown = " ".join(capsys.readouterr().out.split())
-        assert "--runner DirectRunner|PoolRunner" in shown
+        assert f"--runner {'|'.join(runners.names())}" in shown and "PoolRunner" in runners.names()
         assert "--runner PoolRunner: --pool_workers POOL_WORKERS processes of the pool (default 2)" in shown
         assert "--direct_running_mode multi_threading|multi_processing|in_memory" in shown
 
@@ -64,7 +64,7 @@ def test_help_shows_every_engine_and_its_options(capsys: pytest.CaptureFixture[s
         (("--direct_num_workers", "-2"), "--direct_num_workers -2; allowed is 0 or more"),
         (("--direct_running_mode", "fast"), "invalid choice: 'fast'"),
         (("--no_such_flag", "3"), "unknown flag '--no_such_flag'; --help lists this command's, and Beam has none"),
-        (("--runner", "Hats"), "--runner 'Hats'; allowed are DirectRunner, PoolRunner"),
+        (("--runner", "Hats"), "--runner 'Hats'; allowed are DaskRunner, "),
     ],
 )
 def test_a_wrong_option_of_an_engine_is_wrong_usage(
