@@ -103,13 +103,13 @@ def _digest(finished: Finished) -> str:
 
 
 def _prepare(output: Folder, mark: dict[str, Any]) -> None:
-    present = [*output.files(), *output.folders()]
-    if MARK in present:
-        earlier = _earlier(output)
-        sameness.check(output, "export", {key: earlier.get(key) for key in mark}, mark, sameness.ANOTHER_FOLDER)
-    elif present:
-        raise UsageError(f"--output {output} holds {present[0]}, which no export made; allowed is an empty folder")
     try:
+        present = [*output.files(), *output.folders()]
+        if MARK in present:
+            earlier = _earlier(output)
+            sameness.check(output, "export", {key: earlier.get(key) for key in mark}, mark, sameness.ANOTHER_FOLDER)
+        elif present:
+            raise UsageError(f"--output {output} holds {present[0]}, which no export made; allowed is an empty folder")
         output.make()
         output.write(MARK, pretty(mark | {"complete": False}).encode())
     except OSError as error:

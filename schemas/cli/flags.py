@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, Generic, NoReturn, Protocol, TypeVar
 
-from schemas.cli import failures
+from schemas.cli import credentials, failures
 from schemas.cli.suggestions import suggestion
 
 
@@ -234,13 +234,15 @@ def comma_list(text: str) -> tuple[str, ...]:
 
 
 def _check_text(word: str) -> None:
-    """Raises UsageError for what neither a path nor a table can hold."""
+    """Raises UsageError for what neither a path nor a table can hold, and for what nobody else should read."""
     if "\0" in word:
         raise UsageError(f"{word!r} holds a NUL character, which no path or name can")
     try:
         word.encode()
     except UnicodeEncodeError:
         raise UsageError(f"{word!r} isn't valid UTF-8") from None
+    if credentials.in_url(word):
+        raise UsageError(credentials.refusal(word))
 
 
 def _add(parser: argparse.ArgumentParser, section: Section[Any]) -> None:

@@ -3,7 +3,6 @@
 Writes are whole or absent: locally a temporary file is synced and renamed; a store's put is atomic by itself.
 """
 
-import contextlib
 import json
 from typing import BinaryIO
 
@@ -64,19 +63,23 @@ def open_parent(location: str) -> tuple[Folder, str]:
     """The folder of a file to write, and the file's name. Raises UsageError where no such file could be."""
     place, slash, name = location.rpartition("/")
     folder = open_folder(f"{place}/" if place.endswith(":/") else place or slash or ".")
-    if name in ("", ".", "..") or not _can_hold_files(folder) or folder.is_folder(name):
-        raise UsageError(f"{secrets.redacted(location)!r}; allowed is a file in a folder that is there")
+    if (
+        name in ("", ".", "..")
+        or (isinstance(folder, LocalFolder) and not folder.is_folder())
+        or folder.is_folder(name)
+    ):
+        raise UsageError(f"{location!r}; allowed is a file in a folder that is there")
+    if isinstance(folder, RemoteFolder):
+        _check_writable(folder, name)
     return folder, name
 
 
-def _can_hold_files(folder: Folder) -> bool:
-    """Whether it is there; stores make folders on the way, but no buckets."""
-    if isinstance(folder, LocalFolder):
-        return folder.is_folder()
-    with contextlib.suppress(FileNotFoundError):
+def _check_writable(folder: RemoteFolder, name: str) -> None:
+    """Stores make folders on the way, but no buckets. Raises UsageError."""
+    try:
         folder.make()
-        return True
-    return False
+    except OSError as error:
+        raise UsageError(f"{folder}/{name} can't be written: {error.strerror}; allowed is a file in a folder") from None
 
 
 def open_input(location: str) -> InputFolder:

@@ -53,15 +53,14 @@ class RemoteFolder:
             pass
 
     def is_folder(self, name: str = "") -> bool:
-        """Raises UsageError where the folder itself may not be read."""
+        """Raises UsageError where that isn't to be told to this user."""
         try:
             return self._call("info", name)["type"] == "directory" or bool(self._call("isdir", name))
         except FileNotFoundError:
             return False
         except PermissionError as error:
-            if name:
-                raise
-            raise UsageError(f"{self.url} can't be read: {error.strerror}; allowed is a folder that is open") from None
+            where = f"{self.url}/{name}" if name else self.url
+            raise UsageError(f"{where} can't be read: {error.strerror}; allowed is what you may read") from None
 
     def files(self, name: str = "") -> dict[str, Entry]:
         listed = {base: _entry(info) for base, info in self._list(name) if info["type"] == "file"}

@@ -157,7 +157,7 @@ def test_no_bucket_is_made_by_the_way(bucket: Bucket) -> None:
     error = tries(lambda: folder.make("sub"))
     assert isinstance(error, FileNotFoundError) and "there is no bucket never-made" in str(error)
     assert not folder.is_folder() and folder.files() == {}
-    with pytest.raises(UsageError, match="s3://never-made/page.html'; allowed is a file in a folder that is there"):
+    with pytest.raises(UsageError, match="s3://never-made/page.html can't be written: there is no bucket never-made"):
         open_parent("s3://never-made/page.html")
     assert "never-made" not in [one["Name"] for one in bucket.client.list_buckets()["Buckets"]]
     open_folder(f"{bucket.url}/new").make("sub")
@@ -168,7 +168,7 @@ def test_who_may_not_read_is_told_where(bucket: Bucket) -> None:
     bucket.put("shut/a", b"x")
     bucket.server.deny("/shut")
     folder = open_folder(f"{bucket.url}/shut")
-    with pytest.raises(UsageError, match=f"^{bucket.url}/shut can't be read: .+; allowed is a folder that is open"):
+    with pytest.raises(UsageError, match=f"^{bucket.url}/shut can't be read: .+; allowed is what you may read"):
         folder.is_folder()
     error = tries(lambda: folder.read("a"))
     assert isinstance(error, PermissionError) and f"'{bucket.url}/shut/a'" in str(error)

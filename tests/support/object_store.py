@@ -1,5 +1,6 @@
 """moto's S3 server in this process, which counts requests and can be told to answer some of them otherwise."""
 
+import contextlib
 import io
 import logging
 import re
@@ -28,6 +29,15 @@ class Fault:
     body: bytes
     times: int
     cut: bool = False  # the connection breaks while the body is being sent
+    every: int = 1  # only each so-many-eth request of those that match
+    held: threading.Event | None = None  # set when somebody waits: half of the body is read, and no answer comes
+    seen: int = 0
+
+    def applies(self, request: str) -> bool:
+        if self.times <= 0 or not re.search(self.pattern, request):
+            return False
+        self.seen += 1
+        return self.seen % self.every == 0
 
 
 @dataclass
@@ -41,8 +51,8 @@ class ObjectStore:
     numbers: Iterator[int] = field(default_factory=count)  # of buckets
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def throttle(self, pattern: str, times: int) -> None:
-        self.faults.append(Fault(pattern, "503 Slow Down", _SLOW_DOWN, times))
+    def throttle(self, pattern: str, times: int, every: int = 1) -> None:
+        self.faults.append(Fault(pattern, "503 Slow Down", _SLOW_DOWN, times, every=every))
 
     def deny(self, pattern: str) -> None:
         self.faults.append(Fault(pattern, "403 Forbidden", _DENIED, 1_000_000))
@@ -51,13 +61,19 @@ class ObjectStore:
         """Uploads break in the middle: half of the body is read, then the server hangs up."""
         self.faults.append(Fault(pattern, "", b"", times, cut=True))
 
+    def hold(self, pattern: str) -> threading.Event:
+        """Uploads stop in the middle; the event is set when the first does."""
+        held = threading.Event()
+        self.faults.append(Fault(pattern, "", b"", 1_000_000, cut=True, held=held))
+        return held
+
     def matching(self, pattern: str) -> list[str]:
         return [request for request in self.requests if re.search(pattern, request)]
 
     def fault_of(self, request: str) -> Fault | None:
         with self.lock:
             self.requests.append(request)
-            fault = next((one for one in self.faults if one.times > 0 and re.search(one.pattern, request)), None)
+            fault = next((one for one in self.faults if one.applies(request)), None)
             if fault is not None:
                 fault.times -= 1
             return fault
@@ -73,6 +89,10 @@ def _application(store: ObjectStore, real: Callable[[Environ, Answer], Iterable[
         length = int(environ.get("CONTENT_LENGTH") or 0)
         if fault.cut:
             environ["wsgi.input"].read(length // 2)
+            if fault.held:
+                fault.held.set()
+                with contextlib.suppress(OSError):
+                    environ["werkzeug.socket"].recv(1 << 30, socket.MSG_WAITALL)  # until the other side is gone
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise ConnectionResetError("the test cuts the line")
         environ["wsgi.input"].read(length)

@@ -54,6 +54,8 @@ def find(folder: str, split: str | None) -> list[Shard]:
     location = open_folder(folder)
     try:
         present = location.files() if location.is_folder() else None
+    except UsageError:
+        raise
     except (OSError, ValueError) as error:
         raise UsageError(f"can't list {folder}: {type(error).__name__}; allowed is a folder of shards") from None
     if present is None:
