@@ -1,5 +1,6 @@
 """The pipeline that every Beam runner gets: one straight line without branches, in which only numbers travel."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from schemas.cli.flags import Parser, UnknownFlag
 
 UnitFunction = Callable[[int], Totals]
 TOTALS = "totals"
+_logger = logging.getLogger(__name__)
 
 
 class BuildShard(beam.DoFn):
@@ -26,6 +28,8 @@ class BuildShard(beam.DoFn):
         Metrics.counter("vton", "rejects").inc(totals.rejects)
         for name, seconds in totals.seconds:
             Metrics.distribution("vton", f"{name}_ms").update(round(1000 * seconds))
+        for failure in totals.failures:  # for the log of a worker far away; not every runner brings the totals back
+            _logger.warning(failure)
         yield totals
 
 
@@ -56,14 +60,19 @@ class Report(beam.DoFn):
 
 
 def run(job: UnitFunction, numbers: Sequence[int], runner: Any, options: Sequence[str]) -> Totals:
-    """Runs the pipeline to its end; returns the sum of the units' totals."""
-    pipeline, built = _pipeline(job, numbers, runner, options)
-    _ = built | "sum" >> beam.CombineGlobally(SumTotals()) | "report" >> beam.ParDo(Report())
-    result = pipeline.run()
+    """Runs the pipeline to its end; returns the sum of the units' totals, as far as the runner tells them."""
+    result = submit(job, numbers, runner, options)
     result.wait_until_finish()
     reported = result.metrics().query(MetricsFilter().with_name(TOTALS))["string_sets"]
-    sums = [from_json(text) for entry in reported for text in entry.result]
+    sums = [from_json(text) for entry in reported for text in entry.result or ()]
     return max(sums, key=lambda totals: totals.units + totals.failed, default=Totals())
+
+
+def submit(job: UnitFunction, numbers: Sequence[int], runner: Any, options: Sequence[str]) -> Any:
+    """Starts the whole pipeline; returns Beam's result."""
+    pipeline, built = _pipeline(job, numbers, runner, options)
+    _ = built | "sum" >> beam.CombineGlobally(SumTotals()) | "report" >> beam.ParDo(Report())
+    return pipeline.run()
 
 
 def start(job: Callable[[Any], Totals], elements: Sequence[Any], runner: Any, options: Sequence[str]) -> Any:

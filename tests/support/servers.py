@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0  # seconds: a busy machine starts a JVM slowly
+PATIENCE = 180.0  # seconds: a busy machine starts a JVM slowly
 
 
 def free_port() -> int:
