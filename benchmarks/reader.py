@@ -9,8 +9,8 @@
 `make` writes person and garment photo, agnostic mask (1-bit and 8-bit), DensePose, parse, keypoints and caption, moved
 and re-exposed from the photos in VTON_DATA, into our shards and each peer's form. `peers` compares CPU ms per record,
 our reader twice for a control: `equal` with the same decoding for all, `usual` with ours as shipped and the peers as
-their users run them. `alone` is our reader with 0, 2 and 4 workers over decoding the same stored columns in a loop, in
-as many processes at once.
+their users run them. `alone` is our reader with 0, 2 and 4 workers, and with 2 and 4 threads,
+over decoding the same stored columns in a loop, in as many processes at once.
 Every pass is a process of its own; rounds are outermost, so that a noisy minute hits all alike; medians are compared.
 `make` and `peers` need the packages in benchmarks/requirements.txt.
 """
@@ -246,9 +246,10 @@ def compare_peers(arguments: argparse.Namespace) -> None:
 def compare_alone(arguments: argparse.Namespace) -> None:
     arguments.mode = "equal"
     cases = [(name, workers) for workers in (0, 2, 4) for name in ("decoding", "ours")]
-    cpu = show(rounds(arguments, [*cases, ("decoding_again", 0)]))
+    cpu = show(rounds(arguments, [*cases, ("ours_threads", 2), ("ours_threads", 4), ("decoding_again", 0)]))
     print(f"control {cpu['decoding_again', 0] / cpu['decoding', 0]:.2f}; reader over decoding alone: ", end="")
-    print(", ".join(f"{n} workers {cpu['ours', n] / cpu['decoding', n]:.2f}" for n in (0, 2, 4)))
+    print(", ".join(f"{n} workers {cpu['ours', n] / cpu['decoding', n]:.2f}" for n in (0, 2, 4)), end=", ")
+    print(", ".join(f"{n} threads {cpu['ours_threads', n] / cpu['decoding', n]:.2f}" for n in (2, 4)))
 
 
 def count_bytes(arguments: argparse.Namespace) -> None:

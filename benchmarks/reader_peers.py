@@ -8,11 +8,14 @@ import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
@@ -142,11 +145,29 @@ def write_grain(work: Path, out: Path, per_shard: int) -> None:
     sink.close()
 
 
+def write_lance(work: Path, out: Path, per_shard: int) -> None:
+    import lance
+
+    lance.write_dataset(pa.RecordBatchReader.from_batches(*_as_arrow(work, per_shard)), str(out), mode="overwrite")
+
+
+def _as_arrow(work: Path, per_shard: int) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    first = next(rows(work))
+    schema = pa.schema({k: pa.large_binary() if isinstance(v, bytes) else pa.string() for k, v in first.items()})
+    return schema, (pa.RecordBatch.from_pylist(list(part), schema) for part in _parts(rows(work), per_shard))
+
+
+def _parts(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
+    while part := list(islice(records, size)):
+        yield part
+
+
 WRITERS = {
     "webdataset": write_webdataset,
     "streaming": write_streaming,
     "litdata": write_litdata,
     "grain": write_grain,
+    "lance": write_lance,
 }
 
 
@@ -155,6 +176,13 @@ def ours(work: Path, take: Callable[[Record], Record], workers: int) -> Iterable
     size = (HEIGHT, WIDTH)
     data = ShardDataset(work / "ours", TRAINED, seed=SEED, batch_size=BATCH, decode_size=size)
     return DataLoader(data, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+
+
+def ours_threads(work: Path, take: Callable[[Record], Record], workers: int) -> Iterable[Record]:
+    """`workers` decoding threads in the one process."""
+    return ShardDataset(
+        work / "ours", TRAINED, seed=SEED, batch_size=BATCH, decode_size=(HEIGHT, WIDTH), threads=workers
+    )
 
 
 def webdataset(work: Path, take: Callable[[Record], Record], workers: int) -> Iterable[Record]:
@@ -275,18 +303,85 @@ def grain(work: Path, take: Callable[[Record], Record], workers: int) -> Iterabl
     return data.mp_prefetch(g.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=4))
 
 
+def lance(work: Path, take: Callable[[Record], Record], workers: int) -> Iterable[Record]:
+    """Batches of rows at random places, which is what Lance's format is for."""
+    folder = str(work / "lance")
+    return _loader(
+        _LanceRows(folder, take), workers, sampler=_shuffled_batches(_LanceRows(folder, take)), batch_size=None
+    )
+
+
+class _LanceRows(Dataset):
+    def __init__(self, folder: str, take: Callable[[Record], Record]) -> None:
+        import lance
+
+        self.folder, self.take = folder, take
+        self.count, self.data = lance.dataset(folder).count_rows(), None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, indices: list[int]) -> Record:
+        import lance
+
+        if self.data is None:  # Lance's threads don't survive a fork
+            self.data = lance.dataset(self.folder)
+        names = TRAINED if self.take is not usual else [PLAIN_MASK if name == MASK else name for name in TRAINED]
+        return together([self.take(row) for row in self.data.take(indices, columns=names).to_pylist()])
+
+
+def _shuffled_batches(data: Dataset) -> list[list[int]]:
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(SEED)).tolist()
+    return [order[at : at + BATCH] for at in range(0, len(order), BATCH)]
+
+
+def spdl(work: Path, take: Callable[[Record], Record], workers: int) -> Iterable[Record]:
+    """SPDL's pipeline over our Parquet; its decoding threads are what a loader's workers are elsewhere."""
+    from spdl.pipeline import PipelineBuilder
+
+    threads = max(1, workers)
+    names = TRAINED if take is not usual else [PLAIN_MASK if name == MASK else name for name in TRAINED]
+    builder = PipelineBuilder().add_source(_shuffled_rows(work, names)).pipe(take, concurrency=threads)
+    pipeline = builder.aggregate(BATCH).pipe(together).add_sink(4).build(num_threads=threads)
+    with pipeline.auto_stop():
+        yield from pipeline
+
+
+def _shuffled_rows(work: Path, names: list[str]) -> Iterator[Record]:
+    """Row groups in random order through a buffer from which rows are drawn."""
+    rng = np.random.default_rng(SEED)
+    files = [pq.ParquetFile(path) for path in _parquet(work)]
+    groups = [(file, number) for file in files for number in range(file.num_row_groups)]
+    buffer: list[Record] = []
+    for at in rng.permutation(len(groups)):
+        file, number = groups[at]
+        for row in file.read_row_group(number, columns=names).to_pylist():
+            buffer.append({k: v["bytes"] if isinstance(v, dict) else v for k, v in row.items()})
+            if len(buffer) >= BUFFER:
+                yield buffer.pop(int(rng.integers(len(buffer))))
+    while buffer:
+        yield buffer.pop(int(rng.integers(len(buffer))))
+
+
 def _loader(data: Any, workers: int, **options: Any) -> Iterable[Record]:
-    options |= {"batch_size": BATCH, "num_workers": workers, "collate_fn": together, "worker_init_fn": one_thread}
+    stacked = {"batch_size": BATCH, "collate_fn": together}
+    options = (stacked if "batch_size" not in options else {}) | options
+    options |= {"num_workers": workers, "worker_init_fn": one_thread}
+    if workers and isinstance(data, _LanceRows):
+        options["multiprocessing_context"] = "spawn"
     return DataLoader(data, prefetch_factor=4 if workers else None, **options)
 
 
 READERS: dict[str, Callable[..., Iterable[Record]]] = {
     "ours": ours,
     "ours_again": ours,  # the control
+    "ours_threads": ours_threads,
     "webdataset": webdataset,
     "hf_map": hf_map,
     "hf_stream": hf_stream,
     "streaming": streaming,
     "litdata": litdata,
     "grain": grain,
+    "lance": lance,
+    "spdl": spdl,
 }

@@ -46,7 +46,7 @@ class BlockReader:
     """Rows of one epoch by position; holds one block per lane. `read` gives the rows of a row group."""
 
     def __init__(self, order: EpochOrder, read: Read) -> None:
-        self._order, self._read = order, read
+        self._order, self.read = order, read
         self._lanes: dict[tuple[int, int], _Lane] = {}
 
     def positions(self, block: Block) -> np.ndarray:
@@ -98,6 +98,6 @@ class BlockReader:
     def _run_at(self, position: int) -> _Part:
         runs = self._order.runs
         index = int(np.searchsorted(runs.starts, position, side="right")) - 1
-        rows = self._read(int(runs.group[index]))
+        rows = self.read(int(runs.group[index]))
         first, count = int(runs.first[index]), int(runs.count[index])
         return _Part(int(runs.starts[index]), rows if count == rows.num_rows else rows.slice(first, count))

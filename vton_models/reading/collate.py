@@ -6,16 +6,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch.utils.data import get_worker_info
 
 from schemas import fields
+from vton_models.reading.slabs import Room
 
 HAS = "has_"  # before a column's name: which records have it
 
 
-def collate(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Column → tensor [b …] of the arrays' or tensors' dtype where all have one shape, else the list of values."""
-    return {name: _together([record[name] for record in records]) for name in records[0]}
+def collate(records: Sequence[dict[str, Any]], room: Room) -> dict[str, Any]:
+    """Column → tensor [b …] of the arrays' or tensors' dtype where all have one shape, else the list of values.
+
+    The tensors lie in what `room` gives.
+    """
+    return {name: _together([record[name] for record in records], room) for name in records[0]}
 
 
 def with_presence(records: Sequence[dict[str, Any]], nullable: Mapping[str, pa.Field]) -> list[dict[str, Any]]:
@@ -46,18 +49,13 @@ def _nothing(field: pa.Field, shape: tuple[int, ...] | None) -> np.ndarray:
     return np.zeros(shape or ((0, 0, 3) if kind == "image" else (0, 0)), np.uint8)
 
 
-def _together(values: list[Any]) -> Any:
+def _together(values: list[Any], room: Room) -> Any:
     first = values[0]
     if not isinstance(first, np.ndarray | torch.Tensor):
         return values
     if any(type(v) is not type(first) or v.shape != first.shape or v.dtype != first.dtype for v in values):
         return values
     tensors = [torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in values]
-    return torch.stack(tensors, out=_shared(tensors) if get_worker_info() else None)
-
-
-def _shared(tensors: list[torch.Tensor]) -> torch.Tensor:
-    """Room for a batch in shared memory, so that a worker hands it over without another copy."""
-    first = tensors[0]
-    storage = torch.UntypedStorage._new_shared(first.nbytes * len(tensors), device="cpu")
-    return torch.empty(0, dtype=first.dtype).set_(storage).view(len(tensors), *first.shape)
+    batch = room((len(tensors), *first.shape), tensors[0].dtype)
+    torch.stack(tensors, out=batch)
+    return batch

@@ -4,8 +4,10 @@ The order of records depends on (seed, epoch, shares, batch size, window) alone 
 another number of workers, or of ranks that divides the shares, sees the same steps.
 """
 
+import secrets
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,15 +16,13 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from schemas.cli.flags import UsageError, one_line
-from vton_models.reading import catalogue, decoding
-from vton_models.reading.blocks import BlockReader
-from vton_models.reading.collate import collate, with_presence
+from vton_models.reading import ahead, catalogue, handover
 from vton_models.reading.filters import Filters
-from vton_models.reading.order import Batch, EpochOrder, Settings, derive_seed
+from vton_models.reading.making import Making, Prepare
+from vton_models.reading.order import EpochOrder, Settings
 from vton_models.reading.position import Progress, State
+from vton_models.reading.slabs import Room, Slabs
 
-Record = dict[str, Any]
-Prepare = Callable[[Record, torch.Generator], dict[str, Any]]
 WINDOW = 1024
 
 
@@ -45,6 +45,8 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
     shares: batches per optimizer step over all ranks (default world_size); a later run may use any world size that
     divides it. window: records per share that are shuffled together and held in memory as stored.
     decode_size: (height, width) above which pictures may be halved while decoding (`decoding.decoder`).
+    threads: decode and prepare so many batches at once in each process that iterates, ahead of the one that is taken
+    (0: each when it is taken). They speed up decoding, as a loader's workers do, but not a `prepare` in Python.
     rank, world_size: default torch.distributed's, if that is initialised.
 
     Shuffled, the last incomplete step of an epoch is left out, other records each epoch. With `shuffle=False` records
@@ -68,12 +70,14 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
         window: int = WINDOW,
         prepare: Prepare | None = None,
         decode_size: tuple[int, int] | None = None,
+        threads: int = 0,
     ) -> None:
         self.rank, self.world_size = _place(rank, world_size)
         settings = Settings(seed, self.world_size if shares is None else shares, batch_size or 1, window, shuffle)
         self.batch_size, self.prepare, self.decode_size = batch_size, prepare, decode_size
+        self.threads = threads
         self.bad_records: dict[str, str] = {}  # of this process: record → reason
-        _check(settings, self.world_size)
+        _check(settings, self.world_size, threads)
         self._catalogue = catalogue.catalogue(path, columns, split, filters)
         for folder, names in self._catalogue.lacking.items():
             print(f"{folder} lacks {', '.join(names)}: None in its records", file=sys.stderr)
@@ -85,6 +89,9 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
         self._progress = Progress(settings)
         self._counted = self._order(0)
         _check_enough(self._counted)
+        self._slabs = Slabs()
+        self._family = secrets.token_hex(8)  # of the workers whose batches arrive here
+        weakref.finalize(self, handover.forget, self._family)
 
     @property
     def columns(self) -> list[str]:
@@ -115,7 +122,8 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
         # Arrow's own allocator gives large buffers back at once: reading took 2.5 times the CPU time, and more memory.
         pa.set_memory_pool(pa.system_memory_pool())
         epoch, start = self._progress.begin(worker if info else None, workers)
-        return self._items(epoch, start, workers)
+        room = handover.Ring(self._family, worker).room if info else self._slabs.room
+        return self._items(epoch, start, workers, room)
 
     def state_dict(self) -> dict[str, Any]:
         """Where this process is: JSON of some 200 bytes. In a loader's worker, the state of that worker alone."""
@@ -161,57 +169,20 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
             self._counted = self._order(0)
         return self._counted
 
-    def _items(self, epoch: int, start: int, workers: int) -> Iterator[dict[str, Any]]:
+    def __getstate__(self) -> dict[str, Any]:
+        """For a worker that is spawned, which hands its batches over instead of keeping slabs."""
+        return {**self.__dict__, "_slabs": Slabs()}
+
+    def _items(self, epoch: int, start: int, workers: int, room: Room) -> Iterator[dict[str, Any]]:
         order = self._order(epoch)
-        columns = dict.fromkeys([*self._catalogue.fields, "record_id"])
-        reader = BlockReader(order, lambda group: self._catalogue.read(group, list(columns)))
-        decoders = {name: decoding.decoder(field, self.decode_size) for name, field in self._catalogue.fields.items()}
-        for number in range(start, order.batches(self.world_size, self.rank), workers):
-            batch = order.batch(number, self.world_size, self.rank)
-            records = list(self._records(batch, epoch, reader, decoders))
+        numbers = range(start, order.batches(self.world_size, self.rank), workers)
+        making = Making(self._catalogue, order, self.batch_size is not None, self.prepare, self.decode_size, room)
+        places = (order.batch(number, self.world_size, self.rank) for number in numbers)
+        for number, part in zip(numbers, ahead.mapped(making.read, making.make, places, self.threads), strict=True):
+            item = part.item if part.item is not None else making.mended(part, self._report)
             self._progress.done(number + workers)
-            if records:
-                yield self._item(records, batch, epoch)
-
-    def _item(self, records: list[Record], batch: Batch, epoch: int) -> dict[str, Any]:
-        if self.batch_size and not self.prepare:
-            records = with_presence(records, self._catalogue.nullable)
-        item = collate(records) if self.batch_size else records[0]
-        if self.prepare:
-            item["seed"] = derive_seed("batch", self.settings.seed, epoch, batch.round, batch.share)
-        return item
-
-    def _records(
-        self, batch: Batch, epoch: int, reader: BlockReader, decoders: dict[str, Callable[[Any], Any]]
-    ) -> Iterator[Record]:
-        """The batch's records; in place of a bad one the next that is good."""
-        spare = iter(reader.following(batch) if self.settings.shuffle else ())
-        for position in reader.positions(batch.block)[batch.offset : batch.offset + batch.count]:
-            at: int | None = int(position)
-            while at is not None:
-                row = reader.row(batch.block, at)
-                try:
-                    yield self._record(row, at, epoch, decoders)
-                    break
-                except Exception as error:  # whatever a damaged record or its preparation raises
-                    self._report(self._name(row, reader, at), error)
-                    at = next(spare, None)
-                    if at is None and self.settings.shuffle:
-                        raise RuntimeError(f"no record of a whole block can be used; the last: {error}") from error
-
-    def _record(self, row: Record, position: int, epoch: int, decoders: dict[str, Callable[[Any], Any]]) -> Record:
-        record = {name: decode(row[name]) if name in row else None for name, decode in decoders.items()}
-        if not self.prepare:
-            return record
-        generator = torch.Generator().manual_seed(derive_seed("record", self.settings.seed, epoch, position))
-        record_id = row["record_id"].as_py() if "record_id" in row else ""
-        return {**self.prepare({**record, "record_id": record_id}, generator), "record_id": record_id}
-
-    def _name(self, row: Record, reader: BlockReader, position: int) -> str:
-        if "record_id" in row:
-            return str(row["record_id"].as_py())
-        group, number = reader.run_of(position)
-        return f"row {number} of row group {group}"
+            if item is not None:
+                yield item
 
     def _report(self, name: str, error: Exception) -> None:
         if name not in self.bad_records:
@@ -231,7 +202,9 @@ def _place(rank: int | None, world_size: int | None) -> tuple[int, int]:
     return rank, world_size
 
 
-def _check(settings: Settings, world_size: int) -> None:
+def _check(settings: Settings, world_size: int, threads: int) -> None:
+    if threads < 0:
+        raise UsageError(f"threads {threads}; allowed are numbers from 0 on")
     for name in ("shares", "batch_size", "window"):
         if getattr(settings, name) < 1:
             raise UsageError(f"{name} {getattr(settings, name)}; allowed are numbers from 1 on")

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from support import small_shards
+from support.reader_shards import row, write
 from torch.utils.data import DataLoader
 
-from schemas import codecs, record, shards
+from schemas import codecs
 from schemas.cli.flags import UsageError
-from schemas.kinds import TRYON
 from vton_models.reading import dataset as module
 from vton_models.reading import shard_files
 from vton_models.reading.dataset import ShardDataset
@@ -26,45 +26,6 @@ from vton_models.reading.dataset import ShardDataset
 torchdata = pytest.importorskip("torchdata.stateful_dataloader", reason="torchdata is not installed")
 
 RECORDS = 61
-COLUMNS = ("person_image", "agnostic_mask", "parse", "keypoints", "caption")
-
-
-def row(number: int) -> dict[str, Any]:
-    """A record of 24 × 16 pixels whose pictures hold its number."""
-    photo = np.full((24, 16, 3), number % 256, np.uint8)
-    mask = np.zeros((24, 16), np.uint8)
-    mask[: number % 24] = 255
-    return {
-        "record_id": f"r{number:03d}",
-        "dataset": "made",
-        "split": "train",
-        "category": ("upper_body", "dresses", None)[number % 3],
-        "paired": number % 2 == 0,
-        "person_image": {"bytes": codecs.encode_png(photo), "path": f"{number}.png"},
-        "garment_image": {"bytes": codecs.encode_png(photo), "path": f"{number}.png"},
-        "agnostic_mask": {"bytes": codecs.encode_mask(mask), "path": "m.png"},
-        "parse": {"bytes": codecs.encode_label_map(mask % 20, "cihp"), "path": "p.png"},
-        "keypoints": np.full(75, number, np.float32),
-        "caption": f"number {number}" if number % 5 else None,
-        "quality": {"person_area": number / 100},
-        "height": 24,
-        "width": 16,
-    }
-
-
-def write(folder: Path, rows: list[dict[str, Any]], of: int = 2, form: str = "parquet", columns: Any = COLUMNS) -> Path:
-    """`of` shards without a manifest; a row group every seven records."""
-    folder.mkdir(parents=True, exist_ok=True)
-    schema = record.schema(TRYON, [*columns, "quality"])
-    for number in range(of):
-        with (folder / f"train-{number:05d}-of-{of:05d}.{form}").open("wb") as file:
-            writer = shards.ShardWriter(file, schema, form)
-            for index, item in enumerate(rows[number::of]):
-                writer.write(item)
-                if index % 7 == 6:
-                    writer._flush()
-            writer.close()
-    return folder
 
 
 @pytest.fixture(scope="module")
