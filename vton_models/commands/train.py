@@ -122,6 +122,7 @@ def _is_first() -> bool:
 def _run(request: Request, folder: Run) -> int:
     started = time.perf_counter()
     from vton_models.networks import threads
+    from vton_models.reading import choosing
     from vton_models.training import checkpoints, loading, loop, records
     from vton_models.training.validation import Validation
 
@@ -150,6 +151,8 @@ def _run(request: Request, folder: Run) -> int:
     reading = choose_encodings(request, candidates, chosen, model)
     accelerator = make_accelerator(flags, settings, model, folder)
     dataset = make_dataset(request, chosen, reading, model, settings, accelerator)
+    helpers = choosing.chosen(dataset, flags.workers, flags.reading_threads)
+    dataset.threads = helpers.threads
     pictures = make_pictures(request, candidates, chosen, model, settings)
     validation = Validation(folder.validation, pictures) if flags.validate_every else None
     description |= {"base": model.base, "package": package.described(), "counts": counts(chosen, reading)}
@@ -160,7 +163,7 @@ def _run(request: Request, folder: Run) -> int:
     accelerator.wait_for_everyone()
     if flags.tracker != "none":
         accelerator.init_trackers("vton_models", config=asdict(settings))
-    progress = loop.train(accelerator, model, dataset, settings, cadence, folder, validation, flags.workers)
+    progress = loop.train(accelerator, model, dataset, settings, cadence, folder, validation, helpers.workers)
     if accelerator.is_main_process:
         finish(request, folder, model, progress, description)
         draw(folder, accelerator, model, pictures, progress.step)

@@ -1,5 +1,6 @@
 """Captions to token ids and CLIP states."""
 
+import threading
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from vton_models.networks import weights
 from vton_models.system import Tokenizer
 
 WORDS = "words.json"
+_ONE_AT_A_TIME = threading.Lock()  # a fast tokenizer changes its own truncation and padding while it is called
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class ClipTokenizer:
     length: int
 
     def __call__(self, text: str) -> list[int]:
-        return self.tokenizer(text, padding="max_length", max_length=self.length, truncation=True).input_ids
+        with _ONE_AT_A_TIME:
+            return self.tokenizer(text, padding="max_length", max_length=self.length, truncation=True).input_ids
 
     def save_pretrained(self, folder: Path) -> None:
         self.tokenizer.save_pretrained(folder)

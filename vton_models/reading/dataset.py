@@ -18,7 +18,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from schemas.cli.flags import UsageError, one_line
 from vton_models.reading import ahead, catalogue, handover
 from vton_models.reading.filters import Filters
-from vton_models.reading.making import Making, Prepare
+from vton_models.reading.making import Making, Prepare, Stored
 from vton_models.reading.order import EpochOrder, Settings
 from vton_models.reading.position import Progress, State
 from vton_models.reading.slabs import Room, Slabs
@@ -176,13 +176,22 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
     def _items(self, epoch: int, start: int, workers: int, room: Room) -> Iterator[dict[str, Any]]:
         order = self._order(epoch)
         numbers = range(start, order.batches(self.world_size, self.rank), workers)
-        making = Making(self._catalogue, order, self.batch_size is not None, self.prepare, self.decode_size, room)
+        making = self._making(order, room)
         places = (order.batch(number, self.world_size, self.rank) for number in numbers)
         for number, part in zip(numbers, ahead.mapped(making.read, making.make, places, self.threads), strict=True):
             item = part.item if part.item is not None else making.mended(part, self._report)
             self._progress.done(number + workers)
             if item is not None:
                 yield item
+
+    def trial(self, count: int) -> tuple[Making, list[Stored]]:
+        """The rows of some batches and what makes items of them, to see how long that takes; no batch is taken."""
+        making = self._making(self._any_epoch, self._slabs.room)
+        numbers = range(min(count, self.batches_per_epoch))
+        return making, [making.read(self._any_epoch.batch(n, self.world_size, self.rank)) for n in numbers]
+
+    def _making(self, order: EpochOrder, room: Room) -> Making:
+        return Making(self._catalogue, order, self.batch_size is not None, self.prepare, self.decode_size, room)
 
     def _report(self, name: str, error: Exception) -> None:
         if name not in self.bad_records:

@@ -16,6 +16,7 @@ from vton_models.reading.slabs import Room
 
 Record = dict[str, Any]
 Prepare = Callable[[Record, torch.Generator], dict[str, Any]]
+Stored = tuple[Batch, list[tuple[int, Row]]]  # a batch and its rows by position
 Report = Callable[[str, Exception], None]  # name of a record that can't be used, and why
 
 
@@ -57,12 +58,12 @@ class Making:
     def decoders(self) -> dict[str, Callable[[Any], Any]]:
         return {name: decoding.decoder(field, self.decode_size) for name, field in self.catalogue.fields.items()}
 
-    def read(self, batch: Batch) -> tuple[Batch, list[tuple[int, Row]]]:
-        """The batch's rows as they are stored, by position."""
+    def read(self, batch: Batch) -> Stored:
+        """The batch with its rows as they are stored."""
         positions = self.reader.positions(batch.block)[batch.offset : batch.offset + batch.count].tolist()
         return batch, [(at, self.reader.row(batch.block, at)) for at in positions]
 
-    def make(self, stored: tuple[Batch, list[tuple[int, Row]]]) -> Part:
+    def make(self, stored: Stored) -> Part:
         """What `read` gave, decoded, prepared and stacked."""
         batch, rows = stored
         records = [self._record(at, row) for at, row in rows]

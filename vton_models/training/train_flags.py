@@ -71,7 +71,11 @@ class Flags:
     memory: str = flag("full", help="low and medium need less and are slower", choices=MEMORY)
     device: str = flag("auto", help="where to compute", choices=("auto", "cpu", "cuda"))
     threads: int | None = flag(None, help=threads.HELP)
-    workers: int = flag(2, help="reading processes per GPU")
+    workers: int | None = flag(
+        None,
+        help="reading processes per GPU (default without --reading-threads: 2, or 2 threads if those are faster)",
+    )
+    reading_threads: int | None = flag(None, help="reading threads instead, in the process that trains")
     window: int = flag(1024, help="records per share that are shuffled together")
     checkpoint_every: int = flag(500, help="steps; 0: only at the end")
     keep: int = flag(2, help="newest checkpoints that are kept")
@@ -82,6 +86,11 @@ class Flags:
     validation_shards: tuple[str, ...] = flag((), help="take them from here instead", metavar="DIR,…")
     validation_pictures: int = flag(4, help="of them also sampled, in validation/ and at the end; 0: none")
     validation_inference_steps: int = flag(20, help="denoising steps of these pictures")
+
+    def __post_init__(self) -> None:
+        for name, number in (("--workers", self.workers), ("--reading-threads", self.reading_threads)):
+            if number is not None and number < 0:
+                raise ValueError(f"{name} {number}; allowed are numbers from 0 on")
 
 
 def resolve(
