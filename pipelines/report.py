@@ -1,36 +1,45 @@
-"""Finished shards → one self-contained HTML page: counts, rejects, findings, and a contact sheet of every picture.
+"""Finished shards → one self-contained HTML page: what there is, what is missing and why, and every record to look at.
 
-The page is written beside the folder, as FOLDER.html, unless --output names a file.
+The page is written beside the folder, as FOLDER.html, unless --output names a file. It needs no network. Of a large
+build it shows the pictures of some records, the worst and some of every split and category; --pictures folder writes
+those of all listed records beside it, at full size.
 """
 
-import base64
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from pipelines import pictures
-from pipelines.pictures import View
-from schemas import codecs, fields, kinds, labels, record, shards
+from pipelines.reporting import cards, choice, files, finished, listing, reading
+from pipelines.reporting.cards import Card
+from pipelines.reporting.finished import Finished
+from pipelines.reporting.listing import Listing
+from pipelines.reporting.sections import (
+    distributions,
+    findings,
+    missing,
+    overview,
+    provenance,
+    recipes,
+    rejects,
+    sheet,
+    timings,
+)
+from schemas import pages
 from schemas.cli.flags import UsageError, flag, parse, positional, run
-from schemas.finished import manifest as manifests
-from schemas.finished import tables
-from schemas.finished.shard_list import shard_names
 from schemas.folders import Folder, open_folder, open_parent
+from schemas.pages import Page, Section
+from schemas.pages.rendering import asset
 
 PROG = "python -m pipelines.report"
 EXAMPLES = """\
   python -m pipelines.report output/build_vitonhd
-  python -m pipelines.report shards --records 60 --output report.html"""
-THUMBNAIL = (150, 200)
-VIEW = (260, 260)  # of pictures drawn from several columns, whose lines should be seen
-ROWS_SHOWN = 200
-TEMPLATE = "report.html.j2"
+  python -m pipelines.report shards --records 60 --output report.html
+  python -m pipelines.report shards --pictures folder"""
+LISTED = 10_000  # records of the contact sheet
+BUDGET = 10_500_000  # bytes of pictures in the page, so that it stays below 15 MB with all that it lists
+PICTURES = ("embedded", "folder")
 
 
 @dataclass(frozen=True)
@@ -39,172 +48,61 @@ class Flags:
 
     shards: str = positional(help="folder of a finished build", metavar="SHARDS")
     output: str | None = flag(None, help="the page (default SHARDS.html)", metavar="FILE")
-    records: int = flag(24, help="records on the contact sheet", metavar="N")
+    records: int = flag(150, help="records whose pictures are in the page, where they fit into it", metavar="N")
+    pictures: str = flag("embedded", help="folder: also writes those of all records beside it", choices=PICTURES)
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A picture of a record as a data URI, or what is wrong with it."""
+def render(folder: Folder, records: int, location: str = "", beside: files.Beside | None = None) -> str:
+    """The page. `location` is the folder as commands on the page name it; `beside` takes pictures at full size.
 
-    title: str
-    origin: str
-    source: str = ""
-    error: str = ""
-    wide: bool = False
-
-
-@dataclass(frozen=True)
-class Record:
-    """What the contact sheet shows of a record."""
-
-    record_id: str
-    facts: str
-    figures: tuple[Figure, ...]
-
-
-def render(folder: Folder, records: int) -> str:
-    """The page. The template escapes what comes from data; pictures are decoded and encoded anew. Raises UsageError."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    names = shard_names(folder)
-    manifest = manifests.read(folder, ("columns", "command", "configuration", "counts", "dataset", "package")).content
-    pages = Environment(
-        loader=PackageLoader("pipelines"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return pages.get_template(TEMPLATE).render(
-        manifest=manifest,
-        tiles=_tiles(manifest),
-        settings=_settings(manifest),
-        columns=list(_columns(manifest)),
-        tables=[
-            {"title": "Rejects", "rows": _rows_of(folder, tables.REJECTS_FILE), "nothing": "Nothing was rejected."},
-            {"title": "Findings", "rows": _rows_of(folder, tables.FINDINGS_FILE), "nothing": "Nothing was found."},
-        ],
-        shown=ROWS_SHOWN,
-        records=(_record(row, schema) for row, schema in _chosen(folder, names, records)),
-    )
-
-
-def _tiles(manifest: Mapping[str, Any]) -> dict[str, object]:
-    """Name → number, of the head of the page."""
-    counts = manifest["counts"]
-    size = sum(shard["bytes"] for shard in manifest["shards"]) / 1e6
-    tiles = {"records": counts["records"], "rejects": counts["rejects"]}
-    tiles |= {"shard" if len(manifest["shards"]) == 1 else "shards": len(manifest["shards"])}
-    tiles |= {f"in {split}": n for split, n in counts["records_by_split"].items()} | {"MB": f"{size:.1f}"}
-    tiles |= {f"declined: {rule}": n for rule, n in counts.get("declined", {}).items()}
-    return tiles | {f"findings: {kind}": n for kind, n in counts["findings_by_kind"].items()}
-
-
-def _settings(manifest: Mapping[str, Any]) -> str:
-    chosen = {key: value for key, value in manifest["configuration"].items() if key != "annotators"}
-    chosen |= chosen.pop("source_options", {})
-    return ", ".join(f"{key} {_words(value)}" for key, value in chosen.items() if value not in (None, [], ""))
-
-
-def _columns(manifest: Mapping[str, Any]) -> Iterator[tuple[str, list[int]]]:
-    """Column → how many records have it from the dataset, computed, by hand, and not at all; the empty ones too."""
-    total = manifest["counts"]["records"]
-    for name, column in manifest["columns"].items():
-        origins = column["origins"]
-        empty = column.get("empty", total - sum(origins.values()) if origins else 0)
-        if origins or (empty and empty == total):
-            computed, by_hand = (origins.get(origin, 0) for origin in ("annotator", "manual"))
-            yield name, [total - empty - computed - by_hand, computed, by_hand, empty]
-
-
-def _chosen(folder: Folder, names: list[str], records: int) -> Iterator[tuple[dict[str, Any], pa.Schema]]:
-    """Up to `records` rows spread evenly over the shards, reading no more row groups than needed."""
-    per_shard = -(-records // len(names))
-    step = max(1, len(names) // records)
-    left = records
-    for name in names[::step]:
-        try:
-            with folder.open(name) as file:
-                reader = shards.ShardReader(file, name)
-                for _, row in zip(range(min(per_shard, left)), reader.rows(), strict=False):
-                    left -= 1
-                    yield row, reader.schema
-        except (OSError, ValueError, OverflowError, pa.ArrowException) as error:
-            raise UsageError(f"{folder}: {name} is unreadable ({type(error).__name__})") from None
-
-
-def _record(row: dict[str, Any], schema: pa.Schema) -> Record:
-    kind = kinds.of(schema)
-    shown = pictures.of(kind)
-    origins = _origins(row)
-
-    @cache
-    def values(column: str) -> Any:
-        return record.decode(schema.field(column), row[column])
-
-    views = list(shown.views(row, values))
-    figures = [_drawn(view, origins) for view in views]
-    viewed = {column for view in views for column in view.columns}
-    figures += [
-        _figure(field, row[field.name], origins.get(field.name, ""))
-        for field in schema
-        if fields.is_picture(field) and row.get(field.name) is not None and field.name not in viewed
+    Raises UsageError for a folder that holds no finished build.
+    """
+    build = finished.read(folder)
+    every = listing.of(build)
+    listed = choice.listed(every, LISTED)
+    chosen = choice.pictured(every, records)
+    shown = _cards(build, every, chosen)
+    written = beside.write(build.folder, every, listed) if beside else {}
+    shown = {index: cards.enlarged(card, written.get(index, {})) for index, card in shown.items()}
+    location = location or str(folder)
+    sections = [
+        overview.section(build),
+        sheet.section(every, listed, shown, written),
+        findings.section(build, every, location, list(shown)),
+        findings.duplicates(every),
+        missing.section(build, location),
+        rejects.section(build),
+        recipes.section(build, every, chosen),
+        distributions.section(every, [card.shares for card in shown.values()]),
+        overview.settings(build.manifest),
+        provenance.section(build, every),
+        timings.section(build),
     ]
-    told = (str(row[name]) for name in kind.told if row.get(name))
-    return Record(str(row.get("record_id")), " · ".join(filter(None, (*shown.facts(row), *told))), tuple(figures))
+    return _page(build, [one for one in sections if one], {"sheet": sheet.data(every, listed, shown, written)})
 
 
-def _origins(row: Mapping[str, Any]) -> dict[str, str]:
-    """Column → where it came from, and which annotator made it."""
-    entries = [entry for entry in row.get("provenance") or () if entry]
-    return {entry["column"]: " ".join(filter(None, (entry["origin"], entry.get("annotator")))) for entry in entries}
+def _cards(build: Finished, every: Listing, chosen: Sequence[int]) -> dict[int, Card]:
+    def card(index: int, row: reading.Row, schema: pa.Schema) -> Card:
+        return cards.card(row, schema, build.kind)
+
+    drawn = reading.each(build.folder, every, chosen, card)
+    return cards.within(((index, drawn[index]) for index in chosen), BUDGET)
 
 
-def _drawn(view: View, origins: Mapping[str, str]) -> Figure:
-    told = ", ".join(f"{column} {origins.get(column, '')}".rstrip() for column in view.columns)
-    return _rendered(view.title, told, view.draw, wide=True)
-
-
-def _figure(field: pa.Field, cell: dict[str, Any], origin: str) -> Figure:
-    return _rendered(field.name, origin, lambda: _pixels(field, cell["bytes"]))
-
-
-def _rendered(title: str, origin: str, draw: Callable[[], np.ndarray], wide: bool = False) -> Figure:
-    try:
-        data = base64.b64encode(_thumbnail(draw(), VIEW if wide else THUMBNAIL)).decode()
-    except Exception as error:  # also of libraries, on cells that no build wrote
-        reason = str(error) if isinstance(error, codecs.CodecError) else type(error).__name__
-        return Figure(title, origin, error=reason, wide=wide)
-    return Figure(title, origin, source=f"data:image/jpeg;base64,{data}", wide=wide)
-
-
-def _pixels(field: pa.Field, data: bytes) -> np.ndarray:
-    """uint8 [h w 3]; label maps in their palette's colours."""
-    kind = fields.kind(field)
-    if kind == "mask":
-        return np.repeat(codecs.decode_mask(data)[..., None], 3, axis=2)
-    if kind == "label_map":
-        space = fields.label_space(field)
-        return np.asarray(labels.PALETTES[space][codecs.decode_label_map(data, space)])
-    return codecs.decode_image(data)
-
-
-def _thumbnail(pixels: np.ndarray, size: tuple[int, int]) -> bytes:
-    """A JPEG no larger than `size`, (width, height)."""
-    image = Image.fromarray(pixels)
-    image.thumbnail(size)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
-
-
-def _rows_of(folder: Folder, name: str) -> list[dict[str, Any]]:
-    table = tables.read(folder, name)
-    return [] if table is None else list(table.to_pylist())
-
-
-def _words(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _page(build: Finished, sections: Sequence[Section], data: Mapping[str, object]) -> str:
+    manifest = build.manifest
+    package = manifest["package"]
+    return pages.render(
+        Page(
+            title=str(manifest["dataset"]),
+            subtitle=f"{build.kind.title}, made by {manifest['command']}, {package['name']} {package['version']}",
+            sections=sections,
+            styles=[asset("pipelines", "sheet.css")],
+            scripts=[asset("pipelines", "sheet.js")] if data else [],
+            data=data,
+            labels=pictures.names_of_colours(),
+        )
+    )
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -215,7 +113,8 @@ def main(arguments: Sequence[str]) -> int:
     folder = open_folder(flags.shards)
     target = flags.output or f"{str(folder).rstrip('/')}.html"
     place, name = open_parent(target)
-    place.write(name, render(folder, flags.records).encode())
+    beside = files.Beside(place, name) if flags.pictures == "folder" else None
+    place.write(name, render(folder, flags.records, flags.shards, beside).encode())
     print(target)
     return 0
 

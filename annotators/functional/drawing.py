@@ -21,6 +21,17 @@ def outlined(picture: np.ndarray, mask: np.ndarray, colour: Colour) -> np.ndarra
     return drawn
 
 
+def contours(mask: np.ndarray, height: int, width: int) -> list[np.ndarray]:
+    """Edges of a mask [h w] (non-zero = set), holes' too: closed polygons int32 [n 2] of x, y in a frame of this size.
+
+    They stay within 0.7 pixels of the edge; of a speck, which has no three corners, there is none.
+    """
+    reduced = cv2.resize(np.asarray(mask != 0, np.uint8) * 255, (width, height), interpolation=cv2.INTER_AREA)
+    edges, _ = cv2.findContours(np.asarray(reduced >= 128, np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    simple = (cv2.approxPolyDP(edge, 0.7, closed=True)[:, 0] for edge in edges)
+    return [polygon for polygon in simple if len(polygon) > 2]
+
+
 def boxed(picture: np.ndarray, box: Box, colour: Colour) -> np.ndarray:
     """The picture uint8 [h w 3] with a line around the box, inside of it: its outermost pixels lie below the line."""
     x0, y0, x1, y1 = box

@@ -7,18 +7,18 @@ page drawn twice is the same page.
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
-from annotators.functional import drawing
 from annotators.functional.placement import collage, outlines
 from annotators.functional.placement.collage import Composite, Placement, Reference
-from pipelines.pictures import Values, View
+from pipelines.pictures import Drawing, Values, View, _layers
 from schemas import codecs
 
-OUTLINE, BOX, CROP = (255, 64, 160), (255, 210, 0), (0, 200, 255)  # pink, yellow, blue
+OUTLINE, BOX, CROP = 0, 3, 1  # colours of the page: pink, yellow, blue
+SHOWN = ("reference_mask", "target_mask", "box ×1.1", "crop")
 SHADES = {collage.KEEP: 0, collage.PAD: 128, collage.GENERATE: 255}  # of the composite's mask
 
 
@@ -65,19 +65,32 @@ def views(row: Mapping[str, Any], values: Values) -> Iterator[View]:
         image, mask = map(values, reference)
         return trained(record_id, image, mask, values(target[0]), _mask(target, values))
 
-    def placed() -> np.ndarray:
-        picture, place = values(target[0]), placement(record_id, _mask(target, values))
-        if target[1].endswith("mask"):
-            picture = drawing.outlined(picture, values(target[1]), OUTLINE)
-        return drawing.boxed(drawing.boxed(picture, place.crop, CROP), place.box, BOX)
-
-    yield View("reference", lambda: drawing.outlined(values(reference[0]), values(reference[1]), OUTLINE), reference)
-    yield View("target, its box ×1.1 and the crop", placed, target)
+    outline = dict(_layers.outlines(reference[1:2], values, OUTLINE))
+    yield View("reference", partial(values, reference[0]), reference, outline, main=True)
+    placed = dict(_placed(record_id, target, values))
+    yield View("target, its box ×1.1 and the crop", partial(values, target[0]), target, placed, main=True)
     if row.get("high_frequency_map") is not None:
         yield View("high-frequency map", lambda: values("high_frequency_map"), ("high_frequency_map",))
     yield View("reference, cut out", lambda: shown().reference.image)
     yield View("crop with the details in its box", lambda: shown().composite.collage)
     yield View("white: to be painted, grey: beyond the picture", lambda: shades(shown().composite.mask))
+
+
+def _placed(record_id: str, target: tuple[str, ...], values: Values) -> Iterator[tuple[str, Drawing]]:
+    """The object's outline, and where it would be put into the picture."""
+    if target[1].endswith("mask"):
+        yield from _layers.outlines(target[1:2], values, OUTLINE)
+
+    @cache
+    def place() -> Placement:
+        return placement(record_id, _mask(target, values))
+
+    def photo() -> tuple[int, int]:
+        height, width = values(target[0]).shape[:2]
+        return height, width
+
+    yield "box ×1.1", lambda width, height: _layers.box("box ×1.1", place().box, photo(), width, height, BOX)
+    yield "crop", lambda width, height: _layers.box("crop", place().crop, photo(), width, height, CROP)
 
 
 def _present(row: Mapping[str, Any], *columns: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from schemas.pages.parts import Bar, Histogram, LineChart, Series
 
 WIDTH, HEIGHT = 320, 150  # of a histogram
+LABELS, VALUES, STEP, LONGEST = 116.0, 46.0, 19.0, 20  # of bars that lie across, and letters of a label
 LINES = (640, 300)  # of a line chart
 LEFT, BOTTOM, TOP, RIGHT = 56, 26, 8, 12  # margins of a line chart
 
@@ -72,6 +73,23 @@ def _bar(bar: Bar, index: int, step: float, gap: float, height: float, shown: bo
     title = bar.title or f"{bar.label}: {number(bar.value)}"
     x, y = index * step + gap / 2, HEIGHT - 22 - height
     return Drawn(round(x, 1), round(y, 1), round(step - gap, 1), round(height, 1), bar.label, title, shown)
+
+
+def across(histogram: Histogram) -> list[Drawn]:
+    """One below the other; the longest fills the width that labels and values leave."""
+    highest = max((bar.value for bar in histogram.bars), default=0) or 1
+    return [
+        Drawn(
+            LABELS,
+            index * STEP + 3.0,
+            round(max(bar.value / highest * (WIDTH - LABELS - VALUES), 1.0 if bar.value else 0.0), 1),
+            STEP - 6.0,
+            bar.label if len(bar.label) <= LONGEST else f"{bar.label[: LONGEST - 1]}…",
+            bar.title or f"{bar.label}: {number(bar.value)}",
+            True,
+        )
+        for index, bar in enumerate(histogram.bars)
+    ]
 
 
 def lines(chart: LineChart) -> Lines | None:

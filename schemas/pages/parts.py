@@ -137,13 +137,17 @@ class Bar:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Bars from left to right; `low` and `high` label the ends of the axis in the place of every bar."""
+    """Bars from left to right; `low` and `high` label the ends of the axis in the place of every bar.
+
+    `across` lays them below each other, each with its label and value in words.
+    """
 
     title: str
     bars: Sequence[Bar]
     low: str = ""
     high: str = ""
     note: str = ""
+    across: bool = False
 
 
 @dataclass(frozen=True)

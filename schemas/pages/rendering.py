@@ -29,7 +29,7 @@ def environment(package: str) -> "Environment":
         lstrip_blocks=True,
     )
     pages.filters["kind"] = lambda part: type(part).__name__
-    pages.globals |= {"bars": charts.bars, "lines": charts.lines, "json_block": json_block}
+    pages.globals |= {"bars": charts.bars, "across": charts.across, "lines": charts.lines, "number": charts.number}
     return pages
 
 

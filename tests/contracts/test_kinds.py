@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import object_pairs
+from support import browser, object_pairs
 from support.helpers import rows
 
 from annotators.common import registry
@@ -195,7 +195,8 @@ def test_an_annotator_of_references_runs(pairs: Path, tmp_path: Path, monkeypatc
 def test_pairs_are_reported_and_counted(pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.main([str(pairs), "--output", str(tmp_path / "page.html")]) == 0
     page = (tmp_path / "page.html").read_text()
-    assert "reference_mask" in page and "still" in page and "paired" not in page
+    assert "reference_mask" in page and "still" in page
+    assert list(browser.data(page, "sheet")["facets"]) == ["dynamics"]
     capsys.readouterr()
     assert stats.main([str(pairs), "--format", "csv"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
@@ -211,11 +212,14 @@ def test_the_page_of_pairs_names_what_is_damaged_and_what_was_declined(tmp_path:
     (folder / "manifest.json").write_text(json.dumps(manifest))
     assert report.main([str(folder), "--output", str(tmp_path / "page.html")]) == 0
     page = (tmp_path / "page.html").read_text()
-    assert "<b>6</b>declined: reference_area" in page
-    assert "<script>" not in page and "&lt;script&gt;" in page
-    whole, damaged = page.split("<section class=record>")[1:]
-    assert whole.count("<img ") == 5 and "reference_mask" in whole and "frame 0 → 5" in whole
-    assert damaged.count("<img ") == 1 and damaged.count("<p>not a picture") == 4, "the target shows"
+    assert "<b>6</b><span>declined: reference_area</span>" in page
+    sheet = browser.data(page, "sheet")
+    assert [one[0] for one in sheet["records"]] == ["clips/train/000", "<script>"]
+    assert page.count("<script>") == 2, "the page's own"
+    whole, damaged = (one["figures"] for one in sheet["cards"])
+    assert [bool(figure["source"]) for figure in whole] == [True] * 5 and "frame 0 → 5" in sheet["cards"][0]["facts"]
+    assert [layer["name"] for layer in whole[1]["layers"]] == ["target_mask", "box ×1.1", "crop"]
+    assert [figure["error"] for figure in damaged] == ["not a picture", "", *["not a picture"] * 3], "the target shows"
     manifest["counts"]["declined"] = ["reference_area"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UsageError, match=r"is damaged: counts"):

@@ -1,6 +1,7 @@
 """What a build says at its end of the columns that records lack, and what the report says of them."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from pipelines import report
 from schemas.folders import open_folder
 
 Command = Callable[..., Result]
+
+
+def _counts(page: str, column: str) -> list[int]:
+    """The numbers of a column's line in the table of columns."""
+    _, _, table = page.partition("Records that have each column</caption>")
+    _, _, line = table.partition(f"<tr><td>{column}</td>")
+    return [int(number) for number in re.findall(r'data-value="(\d+)"', line.partition("</tr>")[0])]
 
 
 def test_own_photos_without_a_parse(command: Command, tmp_path: Path) -> None:
@@ -34,8 +42,7 @@ def test_own_photos_without_a_parse(command: Command, tmp_path: Path) -> None:
         and columns["person_image"]["empty"] == columns["provenance"]["empty"] == 0
     )
     page = report.render(open_folder(str(out)), 1)
-    assert "<tr><td>agnostic_mask<td class=n>0<td class=n>0<td class=n>0<td class=n>2" in page
-    assert "<tr><td>category<td class=n>0<td class=n>2<td class=n>0<td class=n>0" in page
+    assert _counts(page, "agnostic_mask") == [0, 0, 0, 2] and _counts(page, "category") == [0, 2, 0, 0]
 
 
 def test_a_recipe_that_does_not_draw_a_category_says_so(command: Command, tmp_path: Path) -> None:

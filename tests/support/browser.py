@@ -4,7 +4,9 @@ Tests skip where there is no Chromium, and the rules of axe-core are left out wh
 axe.min.js, which `npm pack axe-core` brings.
 """
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +33,12 @@ def chromium() -> str:
     if path is None:
         pytest.skip("no Chromium here")
     return path
+
+
+def data(html: str, name: str) -> Any:
+    """What a page brings for its scripts under a name, read from its text."""
+    block = re.search(f'<script type="application/json" id="data-{name}">(.*?)</script>', html)
+    return json.loads(block[1]) if block else None
 
 
 @contextmanager

@@ -79,6 +79,7 @@ const page = (() => {
     if (!dialog.open) dialog.showModal();
     part("head").querySelector("h2").focus();
   };
+  const leave = () => { opener = null; dialog.close(); };
   part("back").addEventListener("click", () => go(-1));
   part("on").addEventListener("click", () => go(1));
   part("close").addEventListener("click", () => dialog.close());
@@ -198,5 +199,5 @@ const page = (() => {
   document.querySelectorAll("table.sortable").forEach(sortable);
   document.querySelectorAll(".gallery").forEach(gallery);
   document.querySelectorAll("svg.lines").forEach(lines);
-  return { read, element, show, toggles, toggled, open, tell, layersIn };
+  return { read, element, show, toggles, toggled, open, leave, tell, layersIn };
 })();
