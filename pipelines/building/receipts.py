@@ -86,6 +86,18 @@ def load(output: Folder, name: Name) -> UnitReceipt | None:
     return receipt if receipt.size == name.size else None
 
 
+def left(output: Folder, shard: str, fingerprint: str, tokens: Callable[[], str]) -> UnitReceipt | None:
+    """The receipt of a unit whose shard lies there whole; None where it is still to be built.
+
+    Before the engine starts, `reconcile` has removed the receipts of all units that are to be built.
+    """
+    try:
+        size = output.entry(shard).size
+        return load(output, Name(shard.rpartition(".")[0], fingerprint, tokens(), size))
+    except OSError:
+        return None
+
+
 @dataclass(frozen=True)
 class Expected:
     """What a planned unit's receipt must say."""

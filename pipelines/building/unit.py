@@ -113,14 +113,21 @@ class Job:
 
 
 def attempt(number: int, configuration: Configured, inputs: Callable[[list[Planned]], Inputs]) -> Totals:
-    """Builds the unit of a written plan; `inputs` opens what its records are read from."""
+    """Builds the unit of a written plan; `inputs` opens what its records are read from.
+
+    What an earlier attempt of the same run left whole counts: an engine that lost a worker asks again for the totals
+    of all that this worker ever did.
+    """
     _quiet_threads()
     output = open_folder(configuration.output)
     plan = _plan(str(output), output.entry(FIRST).token)
     unit = plan.units[number]
     try:
         planned, fingerprint = plan.of(unit)
-        receipt = build_unit(unit, planned, fingerprint, output, inputs(planned), configuration)
+        opened = inputs(planned)
+        shard = f"{unit.stem}.{configuration.format}"
+        left = receipts.left(output, shard, fingerprint, lambda: unit_tokens(planned, opened.root))
+        receipt = left or build_unit(unit, planned, fingerprint, output, opened, configuration)
     except (OSError, Unusable, Damaged) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Totals(failed=1, failures=(f"unit {unit.stem}: {reason}",))

@@ -10,6 +10,7 @@ import pytest
 from support.helpers import Dataset
 
 from pipelines import build_vitonhd
+from pipelines.building import unit
 from pipelines.building.plan_file import PlanReader
 from pipelines.runners import direct
 from pipelines.runners._totals import Totals
@@ -65,6 +66,33 @@ def test_running_a_unit_twice_gives_the_same(
     )
     assert run(dataset, tmp_path / "out", capsys)[0] == 0
     assert len(list((tmp_path / "out/_receipts").glob("*.json"))) == 3
+
+
+def test_what_an_earlier_attempt_left_whole_is_not_built_again(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that loses a worker asks for all its results again; a shard or receipt that isn't whole is built."""
+    built: list[str] = []
+    build_unit = unit.build_unit
+    monkeypatch.setattr(
+        unit, "build_unit", lambda which, *rest: (built.append(which.stem), build_unit(which, *rest))[1]
+    )
+    out = tmp_path / "out"
+
+    def again(job: Callable[[int], Totals], numbers: Sequence[int], options: Any, rest: Sequence[str]) -> Totals:
+        first = plain(job, numbers, options, rest)
+        (receipt,) = (out / "_receipts").glob("test-00000-*")
+        receipt.write_text("{")
+        with (out / "test-00001-of-00003.parquet").open("ab") as shard:
+            shard.write(b" ")
+        second = plain(job, numbers, options, rest)
+        assert (second.units, second.records, second.failed) == (first.units, first.records, 0) == (3, 6, 0)
+        return second
+
+    monkeypatch.setattr(direct, "run", again)
+    assert run(dataset, out, capsys)[0] == 0
+    stems = [f"test-0000{index}-of-00003" for index in range(3)]
+    assert built == [*stems, *stems[:2]]
 
 
 def test_what_travels_is_small(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
