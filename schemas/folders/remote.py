@@ -19,7 +19,7 @@ from schemas.folders.stores import Store
 
 _CHUNK = 8 << 20  # bytes of one request where a file is read from end to end
 # What changes when an object is written, the surest first: content, generation, time.
-_TOKENS = ("ETag", "etag", "generation", "blob_id", "md5")
+_TOKENS: tuple[str, ...] = ("ETag", "etag", "generation", "blob_id", "md5")
 _TOKENS += ("LastModified", "last_modified", "modified", "created", "mtime")
 
 
