@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines.judging import consistency, health
+from pipelines.judging import consistency, health, near
 from schemas import kinds, shards
 from schemas.cli.flags import UsageError
 from schemas.folders import Folder
@@ -194,38 +194,14 @@ def hamming(a: str, b: str) -> int:
 
 
 def _groups(images: list[Image]) -> list[list[int]]:
-    """Indices of images joined by near hashes (single linkage); images of their own group included."""
-    parent = list(range(len(images)))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
+    """Indices of images joined by near hashes; images of their own group included."""
     known = [index for index, image in enumerate(images) if image.hash]
     words = np.array([_words(images[index].hash) for index in known], np.uint64).reshape(-1, 4)
-    for a, b in near_pairs(words, NEAR):
-        low, high = sorted((root(known[a]), root(known[b])))
-        parent[high] = low
+    first = dict(zip(known, near.groups(words, NEAR).first.tolist(), strict=True))
     groups: defaultdict[int, list[int]] = defaultdict(list)
     for index in range(len(images)):
-        groups[root(index)].append(index)
+        groups[known[first[index]] if index in first else index].append(index)
     return [groups[key] for key in sorted(groups)]
-
-
-def near_pairs(words: np.ndarray, limit: int) -> Iterator[tuple[int, int]]:
-    """Pairs (i < j) of 256-bit hashes uint64 [n 4] at most `limit` bits apart; blocks keep memory small."""
-    for start in range(0, len(words), _BLOCK):
-        block = words[start : start + _BLOCK]
-        for other in range(start, len(words), _BLOCK):
-            candidates = words[other : other + _BLOCK]
-            distance = np.zeros((len(block), len(candidates)), np.uint16)
-            for word in range(4):
-                distance += np.bitwise_count(block[:, None, word] ^ candidates[None, :, word])
-            for i, j in np.argwhere(distance <= limit):
-                if start + i < other + j:
-                    yield int(start + i), int(other + j)
 
 
 def _words(text: str) -> list[int]:

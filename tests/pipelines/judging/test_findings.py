@@ -4,10 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support import shard_rows
 
 from pipelines.judging import findings
@@ -22,20 +19,6 @@ def image(number: int, hash_: str, split: str = "test", identity: str | None = N
 
 def hexed(bits: int) -> str:
     return f"{bits:064x}"
-
-
-@given(st.lists(st.integers(0, 2**256 - 1), min_size=2, max_size=40), st.integers(1, 7))
-def test_blocks_change_nothing(values: list[int], block: int) -> None:
-    words = np.array([findings._words(hexed(value)) for value in values], np.uint64)
-    brute = {
-        (i, j)
-        for i in range(len(values))
-        for j in range(i + 1, len(values))
-        if (values[i] ^ values[j]).bit_count() <= 100
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(findings, "_BLOCK", block)
-        assert set(findings.near_pairs(words, 100)) == brute
 
 
 def test_near_images_are_grouped_and_the_first_stands_for_them() -> None:
