@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from schemas import json_text
-
 T = TypeVar("T")
 _LARGEST = 2**63 - 1  # of Arrow's integers
 
@@ -20,7 +18,7 @@ def parse(data: bytes | str) -> Any:
     """
     try:
         value = json.loads(data)
-        json_text.pretty(value).encode()
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError:
         raise ValueError("nested too deep") from None
     return value

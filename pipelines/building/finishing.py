@@ -4,29 +4,29 @@
 """
 
 import re
-from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
 from annotators.common import registry
 from pipelines.building import builds, closing, receipts
 from pipelines.building.builds import Build
+from pipelines.building.ledger import Ledger, Sums
 from pipelines.building.plan import Unit
 from pipelines.building.plan_file import PlanReader
-from pipelines.building.receipts import Name, UnitReceipt
+from pipelines.building.receipts import Name
 from pipelines.building.unit import Configured
 from pipelines.judging import card, findings
 from schemas import json_shape
 from schemas.cli import flags
 from schemas.finished import manifest as manifests
 from schemas.finished import tables
-from schemas.finished.manifest import Account, Shard
+from schemas.finished.manifest import Account
 from schemas.folders import Folder
 from schemas.messages import share
 
+_AT_ONCE = 8  # receipts
 LIBRARIES = ("numpy", "pillow", "opencv-python", "pyarrow")
 _OURS = re.compile(
     r"(manifest\.json|rejects\.parquet|findings\.parquet|README\.md|_run\.json|_plan(-\d{5})?\.parquet"
@@ -68,7 +68,6 @@ class Done:
 
     unit: Unit
     name: Name
-    receipt: UnitReceipt
 
 
 def belongs(name: str) -> bool:
@@ -83,29 +82,21 @@ def finish(output: Folder) -> Summary:
     configured = build.restore(run["configuration"])
     plan = PlanReader(output)
     receipts.sweep(output)
-    done = _collect(output, plan, configured.format)
+    prints = plan.fingerprints()
+    done = _collect(output, plan, prints, configured.format)
+    sums = _add_up(output, done, configured.format)
     _remove_stale(output, done, configured.format)
-    rejects = _rejects(plan, done)
-    rows = findings.find(output, done, configured.format)
-    manifest = _manifest(run, build, configured, plan, done, rejects, rows)
+    rejects = _rejects(plan, sums)
+    found = findings.find(output, [shard.name for shard in sums.shards])
+    fingerprint = findings.digest(prints[number] for number in sorted(prints))
+    manifest = _manifest(run, build, configured, fingerprint, sums, rejects, found)
     output.write(tables.REJECTS_FILE, tables.encode(rejects, tables.REJECTS))
-    output.write(tables.FINDINGS_FILE, tables.encode(rows, tables.FINDINGS))
-    _write_receipts(output, done)
+    output.write(tables.FINDINGS_FILE, tables.encode(found.rows, tables.FINDINGS))
     output.write("README.md", card.render(manifest).encode())
     manifests.write(output, manifest)
-    return _summary(done, rejects, rows)
-
-
-def _summary(done: list[Done], rejects: list[dict[str, str]], findings_rows: list[dict[str, Any]]) -> Summary:
-    seconds: Counter[str] = Counter()
-    lacking: dict[str, Counter[str]] = {}
-    for item in done:
-        seconds.update(item.receipt.seconds)
-        for column, reasons in item.receipt.lacking.items():
-            lacking.setdefault(column, Counter()).update(reasons)
-    rows = sum(item.receipt.rows for item in done)
-    told = (*closing.rejected(rejects), *closing.found(findings_rows), *closing.lacking(lacking, rows))
-    return Summary(rows, len(rejects), len(done), dict(seconds), told)
+    lines = (*closing.rejected(rejects), *closing.found(found.kinds()), *found.told)
+    lines = (*lines, *closing.lacking(sums.lacking, sums.records))
+    return Summary(sums.records, len(rejects), len(sums.shards), dict(sums.seconds), lines)
 
 
 def _read_run(output: Folder) -> dict[str, Any]:
@@ -119,9 +110,8 @@ def _read_run(output: Folder) -> dict[str, Any]:
     return dict(run)
 
 
-def _collect(output: Folder, plan: PlanReader, extension: str) -> list[Done]:
+def _collect(output: Folder, plan: PlanReader, prints: Mapping[int, str], extension: str) -> list[Done]:
     """Planned units against finished ones: what is missing is named."""
-    prints = plan.fingerprints()
     files = output.files()
     by_unit = {(name.stem, name.fingerprint): name for name in receipts.names(output)}
     found, missing = [], []
@@ -131,18 +121,34 @@ def _collect(output: Folder, plan: PlanReader, extension: str) -> list[Done]:
         if name is None or shard is None or shard.size != name.size:
             missing.append(unit.stem)
         else:
-            found.append((unit, name))
+            found.append(Done(unit, name))
     if missing:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise Incomplete(
             f"{share(len(missing), len(plan.units), 'unit', 'has', 'have')} no shard: {', '.join(missing[:5])}{more}"
         )
-    with ThreadPoolExecutor(8) as pool:
-        loaded = list(pool.map(lambda pair: receipts.load(output, pair[1]), found))
-    damaged = [unit for (unit, _), receipt in zip(found, loaded, strict=True) if receipt is None]
-    if damaged:
-        raise Unreadable(damaged)
-    return [Done(unit, name, receipt) for (unit, name), receipt in zip(found, loaded, strict=True) if receipt]
+    return found
+
+
+def _add_up(output: Folder, done: list[Done], extension: str) -> Sums:
+    """All receipts, also in one table beside the single files. Raises Unreadable."""
+    damaged = []
+    with (
+        output.create(f"{receipts.FOLDER}/{receipts.TABLE}") as file,
+        Ledger(file, extension) as ledger,
+        ThreadPoolExecutor(_AT_ONCE) as pool,
+    ):
+        for start in range(0, len(done), _AT_ONCE):
+            some = done[start : start + _AT_ONCE]
+            loaded = pool.map(lambda item: receipts.load(output, item.name), some)
+            for item, receipt in zip(some, loaded, strict=True):
+                if receipt is None:
+                    damaged.append(item.unit)
+                else:
+                    ledger.add(item.name, receipt)
+        if damaged:
+            raise Unreadable(damaged)
+    return ledger.sums
 
 
 def _remove_stale(output: Folder, done: list[Done], extension: str) -> None:
@@ -157,10 +163,10 @@ def _remove_stale(output: Folder, done: list[Done], extension: str) -> None:
             output.remove(str(receipt))
 
 
-def _rejects(plan: PlanReader, done: list[Done]) -> list[dict[str, str]]:
+def _rejects(plan: PlanReader, sums: Sums) -> list[dict[str, str]]:
     names = tables.REJECTS.names
     listed = [{name: getattr(item, name) for name in names} for item in plan.refused()]
-    built = [{name: row[name] for name in names} for item in done for row in item.receipt.rejects]
+    built = [{name: row[name] for name in names} for row in sums.rejects]
     return sorted(listed + built, key=lambda row: tuple(row[name] for name in names))
 
 
@@ -168,55 +174,40 @@ def _manifest(
     run: dict[str, Any],
     build: Build,
     configured: Configured,
-    plan: PlanReader,
-    done: list[Done],
+    fingerprint: str,
+    sums: Sums,
     rejects: list[dict[str, str]],
-    rows: list[dict[str, Any]],
+    found: findings.Findings,
 ) -> dict[str, Any]:
     digests = dict(configured.digests)
-    prints = plan.fingerprints()
-    declined: Counter[str] = Counter()
-    empty: Counter[str] = Counter()
-    for item in done:
-        declined.update(item.receipt.declined)
-        empty.update(item.receipt.empty)
     account = Account(
         kind=configured.kind,
         dataset=configured.dataset,
         command=run["command"],
         configuration=configured.identity(),
         types=build.types(configured),
-        shards=[_shard(item, configured.format) for item in done],
-        origins=[item.receipt.origins for item in done],
-        empty=empty,
+        shards=sums.shards,
+        origins=[sums.origins],
+        empty=sums.empty,
         rejects=rejects,
-        findings=rows,
+        findings=found.kinds(),
         annotators={
             name: _describe(name, config, digests.get(name))
             for name, config in sorted(configured.annotators)
-            if _ran(name, config, done)
+            if _ran(name, config, sums)
         },
         libraries=LIBRARIES,
-        fingerprint=findings.digest(prints[number] for number in sorted(prints)),
+        fingerprint=fingerprint,
         repeated_lines=run.get("repeated_lines", 0),
-        declined=declined,
+        declined=sums.declined,
     )
     return manifests.compose(account, **build.told(run))
 
 
-def _ran(name: str, config: Any, done: list[Done]) -> bool:
+def _ran(name: str, config: Any, sums: Sums) -> bool:
     """Whether it was timed in any unit, or a column of it was computed while records were read."""
     columns = [field.name for field in registry.written(name, config)]
-    return any(
-        name in item.receipt.seconds or any("annotator" in item.receipt.origins.get(c, ()) for c in columns)
-        for item in done
-    )
-
-
-def _shard(item: Done, extension: str) -> Shard:
-    """A unit's shard as the manifest lists it."""
-    unit, receipt = item.unit, item.receipt
-    return Shard(f"{unit.stem}.{extension}", unit.split, receipt.rows, receipt.size, receipt.sha256)
+    return name in sums.seconds or any("annotator" in sums.origins.get(column, ()) for column in columns)
 
 
 def _describe(name: str, config: Any, digest: str | None) -> dict[str, Any]:
@@ -238,34 +229,3 @@ def _licence(name: str) -> str:
         return weights.find(name).licence
     except ValueError:
         return ""
-
-
-def _write_receipts(output: Folder, done: list[Done]) -> None:
-    """All receipts in one table beside the single files."""
-    rows = [
-        {
-            "unit": item.unit.stem,
-            "fingerprint": item.name.fingerprint,
-            "tokens": item.name.tokens,
-            "rows": item.receipt.rows,
-            "bytes": item.receipt.size,
-            "sha256": item.receipt.sha256,
-            "rejects": len(item.receipt.rejects),
-            "declined": [{"rule": rule, "times": times} for rule, times in item.receipt.declined.items()],
-            "inputs": [{"path": path, "sha256": digest} for path, digest in item.receipt.inputs.items()],
-            "seconds": [{"name": name, "seconds": spent} for name, spent in item.receipt.seconds.items()],
-        }
-        for item in done
-    ]
-    schema = pa.schema(
-        [
-            *((name, pa.string()) for name in ("unit", "fingerprint", "tokens")),
-            *((name, pa.int64()) for name in ("rows", "bytes")),
-            ("sha256", pa.string()),
-            ("rejects", pa.int64()),
-            ("declined", pa.list_(pa.struct([("rule", pa.string()), ("times", pa.int64())]))),
-            ("inputs", pa.list_(pa.struct([("path", pa.string()), ("sha256", pa.string())]))),
-            ("seconds", pa.list_(pa.struct([("name", pa.string()), ("seconds", pa.float64())]))),
-        ]
-    )
-    output.write(f"{receipts.FOLDER}/{receipts.TABLE}", tables.encode(rows, schema))

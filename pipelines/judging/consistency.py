@@ -25,6 +25,20 @@ REPLACED: dict[str, tuple[str, ...]] = {
 # person at a third of their size has 0.04 of each. Below the first is speckle: 16 x 16 pixels of a 192 x 256 parse.
 LEAST_WORN = 0.005
 LEAST_INSTEAD = 0.03
+# How the notes begin that findings are about; of other notes there may be ten a record.
+BEGINNINGS = (
+    record.WRONG_SIZE,
+    record.SHIPPED_UNREADABLE,
+    record.INVERTED,
+    record.OTHER_SPACE,
+    record.OFF_PERSON,
+    record.TORN,
+    record.MASK_AGAINST_ALPHA,
+    record.ALPHA_LEFT_OUT,
+    record.SIDES_ASSUMED,
+    record.ASSUMED_CATEGORY,
+    codecs.WHOLLY_TRANSPARENT,
+)
 NOT_A_MASK = "not a mask"  # how `schemas.codecs` refuses a photo in a mask's place
 
 
@@ -93,6 +107,7 @@ def _is_photo(column: str, note: str) -> bool:
 
 def _noted(row: Mapping[str, Any], beginning: str) -> Iterator[tuple[str, str]]:
     """(column, note) from where the note begins so; settings of an annotator may stand before it."""
+    assert beginning in BEGINNINGS, "findings are asked about these notes only"
     for entry in row.get("provenance") or ():
         _, separator, rest = (entry["note"] or "").partition(beginning)
         if separator:

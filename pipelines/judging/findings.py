@@ -4,19 +4,27 @@
 """
 
 import hashlib
+import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipelines.judging import consistency, health, near
+from pipelines.judging import consistency, health, plain
+from pipelines.judging.near import MOST_IN_GROUP, Groups
+from pipelines.judging.provenance import Provenance
+from pipelines.judging.uses import SCHEMA, Files, Image, Use, Uses
 from schemas import kinds, shards
 from schemas.cli.flags import UsageError
+from schemas.finished import tables
 from schemas.folders import Folder
 from schemas.kinds import OBJECT_PAIR, TRYON, Kind
+from schemas.messages import counted
 
 # Of 256 bits. Encoding a photo again moves the hash by at most 22; different garments on white are 84 apart or more.
 NEAR = 32
@@ -27,51 +35,132 @@ KINDS = ("near_duplicate", "split_leak", "repeated_photo", *health.KINDS, *consi
 # Photo → the member of `quality` that is its perceptual hash. Frames of one clip are alike by nature: of object pairs
 # only equal files are told, and what stands in two splits.
 HASHES = {"person_image": "person_hash", "garment_image": "garment_hash"}
+_ROWS_AT_ONCE = 4_096
 PLACEMENT = ("object_id", "target_box")  # columns that tell of a thing placed into a scene
-_BLOCK = 2_048
 
 
 @dataclass(frozen=True)
-class Use:
-    """One record's use of an image."""
+class Findings:
+    """Rows of findings.parquet, sorted; and lines about what the search for near-duplicates left out."""
 
-    record_id: str
-    split: str
-    identity: str
-    paired: bool = False
+    rows: pa.Table
+    told: tuple[str, ...] = ()
 
-
-@dataclass(frozen=True)
-class Image:
-    """A distinct file (by digest) and everyone who uses it."""
-
-    digest: str
-    hash: str
-    uses: tuple[Use, ...]
+    def kinds(self) -> Iterator[dict[str, str]]:
+        """{"kind": …} of each row."""
+        for batch in self.rows.select(["kind"]).to_batches(_ROWS_AT_ONCE):
+            yield from batch.to_pylist()
 
 
-def find(output: Folder, done: Iterable[Any], extension: str) -> list[dict[str, Any]]:
-    """Rows of findings.parquet, sorted. Records that share one file are no duplicates of each other."""
-    uses: defaultdict[str, dict[str, list[Use]]] = defaultdict(lambda: defaultdict(list))
-    hashes: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    clips: defaultdict[str, list[Use]] = defaultdict(list)
-    rows: list[dict[str, Any]] = []
-    for item in done:
-        kind, small = _small_columns(output, f"{item.unit.stem}.{extension}")
-        for row in small:
-            _note(row, kind, uses, hashes)
-            if kind is OBJECT_PAIR and row["video_id"]:
-                clips[f"{row['dataset']}/{row['video_id']}"].append(Use(row["record_id"], row["split"] or "", ""))
-            rows += _judged(row, kind)
-    for column in uses:
-        images = [
-            Image(digest, hashes[column].get(digest, ""), tuple(sorted(users, key=lambda u: u.record_id)))
-            for digest, users in sorted(uses[column].items())
-        ]
-        rows += _image_findings(column, sorted(images, key=lambda image: image.uses[0].record_id))
-    if clips:
-        rows += _leaks_between_roles(uses, clips, {row["record_id"] for row in rows if row["kind"] == "split_leak"})
-    return sorted(rows, key=lambda row: (row["record_id"], row["kind"], row["group"], row["detail"]))
+def find(output: Folder, shard_names: Iterable[str]) -> Findings:
+    """Records that share one file are no duplicates of each other."""
+    with ExitStack() as files:
+        search = _Search(lambda: Uses(files.enter_context(tempfile.TemporaryFile())))
+        for name in shard_names:
+            search.add(output, name)
+        return search.result()
+
+
+class _Search:
+    """Goes through shards once: what is odd about one record is known then, what images share when all are there."""
+
+    def __init__(self, new_uses: Callable[[], Uses]) -> None:
+        self.new_uses = new_uses
+        self.found = tables.Packed(tables.FINDINGS)
+        self.uses: dict[str, Uses] = {}  # by column
+        self.clips = new_uses()
+        self.leaking: set[str] = set()  # records
+        self.told: list[str] = []
+
+    def add(self, output: Folder, name: str) -> None:
+        kind, table = _small_columns(output, name)
+        if not len(table):
+            return
+        provenance = Provenance(table["provenance"])
+        words = table.drop_columns(["provenance"])
+        for row, notes in zip(plain.rows(words), provenance.notes(consistency.BEGINNINGS), strict=True):
+            row["provenance"] = notes
+            self.found.add(_judged(row, kind))
+        for column, owner in kind.identities.items():
+            if column not in self.uses:
+                self.uses[column] = self.new_uses()
+            self.uses[column].add(_uses_of(table, column, owner, provenance.digests(column)))
+        if kind is OBJECT_PAIR:
+            self.clips.add(_uses_of(table, "", "video_id", _clips(table)))
+
+    def result(self) -> Findings:
+        for column, uses in self.uses.items():
+            if uses.count:
+                self._add(self._images(column, uses))
+        if self.clips.count:
+            self._add(self._leaks_between_roles())
+        return Findings(self.found.table(by=("record_id", "kind", "group", "detail")), tuple(self.told))
+
+    def _add(self, rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["kind"] == "split_leak":
+                self.leaking.add(row["record_id"])
+            self.found.add([row])
+
+    def _images(self, column: str, uses: Uses) -> Iterator[dict[str, Any]]:
+        files = Files(uses)
+        grouped = files.groups(NEAR)
+        self.told += _left_out(column, grouped)
+        shared = np.bincount(grouped.first, minlength=len(files))[grouped.first] > 1
+        worth = shared | files.several("identity") | files.several("split") | (files.paired() > MOST_USES)
+        groups: defaultdict[int, list[Image]] = defaultdict(list)
+        for number, image in uses.images(_chosen(files.numbers(), worth)).items():
+            groups[int(grouped.first[number])].append(image)
+        for members in groups.values():
+            members.sort(key=lambda image: (image.uses[0].record_id, image.digest))
+            yield from _of_group(column, members)
+
+    def _leaks_between_roles(self) -> Iterator[dict[str, Any]]:
+        """An object's pictures in two splits, of which neither column alone tells: one is a reference here and a target
+        there, or both are frames of one clip. Records that are told already aren't told again.
+        """
+        files: defaultdict[str, list[tuple[str, Use]]] = defaultdict(list)
+        for column, image in _in_several_splits(self.uses):
+            files[image.digest] += [(f"{column} of {use.identity}", use) for use in image.uses]
+        clips = {
+            clip.digest: [(f"clip {clip.digest}", use) for use in clip.uses]
+            for _, clip in _in_several_splits({"": self.clips})
+        }
+        for key, members in [*sorted(files.items()), *sorted(clips.items())]:
+            splits = sorted({use.split for _, use in members})
+            for what, use in members:
+                if use.record_id not in self.leaking:
+                    others = ", ".join(split for split in splits if split != use.split)
+                    yield _row(use, "split_leak", digest([key])[:16], "error", f"{what} is also in {others}")
+
+
+def _in_several_splits(columns: Mapping[str, Uses]) -> Iterator[tuple[str, Image]]:
+    """The files whose uses stand in several splits, all columns together; a file comes once for each column."""
+    used = {column: uses for column, uses in columns.items() if uses.count}
+    if not used:
+        return
+    files = Files(*used.values())
+    chosen = _chosen(files.numbers(), files.several("split"))
+    start = 0
+    for column, uses in used.items():
+        for image in uses.images(chosen[start : start + uses.count]).values():
+            yield column, image
+        start += uses.count
+
+
+def _chosen(numbers: np.ndarray, worth: np.ndarray) -> np.ndarray:
+    """The number of each use's file, -1 where that isn't worth a look."""
+    return np.where(worth[numbers], numbers, -1)
+
+
+def _left_out(column: str, grouped: Groups) -> Iterator[str]:
+    """What the findings don't show of very many images that are alike."""
+    if grouped.full:
+        groups = counted(grouped.full, "group of near-duplicates is", "groups of near-duplicates are")
+        yield f"{column}: {groups} full at {MOST_IN_GROUP} images; more are like them"
+    if grouped.capped:
+        runs = counted(grouped.capped, "run of like hashes was", "runs of like hashes were")
+        yield f"{column}: {runs} too long to compare every pair; near-duplicates among them may be missed"
 
 
 def _judged(row: dict[str, Any], kind: Kind) -> Iterator[dict[str, Any]]:
@@ -83,8 +172,8 @@ def _judged(row: dict[str, Any], kind: Kind) -> Iterator[dict[str, Any]]:
         yield from health.judge(row, consistency.OF_ANY_KIND)
 
 
-def _small_columns(output: Folder, name: str) -> tuple[Kind, Iterator[dict[str, Any]]]:
-    """The kind of a shard's records, and their small columns; of `tags`, only whether they are set."""
+def _small_columns(output: Folder, name: str) -> tuple[Kind, pa.Table]:
+    """The kind of a shard's records, and their small columns; of `tags` and boxes, only whether they are set."""
     try:
         with output.open(name) as file:
             reader = shards.ShardReader(file, name)
@@ -96,70 +185,63 @@ def _small_columns(output: Folder, name: str) -> tuple[Kind, Iterator[dict[str, 
         raise UsageError(
             f"{output}: {name} is unreadable ({type(error).__name__}); remove it, and build again"
         ) from None
-    if "tags" in table.column_names:
-        table = table.append_column("has_tags", table["tags"].is_valid()).drop_columns(["tags"])
-    return kind, (row for batch in table.to_batches(_BLOCK) for row in batch.to_pylist())
+    for column, told in (("tags", "has_tags"), ("target_box", "has_box")):
+        if column in table.column_names:
+            table = table.append_column(told, table[column].is_valid()).drop_columns([column])
+    return kind, table.combine_chunks()
 
 
-def _note(
-    row: dict[str, Any],
-    kind: Kind,
-    uses: Mapping[str, dict[str, list[Use]]],
-    hashes: Mapping[str, dict[str, str]],
-) -> None:
-    digests = {entry["column"]: entry["digest"] for entry in row["provenance"] or ()}
-    for column, owner in kind.identities.items():
-        digest = digests.get(column)
-        if digest is None:
-            continue
-        uses[column][digest].append(
-            Use(row["record_id"], row["split"] or "", _identity(row, column, owner), bool(row.get("paired")))
-        )
-        hashes[column][digest] = (row.get("quality") or {}).get(HASHES.get(column)) or ""
+def _uses_of(table: pa.Table, column: str, owner: str, digests: pa.Array) -> pa.RecordBatch:
+    """The records that have a digest of a column, as `uses` keeps them."""
+    hashes = pa.nulls(len(table), pa.string())
+    if column in HASHES and "quality" in table.column_names:
+        hashes = pc.struct_field(table["quality"], HASHES[column])
+    columns = {
+        "digest": digests,
+        "hash": hashes,
+        "identity": _identity(table, column, owner),
+        "split": _words(table, "split"),
+        "record_id": _words(table, "record_id"),
+        "paired": pc.fill_null(table["paired"], False) if "paired" in table.column_names else [False] * len(table),
+    }
+    batches = pa.table(columns, schema=SCHEMA).filter(digests.is_valid()).combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], SCHEMA)
 
 
-def _identity(row: Mapping[str, Any], column: str, owner: str) -> str:
+def _clips(table: pa.Table) -> pa.Array:
+    """The clip of each record, null where it isn't known."""
+    known = pc.not_equal(_words(table, "video_id"), "")
+    clip = pc.binary_join_element_wise(pc.fill_null(_words(table, "dataset"), ""), _words(table, "video_id"), "/")
+    return pc.if_else(known, clip, None)
+
+
+def _identity(table: pa.Table, column: str, owner: str) -> pa.Array:
     """Whose picture it is: of a thing that is placed into many scenes, at a box, the thing's own."""
-    placed = column == "reference_image" and row.get("target_box") is not None
-    return str(row[PLACEMENT[0] if placed else owner] or "")
+    if column == "reference_image" and "has_box" in table.column_names:
+        return pc.if_else(table["has_box"], _words(table, PLACEMENT[0]), _words(table, owner))
+    return _words(table, owner)
 
 
-def _leaks_between_roles(
-    uses: Mapping[str, Mapping[str, list[Use]]], clips: Mapping[str, list[Use]], told: set[str]
-) -> Iterator[dict[str, Any]]:
-    """An object's pictures in two splits, of which neither column alone tells: one is a reference here and a target
-    there, or both are frames of one clip. Records that are `told` already aren't told again.
-    """
-    files: defaultdict[str, list[tuple[str, Use]]] = defaultdict(list)
-    for column, by_digest in uses.items():
-        for digest_, users in by_digest.items():
-            files[digest_] += [(f"{column} of {use.identity}", use) for use in users]
-    named = {clip: [(f"clip {clip}", use) for use in users] for clip, users in clips.items()}
-    for key, members in [*sorted(files.items()), *sorted(named.items())]:
-        splits = sorted({use.split for _, use in members})
-        for what, use in members if len(splits) > 1 else ():
-            if use.record_id not in told:
-                told.add(use.record_id)
-                others = ", ".join(split for split in splits if split != use.split)
-                yield _row(use, "split_leak", digest([key])[:16], "error", f"{what} is also in {others}")
+def _words(table: pa.Table, column: str) -> pa.ChunkedArray:
+    """Texts, "" for null."""
+    return pc.fill_null(table[column].cast(pa.string()), "")
 
 
-def _image_findings(column: str, images: list[Image]) -> Iterator[dict[str, Any]]:
-    for group in _groups(images):
-        members = [images[index] for index in group]
-        splits = sorted({use.split for image in members for use in image.uses})
-        identities = {use.identity for image in members for use in image.uses}
-        key = members[0].digest[:16]
-        if len(members) > 1 or len(identities) > 1:
-            yield from _near_duplicates(column, members, key)
-        if len(splits) > 1:
-            for image in members:
-                for use in image.uses:
-                    others = ", ".join(split for split in splits if split != use.split)
-                    detail = f"{column} of {use.identity} is also in {others}"
-                    yield _row(use, "split_leak", key, "error", detail)
+def _of_group(column: str, members: list[Image]) -> Iterator[dict[str, Any]]:
+    """Findings about images that are alike, or about one that is used in several ways; the first stands for them."""
+    splits = sorted({use.split for image in members for use in image.uses})
+    identities = {use.identity for image in members for use in image.uses}
+    key = members[0].digest[:16]
+    if len(members) > 1 or len(identities) > 1:
+        yield from _near_duplicates(column, members, key)
+    if len(splits) > 1:
         for image in members:
-            yield from _repeated(column, image)
+            for use in image.uses:
+                others = ", ".join(split for split in splits if split != use.split)
+                detail = f"{column} of {use.identity} is also in {others}"
+                yield _row(use, "split_leak", key, "error", detail)
+    for image in members:
+        yield from _repeated(column, image)
 
 
 def _repeated(column: str, image: Image) -> Iterator[dict[str, Any]]:
@@ -191,21 +273,6 @@ def _row(use: Use, kind: str, group: str, severity: str, detail: str) -> dict[st
 def hamming(a: str, b: str) -> int:
     """Bits that differ between two hashes in hexadecimal; 0 where either is unknown."""
     return (int(a, 16) ^ int(b, 16)).bit_count() if a and b else 0
-
-
-def _groups(images: list[Image]) -> list[list[int]]:
-    """Indices of images joined by near hashes; images of their own group included."""
-    known = [index for index, image in enumerate(images) if image.hash]
-    words = np.array([_words(images[index].hash) for index in known], np.uint64).reshape(-1, 4)
-    first = dict(zip(known, near.groups(words, NEAR).first.tolist(), strict=True))
-    groups: defaultdict[int, list[int]] = defaultdict(list)
-    for index in range(len(images)):
-        groups[known[first[index]] if index in first else index].append(index)
-    return [groups[key] for key in sorted(groups)]
-
-
-def _words(text: str) -> list[int]:
-    return [int(text[i : i + 16], 16) for i in range(0, 64, 16)]
 
 
 def digest(texts: Iterable[str]) -> str:

@@ -174,7 +174,7 @@ class Account:
     shards: Sequence[Shard]
     origins: Iterable[Mapping[str, Mapping[str, int]]]  # of each shard: column → origin → records
     rejects: Sequence[Mapping[str, Any]]
-    findings: Sequence[Mapping[str, Any]]
+    findings: Iterable[Mapping[str, Any]]
     annotators: Mapping[str, Any]
     libraries: Sequence[str]
     fingerprint: str

@@ -1,14 +1,14 @@
 """Near-duplicates by hash, in blocks or not, and their wording."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from support import shard_rows
 
-from pipelines.judging import findings
-from pipelines.judging.findings import Image, Use
+from pipelines.judging import findings, near
+from pipelines.judging.uses import Image, Use
 from schemas import kinds
 from schemas.folders import open_folder
 
@@ -21,28 +21,50 @@ def hexed(bits: int) -> str:
     return f"{bits:064x}"
 
 
-def test_near_images_are_grouped_and_the_first_stands_for_them() -> None:
-    images = [image(0, hexed(0)), image(1, hexed(2**10 - 1)), image(2, hexed(2**200 - 1)), image(3, "")]
-    rows = list(findings._image_findings("garment_image", images))
-    assert [(row["record_id"], row["severity"]) for row in rows] == [("r0", "info"), ("r1", "warning")]
-    assert "10 of 256 bits differ" in rows[1]["detail"]
-    assert {row["group"] for row in rows} == {rows[0]["group"]}
+def of_group(column: str, *images: Image) -> list[dict[str, Any]]:
+    return list(findings._of_group(column, list(images)))
+
+
+def test_near_images_are_grouped_and_the_first_stands_for_them(tmp_path: Path) -> None:
+    """By the records' order, whatever that of the digests; a hash that isn't known is near to none."""
+    name = "train-00000-of-00001.parquet"
+    hashes = (hexed(2**10 - 1), hexed(0), hexed(2**200 - 1), None, hexed(0))
+    rows = [
+        shard_rows.row(
+            number,
+            record_id=f"r{number}",
+            garment_id=f"id{number}",
+            quality={"garment_hash": hash_},
+            provenance=[shard_rows.note("garment_image", None, f"{9 - number:064d}")],
+        )
+        for number, hash_ in enumerate(hashes)
+    ]
+    shard_rows.write(tmp_path, name, rows, ("quality",))
+    found = [row for row in find(tmp_path, name) if row["kind"] == "near_duplicate"]
+    assert [(row["record_id"][-1], row["severity"]) for row in found] == [
+        ("0", "info"),
+        ("1", "warning"),
+        ("4", "warning"),
+    ]
+    assert found[0]["detail"] == "garment_image of id0 stands for 3 near-duplicates"
+    assert found[1]["detail"] == "garment_image of id1 is like that of id0: 10 of 256 bits differ"
+    assert {row["group"] for row in found} == {f"{9:064d}"[:16]}
 
 
 @pytest.mark.parametrize(("bits", "is_near"), [(0, True), (31, True), (32, True), (33, False)])
 def test_near_means_up_to_32_bits(bits: int, is_near: bool) -> None:
     """Re-encoding moves a hash by up to 22 bits; the nearest different garments are 84 apart."""
-    rows = list(findings._image_findings("garment_image", [image(0, hexed(0)), image(1, hexed(2**bits - 1))]))
-    assert bool(rows) is is_near
+    words = np.array([[0, 0, 0, 0], [0, 0, 0, 2**bits - 1]], np.uint64)
+    assert near.groups(words, findings.NEAR).first.tolist() == [0, 0 if is_near else 1]
 
 
 def test_one_file_used_by_many_records_is_no_duplicate() -> None:
     shared = Image("d", hexed(5), (Use("r1", "test", "a"), Use("r2", "test", "a")))
-    assert list(findings._image_findings("person_image", [shared])) == []
+    assert of_group("person_image", shared) == []
 
 
 def test_a_near_duplicate_in_two_splits_leaks() -> None:
-    rows = list(findings._image_findings("person_image", [image(0, hexed(0)), image(1, hexed(1), split="train")]))
+    rows = of_group("person_image", image(0, hexed(0)), image(1, hexed(1), split="train"))
     leaks = [row for row in rows if row["kind"] == "split_leak"]
     assert [(row["record_id"], row["severity"]) for row in leaks] == [("r0", "error"), ("r1", "error")]
     assert "also in train" in leaks[0]["detail"]
@@ -51,7 +73,7 @@ def test_a_near_duplicate_in_two_splits_leaks() -> None:
 def test_a_file_of_very_many_paired_records() -> None:
     def used(paired: bool, count: int) -> list[dict[str, Any]]:
         uses = tuple(Use(f"r{number:03d}", "train", "cloth", paired) for number in range(count))
-        return list(findings._image_findings("garment_image", [Image("d" * 64, "", uses)]))
+        return of_group("garment_image", Image("d" * 64, "", uses))
 
     assert used(True, findings.MOST_USES) == [] and used(False, 144) == [], "IGPair's use, and all pairs of a folder"
     found = used(True, 144)
@@ -60,8 +82,8 @@ def test_a_file_of_very_many_paired_records() -> None:
 
 
 def find(folder: Path, *names: str) -> list[dict[str, Any]]:
-    done = [SimpleNamespace(unit=SimpleNamespace(stem=Path(name).stem)) for name in names]
-    return findings.find(open_folder(str(folder)), done, Path(names[0]).suffix[1:])
+    rows: list[dict[str, Any]] = findings.find(open_folder(str(folder)), names).rows.to_pylist()
+    return rows
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "arrow"])
