@@ -59,7 +59,7 @@ BARE = """
 import sys
 from pipelines.runners import direct
 from pipelines.runners._totals import Totals
-def bare(job, numbers, options):
+def bare(job, numbers, options, *more):
     return sum(map(job, numbers), Totals())
 direct.run = bare
 from pipelines import build_vitonhd

@@ -13,8 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from annotators.common import decoding
 from pipelines.judging import expected
-from schemas import fields, kinds, record, shards
+from schemas import fields, kinds, memory, record, shards
 from schemas.cli.flags import flag, one_line, parse, positional, run
 from schemas.finished import manifest as manifests
 from schemas.finished import tables
@@ -123,7 +124,7 @@ def _check_row(row: dict[str, Any], schema: pa.Schema, name: str, checked: Check
     checked.counted.records[row.get("split") or "", row.get("category") or ""] += 1
     checked.counted.garments.add(row.get("garment_id") or "")
     try:
-        problems = record.problems(row, schema)
+        problems = record.problems(row, schema, decoding.cell)
     except Exception as error:  # a cell of a type that its column never has
         problems = [f"unreadable ({type(error).__name__}: {one_line(error)[:120]})"]
     if row.get("split") and not name.startswith(f"{row['split']}-"):
@@ -158,6 +159,7 @@ def summary(problems: list[dict[str, Any]]) -> Iterator[str]:
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 valid, 1 not. Raises UsageError for a folder without shards."""
     flags = parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
+    memory.keep_freed()
     folder = open_folder(flags.shards)
     verdict = validate(folder)
     _print(verdict.problems)

@@ -2,22 +2,23 @@
 
 In memory: photos uint8 [h w 3] RGB, masks uint8 [h w] 0/255, label maps uint8 [h w] ids. On disk: the source's own
 bytes for photos, PNG for what we compute, 1-bit PNG for masks, palette PNG for label maps. Everything is decoded
-with Pillow: OpenCV returns a palette PNG's colours instead of its ids.
+with Pillow, but for the PNGs that we write: OpenCV returns a palette PNG's colours instead of its ids.
 """
 
 import io
 import json
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from schemas import labels, png
+from schemas import jpeg, labels, png
 
-MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is not a decompression bomb
+MAX_PIXELS = png.MAX_PIXELS
 KEPT_FORMATS = {"JPEG", "PNG", "WEBP"}  # bytes of these in 8-bit RGB go into a shard unchanged
 # Of Pillow's plug-ins: others start programs (EPS), or hold several pictures whose sizes no header check sees (ICO).
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "HEIF", "PPM", "JPEG2000")
@@ -30,6 +31,9 @@ WHOLLY_TRANSPARENT = "wholly transparent"  # how the note on such a photo begins
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow refuses twice as many by itself; `_open` refuses from here on
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", module=r"PIL\.")  # remarks on odd EXIF data; what matters is raised
+
+
+DecodeJpeg = Callable[[bytes], np.ndarray | None]  # a plain JPEG (`jpeg.is_plain`) → uint8 [h w 3] RGB
 
 
 class CodecError(ValueError):
@@ -54,12 +58,20 @@ class Photo:
         return self.format in KEPT_FORMATS and not self.notes
 
 
-def decode_photo(data: bytes) -> Photo:
+def decode_photo(data: bytes, decode_jpeg: DecodeJpeg | None = None) -> Photo:
     """Any picture Pillow reads → upright sRGB. CMYK, grey, palette and 16-bit are converted, alpha laid on white.
 
+    A plain JPEG goes to `decode_jpeg`, and to Pillow where that gives None.
     Raises CodecError for empty, truncated or unreadable bytes and for more than MAX_PIXELS pixels (not decoded).
     """
-    image = open_picture(data)  # before getexif, which loads a PNG itself and raises OSError for a cut one
+    pixels = png.read_colours(data)
+    if pixels is not None:
+        return Photo(pixels, "PNG", ())
+    image = _open(data)
+    pixels = decode_jpeg(data) if decode_jpeg and image.format == "JPEG" and jpeg.is_plain(data) else None
+    if pixels is not None:
+        return Photo(pixels, "JPEG", ())
+    _load(image)  # before getexif, which loads a PNG itself and raises OSError for a cut one
     try:
         return _photo(image)
     except Exception as error:  # palettes without colours, profiles and EXIF data that are none
@@ -147,6 +159,9 @@ def decode_mask(data: bytes) -> np.ndarray:
 
     Raises CodecError, also where so many pixels are grey that the file is a photo and no mask (a JPEG mask has 2 %).
     """
+    bits = png.read_bits(data)
+    if bits is not None:
+        return bits * np.uint8(255)
     image = open_picture(data)
     if image.mode in ("RGBA", "LA", "PA"):
         image = _flatten(image)
@@ -174,15 +189,17 @@ def decode_label_map(data: bytes, space: str) -> np.ndarray:
 
     Raises CodecError for other modes and for ids that `space` (see `labels.SPACES`) doesn't have.
     """
-    image = open_picture(data)
-    if image.mode not in ("P", "L"):
-        raise CodecError(f"label map in mode {image.mode}; allowed are P and L")
-    label_map = np.asarray(image)
+    label_map = png.read_ids(data)
+    if label_map is None:
+        image = open_picture(data)
+        if image.mode not in ("P", "L"):
+            raise CodecError(f"label map in mode {image.mode}; allowed are P and L")
+        label_map = np.array(image)
     try:
         labels.check_ids(label_map, space)
     except ValueError as error:
         raise CodecError(str(error)) from None
-    return label_map.copy()
+    return label_map
 
 
 def decode_parts(data: bytes) -> np.ndarray:
@@ -336,8 +353,10 @@ def _rgb(image: Image.Image, alpha: np.ndarray | None) -> np.ndarray:
     """uint8 [h w 3], laid on white by its alpha."""
     if image.mode.startswith("I") or image.mode == "F":
         image = from_16_bit(np.asarray(image))
+    if alpha is None and image.has_transparency_data:
+        image = image.convert("RGBA")
     if alpha is None:
-        return np.array((image.convert("RGBA") if image.has_transparency_data else image).convert("RGB"))
+        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     image = image.convert("RGBA")
     image.putalpha(Image.fromarray(alpha))
     return np.array(_flatten(image))

@@ -1,6 +1,6 @@
 """The journey of a record between arrays and an Arrow row."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -80,14 +80,19 @@ def decode(field: pa.Field, cell: Any) -> Any:
     return cell
 
 
-def problems(row: Mapping[str, Any], shard_schema: pa.Schema) -> list[str]:
-    """What is wrong with a stored row, a line each: undecodable cells, missing basics, wrong sizes or values."""
+def problems(
+    row: Mapping[str, Any], shard_schema: pa.Schema, decode_cell: Callable[[pa.Field, Any], Any] = decode
+) -> list[str]:
+    """What is wrong with a stored row, a line each: undecodable cells, missing basics, wrong sizes or values.
+
+    `decode_cell` decodes as `decode` does.
+    """
     kind = kinds.of(shard_schema)
     problems_of = [f"{name} is empty" for name in kind.required if row.get(name) in (None, "")]
     decoded: dict[str, Any] = {}
     for field in shard_schema:
         try:
-            decoded[field.name] = decode(field, row.get(field.name))
+            decoded[field.name] = decode_cell(field, row.get(field.name))
         except codecs.CodecError as error:
             problems_of.append(f"{field.name}: {error}")
     return [*problems_of, *_size_problems(kind, decoded, shard_schema), *kind.problems(decoded)]

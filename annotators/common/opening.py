@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageOps
 
-from schemas import codecs, fields, kinds
+from annotators.common import decoding
+from schemas import fields, kinds
 from schemas.foreign import label_maps, masks
 
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
@@ -61,7 +62,7 @@ def _array(field: pa.Field, value: Any) -> np.ndarray | None:
 def _photo(name: str, value: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """uint8 [h w 3], laid on white, and the alpha uint8 [h w] that it had."""
     if not isinstance(value, np.ndarray):
-        photo = codecs.decode_photo(_bytes(name, value))
+        photo = decoding.photo(_bytes(name, value))
         return photo.pixels, photo.alpha
     if value.shape[2:] != (4,):
         return value, None

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from annotators import category as categories
+from annotators.common import decoding
 from annotators.functional import canvas, densepose
 from annotators.functional import geometry as shapes
 from pipelines.building import crosschecks, garments, shipped
@@ -85,7 +86,7 @@ def _photo(column: str, reading: Reading, root: InputFolder) -> _Photo:
         data = _bytes(path, reading, root)
         if path.lower().endswith(HEIF_ENDINGS) and not _reads_heif():
             raise codecs.CodecError("HEIC needs the package pillow-heif, which is not installed")
-        return _Photo(codecs.decode_photo(data), data, path)
+        return _Photo(decoding.photo(data), data, path)
     except codecs.CodecError as error:
         raise reading.reject("read", "unreadable", f"{column}: {error}", path) from None
     except OSError as error:
@@ -175,7 +176,7 @@ def _store_photo(column: str, photo: _Photo, placed: _Placed, reading: Reading) 
         notes.append(f"written again as JPEG quality {codecs.JPEG_QUALITY}")
         name = PurePosixPath(photo.path).with_suffix(".jpg").name
         data = codecs.encode_jpeg(pixels)
-        pixels = codecs.decode_image(data)  # annotators see what the shard holds
+        pixels = decoding.photo(data).pixels  # annotators see what the shard holds
         reading.kept[column] = {"bytes": data, "path": name}
     else:
         notes.append("written again as PNG")

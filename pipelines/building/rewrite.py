@@ -16,7 +16,7 @@ import pyarrow as pa
 from PIL import Image
 
 import annotators
-from annotators.common import registry
+from annotators.common import decoding, registry
 from pipelines.building import garments
 from pipelines.building.unit import attempt
 from pipelines.runners._totals import Totals
@@ -314,7 +314,7 @@ class ShardRows:
         data = row["garment_image"]["bytes"]
         if reading.has("garment_mask") or not codecs.has_transparency(data):
             return
-        cut = garments.by_alpha(codecs.decode_photo(data), reading.columns.get("garment_view"))
+        cut = garments.by_alpha(decoding.photo(data), reading.columns.get("garment_view"))
         if cut.mask is not None:
             reading.columns["garment_mask"] = cut.mask
             reading.came_from("garment_mask", "dataset", None, hashlib.sha256(data).hexdigest(), cut.note)
@@ -341,7 +341,7 @@ class ShardRows:
 
     def _decode(self, column: str, row: dict[str, Any], reading: Reading) -> Any:
         try:
-            return record.decode(self.source.field(column), row[column])
+            return decoding.cell(self.source.field(column), row[column])
         except codecs.CodecError as error:
             source = reading.planned.source
             raise reading.reject("read", "unreadable", f"{column}: {error}", source) from None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from annotators.common import decoding
 from annotators.functional import crosschecks, densepose, parsing
 from annotators.functional import geometry as shapes
 from schemas import codecs, fields, kinds, labels, record
@@ -56,7 +57,7 @@ def decode_iuv(parts: bytes, uv: bytes, size: Size) -> Found:
 
 
 def _picture(column: str, data: bytes, size: Size) -> Found:
-    photo = codecs.decode_photo(data)
+    photo = decoding.photo(data)
     value, note = _at_size(photo.pixels, size, nearest=False)
     return Found({column: value}, note, photo.bytes_can_stay and not note)
 
@@ -69,7 +70,7 @@ def _densepose(reference: str, data: bytes, size: Size) -> Found:
         if reference != "densepose_image":
             return Found({PARTS: parts}, note)
         return Found({reference: densepose.render(parts)}, _joined(note, "drawn from a shipped part map"))
-    photo = codecs.decode_photo(data)
+    photo = decoding.photo(data)
     order = crosschecks.densepose_channels(photo.pixels)
     if reference == "densepose_image" and not order:
         return _picture(reference, data, size)

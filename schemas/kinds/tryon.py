@@ -103,10 +103,13 @@ def problems(decoded: Mapping[str, Any]) -> list[str]:
 
 def inverted(person_image: np.ndarray, agnostic_image: np.ndarray, agnostic_mask: np.ndarray) -> bool | None:
     """Whether the repainted (changed) pixels lie mostly where the mask is 0; None where both sides changed alike."""
-    changed = np.abs(person_image.astype(np.int16) - agnostic_image).max(axis=2) > 24
-    inside, outside = changed[agnostic_mask >= 128], changed[agnostic_mask < 128]
-    more = outside.mean() - inside.mean() if inside.size and outside.size else 0.0
-    return bool(more > 0) if abs(more) > 0.1 else None
+    by_channel = (np.maximum(person_image, agnostic_image) - np.minimum(person_image, agnostic_image)) > 24
+    changed = by_channel[..., 0] | by_channel[..., 1] | by_channel[..., 2]
+    painted = agnostic_mask >= 128
+    inside, total = np.count_nonzero(painted), np.count_nonzero(changed)
+    outside, changed_inside = painted.size - inside, np.count_nonzero(changed & painted)
+    more = (total - changed_inside) / outside - changed_inside / inside if inside and outside else 0.0
+    return more > 0 if abs(more) > 0.1 else None
 
 
 TRYON = Kind(
