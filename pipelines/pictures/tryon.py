@@ -1,7 +1,7 @@
 """A try-on record: the person and the garment, over which everything that is aligned with them can be laid."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from schemas.pages import Layer
 
 SHOWN: tuple[str, ...] = ("agnostic_mask",)
 _MASKS = ("person_mask", "worn_garment_mask", "warped_garment_mask")
+_SHIFT = 2
 _PARTS_FILTER = 3  # window that clears the rims which JPEG leaves around parts, in a picture that was made small
 
 
@@ -56,9 +57,19 @@ def _of_person(row: Mapping[str, Any], values: Values) -> Iterator[tuple[str, Dr
 
 
 def _parts(picture: np.ndarray, width: int, height: int) -> Layer:
-    """DensePose's parts, told by their colours: nearest, since between two colours lies a third part's."""
+    """DensePose's parts, told by their colours: resized nearest, since between two colours lies a third part's."""
     small = np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.NEAREST))
-    return _layers.label_map("densepose_image", densepose.decode(small, _PARTS_FILTER), "densepose", width, height)
+    red, green, blue = np.moveaxis(small.astype(np.int32) >> _SHIFT, -1, 0)
+    parts = densepose.mode_filter(_parts_of_colours()[red, green, blue], _PARTS_FILTER)
+    return _layers.label_map("densepose_image", parts, "densepose", width, height)
+
+
+@cache
+def _parts_of_colours() -> np.ndarray:
+    """uint8 [64 64 64]: the part of a colour, of which six bits a channel tell DensePose's own apart."""
+    levels = np.arange(64, dtype=np.uint8) * 4 + 2
+    cube = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1)
+    return densepose.decode(cube.reshape(64, -1, 3)).reshape(64, 64, 64)
 
 
 def _skeleton(values: Values, width: int, height: int) -> Layer:

@@ -23,7 +23,7 @@ def label_png(ids: np.ndarray, palette: np.ndarray, size: tuple[int, int], clear
     image.putpalette(np.asarray(palette, np.uint8).tobytes())
     buffer = io.BytesIO()
     transparency = bytes(0 if number in clear else 255 for number in range(max(clear, default=-1) + 1))
-    image.save(buffer, "PNG", compress_level=9, transparency=transparency)
+    image.save(buffer, "PNG", compress_level=6, transparency=transparency)
     return buffer.getvalue()
 
 

@@ -140,6 +140,12 @@ def photo_cell(pixels: np.ndarray) -> dict[str, Any]:
     return {"bytes": codecs.encode_png(pixels), "path": "x.png"}
 
 
+def test_every_colour_of_densepose_tells_its_part() -> None:
+    table = tryon._parts_of_colours()
+    told = [int(table[tuple(np.asarray(colour) >> 2)]) for colour in labels.DENSEPOSE_COLOURS]
+    assert told == list(range(25))
+
+
 def test_over_a_person_lies_what_is_aligned_with_it() -> None:
     """A square of upper clothes, a mask around it, and one bone, at half their size."""
     parse, mask = np.zeros((80, 60), np.uint8), np.zeros((80, 60), np.uint8)
