@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _list(folder: str) -> int:
     if folder:
-        places.existing("--weights", folder)
+        places.readable("--weights", folder)
     annotators = [("annotator", "writes", "weights", "")]
     for name in registry.names():
         config = registry.config(name, weights_dir=folder)

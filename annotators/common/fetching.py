@@ -23,6 +23,7 @@ from annotators.common.weights import (
     usable,
 )
 from schemas.cli.flags import UsageError
+from schemas.folders import copies
 
 
 def fetch(name: str, target_dir: Folder = "", say: Callable[[str], None] | None = None) -> Path:
@@ -33,12 +34,14 @@ def fetch(name: str, target_dir: Folder = "", say: Callable[[str], None] | None 
     gets a line before the first download, with the licence (default: standard error). Raises FetchError.
     """
     home = target_dir or os.environ.get("VTON_WEIGHTS")
+    if home and copies.is_far(home):
+        raise UsageError(f"weights are downloaded to this machine, not to {home}; allowed is --weights DIR")
     return download(find(name), Path(home).expanduser() if home else None, say or _say)
 
 
 def download(entry: Weights, home: Path | None, say: Callable[[str], None]) -> Path:
     """Into `home`, or into the Hugging Face cache. Tries the sources in order."""
-    for place in [home] if home else search_path():
+    for place in [home] if home else [place for place in search_path() if isinstance(place, Path)]:
         for candidate in candidates(entry, place):
             if usable(entry, candidate):
                 _check_present(entry, candidate)

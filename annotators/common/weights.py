@@ -1,22 +1,24 @@
 """Weights of the annotators: one table of what there is, where it lies on this machine, and how to get it.
 
 Looked up in this order: the folder of `--weights`, `$VTON_WEIGHTS`, the Hugging Face cache, and the folder next
-to that cache where `fetch` puts single files. A folder may hold repositories in any of the hub's forms (`org/name`,
+to that cache where `fetch` puts single files. The first two may be URLs of a store, of which what is needed is copied
+to this machine once. A folder may hold repositories in any of the hub's forms (`org/name`,
 `org--name`, `models--org--name/snapshots/*`, `name`) and single files by name.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from schemas.cli.flags import UsageError
-from schemas.folders import atomic
+from schemas.folders import atomic, copies, open_folder
 
 Folder = str | os.PathLike[str] | None
 
@@ -189,6 +191,11 @@ def locate(name: str, weights_dir: Folder = "") -> Path:
     entry = find(name)
     folders = search_path(weights_dir)
     for folder in folders:
+        if isinstance(folder, str):
+            copy = _copied(name, folder)
+            if copy is not None:
+                return copy
+            continue
         for candidate in candidates(entry, folder):
             if usable(entry, candidate):
                 return candidate
@@ -209,10 +216,13 @@ def available(name: str, weights_dir: Folder = "") -> bool:
     return True
 
 
-def search_path(weights_dir: Folder = "") -> list[Path]:
-    """The folders that `locate` looks in, in order; the hub's cache only where huggingface_hub is installed."""
+def search_path(weights_dir: Folder = "") -> list[Path | str]:
+    """The folders that `locate` looks in, in order, those of stores by their URLs.
+
+    The hub's cache is among them only where huggingface_hub is installed.
+    """
     named = [folder for folder in (weights_dir, os.environ.get("VTON_WEIGHTS")) if folder]
-    folders = [Path(folder).expanduser() for folder in named]
+    folders = [os.fspath(folder) if copies.is_far(folder) else Path(folder).expanduser() for folder in named]
     if importlib.util.find_spec("huggingface_hub"):
         from huggingface_hub import constants
 
@@ -274,23 +284,49 @@ def single_files_home() -> Path:
     return Path(constants.HF_HOME) / "vton-weights"
 
 
-def candidates(entry: Weights, folder: Path) -> Iterator[Path]:
-    """Places in `folder` where the entry may lie, best first; some don't exist."""
+@lru_cache(maxsize=64)
+def _copied(name: str, url: str) -> Path | None:
+    """A copy on this machine of the file or repository that lies below a URL; None where it doesn't."""
+    store = open_folder(url)
+
+    def snapshots(cached: Path) -> Iterator[Path]:
+        with contextlib.suppress(FileNotFoundError):
+            yield cached / "snapshots" / store.read(f"{cached.as_posix()}/refs/main").decode().strip()
+        yield from (cached / "snapshots" / one for one in store.folders(f"{cached.as_posix()}/snapshots"))
+
+    entry = find(name)
+    for candidate in candidates(entry, Path(), snapshots):
+        folder, _, base = candidate.as_posix().rpartition("/")
+        there = store.files(folder) if entry.files else store.files(candidate.as_posix())
+        if (base if entry.files else "config.json") in there:
+            copy = copies.below(url, candidate.as_posix())
+            if usable(entry, copy):
+                return copy
+    return None
+
+
+def candidates(
+    entry: Weights, folder: Path, snapshots: Callable[[Path], Iterator[Path]] | None = None
+) -> Iterator[Path]:
+    """Places in `folder` where the entry may lie, best first; some don't exist.
+
+    `snapshots` gives those of a repository in the form of the hub's cache, by default as they lie on this machine.
+    """
     for file in entry.files:
         yield folder / file
     for source in entry.sources:
         if source.repo:
-            for repository in _repositories(source.repo, folder):
+            for repository in _repositories(source.repo, folder, snapshots or _snapshots):
                 yield repository / source.file if source.file else repository
     if not entry.files:
         yield folder / entry.name
 
 
-def _repositories(repo: str, folder: Path) -> Iterator[Path]:
+def _repositories(repo: str, folder: Path, snapshots: Callable[[Path], Iterator[Path]]) -> Iterator[Path]:
     org, name = repo.split("/")
     yield folder / org / name
     yield folder / f"{org}--{name}"
-    yield from _snapshots(folder / f"models--{org}--{name}")
+    yield from snapshots(folder / f"models--{org}--{name}")
     yield folder / name
 
 

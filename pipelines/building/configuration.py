@@ -150,7 +150,7 @@ def configs_of(flags: AnnotatorFlags, options: Mapping[str, Mapping[str, Any]]) 
     Raises UsageError for a value that it refuses.
     """
     if flags.weights:
-        places.existing("--weights", flags.weights)
+        places.readable("--weights", flags.weights)
     common = {"weights_dir": flags.weights, "device": flags.device, "person": flags.person, "nobody": flags.nobody}
     try:
         configs = {name: annotators.config(name, **common, **options.get(name, {})) for name in annotators.names()}

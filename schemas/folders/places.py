@@ -1,9 +1,18 @@
-"""Folders of this machine that a flag names, checked before any work."""
+"""Folders that a flag names, checked before any work."""
 
 import os
 from pathlib import Path
 
 from schemas.cli.flags import UsageError
+from schemas.folders import copies, open_folder
+
+
+def readable(flag: str, location: str) -> None:
+    """As `existing`, also for the URL of a folder of a store."""
+    if not copies.is_far(location):
+        existing(flag, location)
+    elif not open_folder(location).is_folder():
+        raise UsageError(f"{flag} {location}: there is no such folder; allowed is one that is there")
 
 
 def existing(flag: str, location: str) -> Path:

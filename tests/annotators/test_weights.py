@@ -12,6 +12,7 @@ import pytest
 from support.file_server import server
 
 from annotators.common import fetching, weights
+from schemas.cli.flags import UsageError
 
 __all__ = ["server"]  # a fixture
 
@@ -356,3 +357,32 @@ def test_importing_the_table_imports_nothing_heavy():
     code = "import annotators.common.weights, sys; print([m for m in ('torch', 'cv2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "mattmdjaga/segformer_b2_clothes",
+        "mattmdjaga--segformer_b2_clothes",
+        "models--mattmdjaga--segformer_b2_clothes/snapshots/0123abc",
+        "segformer_b2_clothes",
+    ],
+)
+def test_what_lies_on_a_store_is_copied_once(bucket, tmp_path, monkeypatch, place):
+    """Of a folder with many models only what is asked for."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model_folder(tmp_path / "w" / place)
+    model_folder(tmp_path / "w" / "another/model")
+    (tmp_path / "w" / "selfie_segmenter.tflite").write_bytes(BYTES)
+    url = bucket.upload(tmp_path / "w", "weights")
+    for folder, variable in ((url, ""), ("", url)):
+        monkeypatch.setenv("VTON_WEIGHTS", variable)
+        copy = weights.locate("segformer_b2_clothes", folder)
+        assert weights.digest(copy) == weights.digest(tmp_path / "w" / place)
+        assert weights.locate("selfie_segmenter", folder).read_bytes() == BYTES
+        with pytest.raises(weights.MissingWeights, match=f"looked in {url}, "):
+            weights.locate("blip_base", folder)
+    assert len(bucket.server.matching("GET .*model.safetensors")) == 1
+    assert not bucket.server.matching("GET .*another/model/model.safetensors")
+    with pytest.raises(UsageError, match=f"^weights are downloaded to this machine, not to {url}; allowed is"):
+        fetching.fetch("blip_base")

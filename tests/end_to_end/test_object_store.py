@@ -195,6 +195,7 @@ def test_commands_from_and_to_a_store(
 COMMANDS = [
     (BUILD, "--input", "BAD", "--output", "OUT"),
     (BUILD, "--input", "IN", "--output", "BAD"),
+    (BUILD, "--input", "IN", "--output", "OUT", "--weights", "BAD"),
     ("pipelines.validate", "BAD"),
     ("pipelines.finish", "BAD"),
     ("pipelines.stats", "BAD"),

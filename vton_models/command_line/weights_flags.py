@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from schemas.cli.flags import UsageError, flag, one_line
+from schemas.folders import copies
 from vton_models.command_line import model_flags
 from vton_models.system import Config, Model, System
 from vton_models.training.run_folder import Run
@@ -49,7 +50,9 @@ def check(name: str, system: System, flags: WeightsFlags, options: Mapping[str, 
     """Raises UsageError for weights that aren't there or don't fit the flags; loads nothing."""
     if flags.tiny and flags.weights != "random":
         raise UsageError("--tiny stands beside --weights random only")
+    flags = replace(flags, official=_here("--official", flags.official))
     if flags.of_a_run:
+        flags = replace(flags, weights=_here("--weights", flags.weights))
         return ChosenWeights(name, system, flags, options, _config_of_run(name, system, flags, options))
     if flags.base:
         raise UsageError(f"--base {flags.base} stands beside the folder of a run; here allowed is --weights base:PATH")
@@ -61,6 +64,14 @@ def check(name: str, system: System, flags: WeightsFlags, options: Mapping[str, 
 
         loading.check_base(flags.weights.removeprefix("base:"), config.networks, f"--weights {flags.weights}")
     return ChosenWeights(name, system, flags, options, config)
+
+
+def _here(flag_name: str, place: str) -> str:
+    """The place, or that of its copy on this machine. Raises UsageError for a URL where nothing is."""
+    if not copies.is_far(place):
+        return place
+    copies.check(flag_name, place)
+    return str(copies.local(place))
 
 
 def build(chosen: ChosenWeights) -> tuple[Model, str]:

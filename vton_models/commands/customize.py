@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas.cli.flags import Section, UsageError, flag
-from schemas.folders import places
+from schemas.folders import copies, places
 from schemas.labels import Category
 from vton_models.command_line import model_flags
 from vton_models.command_line.weights_flags import pick_device
@@ -91,7 +91,7 @@ def check(name: str, module: System, flags: Flags, options: Any) -> None:
         if option in options:
             raise UsageError(f"--{option} beside customize, where --layers says it")
     if flags.annotator_weights:
-        places.existing("--annotator-weights", flags.annotator_weights)
+        places.readable("--annotator-weights", flags.annotator_weights)
 
 
 def train_arguments(name: str, flags: Flags, options: Any, output: str) -> list[str]:
@@ -116,11 +116,15 @@ def train_arguments(name: str, flags: Flags, options: Any, output: str) -> list[
 def _init(flags: Flags) -> list[str]:
     """Runs by their whole path, as the new run goes on from wherever it is started."""
     if flags.weights == "random" or flags.weights.startswith("base:"):
-        official = ["--init", f"official:{os.path.abspath(flags.official)}"] if flags.official else []
+        official = ["--init", f"official:{_absolute(flags.official)}"] if flags.official else []
         return ["--init", flags.weights, *official]
     if flags.official:
         raise UsageError("--official stands beside --weights base:PATH; a run has its own weights")
-    return ["--init", os.path.abspath(flags.weights)]
+    return ["--init", _absolute(flags.weights)]
+
+
+def _absolute(place: str) -> str:
+    return place if copies.is_far(place) else os.path.abspath(place)
 
 
 def layers_of(module: System) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.cli.flags import UsageError
-from schemas.folders import atomic
+from schemas.folders import atomic, copies
 from vton_models.networks import component_names, hub
 from vton_models.networks.components import Network
 
@@ -81,7 +81,9 @@ def check(bases: Bases, networks: Networks) -> None:
     if left:
         raise UsageError(f"nothing is named for {', '.join(left)}; the networks are {there}")
     for place in {bases.shared, *bases.apart.values()} - {""}:
-        if not Path(place).exists():
+        if copies.is_far(place):
+            copies.check("the base", place)
+        elif not Path(place).exists():
             hub.check(place)
 
 
@@ -139,7 +141,9 @@ def tokenizer_folder(folder: Path, network: Network) -> Path | None:
 
 
 def _root(place: str, bases: Bases, networks: Networks) -> tuple[Path, str]:
-    """The folder of a place, and its name with the revision."""
+    """The folder of a place, and its name with the revision. What lies on a store is copied to this machine."""
+    if copies.is_far(place):
+        return copies.local(place), place
     if Path(place).exists():
         return Path(place), place
     return hub.snapshot(place, list(_needed(place, bases, networks)))

@@ -10,7 +10,7 @@ import torch
 
 import vton_models
 from schemas.cli.flags import UsageError, one_line
-from schemas.folders import atomic
+from schemas.folders import atomic, copies
 from vton_models.networks import bases, components, lora, memory, weights
 from vton_models.networks.bases import Bases
 from vton_models.networks.components import Network
@@ -59,6 +59,9 @@ def parse(words: Sequence[str], tiny: bool, networks: Mapping[str, Network]) -> 
             raise UsageError(f"--init {word!r} after {named[key]!r}; allowed is one {key}")
         if kind == "base":
             check_base(path, networks, f"--init {word!r}")
+        elif kind != RANDOM and copies.is_far(path):
+            copies.check(f"--init {word!r}:", path)
+            path = str(copies.local(path))
         elif kind != RANDOM and not Path(path).exists():
             raise UsageError(f"--init {word!r}: {path or 'no path'} doesn't exist; allowed are {ALLOWED}")
         named[key] = path

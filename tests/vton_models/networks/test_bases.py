@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 from support import toy_system  # noqa: E402
+from support.object_store import Bucket  # noqa: E402
 
 import vton_models.catvton.model  # noqa: E402, F401
 from schemas.cli.flags import UsageError  # noqa: E402
@@ -217,3 +218,16 @@ def test_parts_of_trained_names_may_have_gaps() -> None:
 def test_a_network_may_lie_in_bases_under_further_names() -> None:
     network = components.Network("torch.nn.Linear", published="unet_encoder", in_bases=("unet",))
     assert network.folders("garment_unet") == ("garment_unet", "unet_encoder", "unet")
+
+
+def test_bases_on_a_store(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are copied to this machine, and keep the names by which they were asked for."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    digests_there = shifted(tmp_path / "base", 0.25, catvton.Config.tiny())
+    url = bucket.upload(tmp_path / "base", "bases/own")
+    model = catvton.build(catvton.Config.tiny())
+    model.load_base(bases.parse(f"unet={url}/unet,vae={url}"))
+    assert {name: digests.of_network(network) for name, network in model.networks.items()} == digests_there
+    assert model.base["path"] == f"unet={url}/unet,vae={url}"
+    with pytest.raises(UsageError, match=f"^the base {url}-none: there is no such file or folder"):
+        bases.check(bases.parse(f"{url}-none"), {})

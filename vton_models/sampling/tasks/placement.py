@@ -96,7 +96,7 @@ def read(parsed: Parsed, setting: Setting) -> Inputs:
     from vton_models.sampling import placement_photos
 
     if flags.annotator_weights:
-        places.existing("--annotator-weights", flags.annotator_weights)
+        places.readable("--annotator-weights", flags.annotator_weights)
     return placement_photos.load(flags, pieces(flags), setting, pick_device(setting.device))
 
 

@@ -113,7 +113,7 @@ def read(parsed: Parsed, setting: Setting) -> Inputs:
     garments, device = pieces(flags), pick_device(setting.device)
     mask_flags = " and ".join(f"{piece.mask_flag} FILE" for piece in garments if piece.mask_type)
     if flags.annotator_weights:
-        places.existing("--annotator-weights", flags.annotator_weights)
+        places.readable("--annotator-weights", flags.annotator_weights)
     masks = photo_masks.of(reads, flags.annotator_weights, device, mask_flags)
     prepare = setting.config.prepare(Purpose.PHOTOS)
     drawing = masks if MASK in reads.needed else None
