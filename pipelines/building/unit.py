@@ -30,7 +30,7 @@ from pipelines.sources.outcomes import Declined, Outcome, Planned, Reading, Reje
 from schemas import kinds, record, shards
 from schemas.cli import options
 from schemas.finished.manifest import Damaged
-from schemas.folders import Folder, InputFolder, open_folder, open_input
+from schemas.folders import Folder, InputFolder, ahead, open_folder, open_input
 from schemas.messages import clean
 
 CHUNK = 8  # decoded records in memory; more where an annotator takes larger batches
@@ -75,21 +75,22 @@ class Inputs(Protocol):
 class Files:
     """The files of a dataset folder as inputs."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, planned: Iterable[Planned] = ()) -> None:
         self.configuration = configuration
-        self.root = open_input(configuration.input)
+        self._own = getattr(sources.load(configuration.source), "read", None)
+        root, files = open_input(configuration.input), (f for item in planned for f in item.references.values())
+        self.root = root if self._own else ahead.read_ahead(root, files)
         self.schema = shard_schema(configuration)
         self._seconds: dict[str, float] = {}
 
     def read(self, item: Planned) -> Iterator[Outcome]:
         """As the source reads its entries; else one record of photos."""
-        own = getattr(sources.load(self.configuration.source), "read", None)
-        if own is None:
+        if self._own is None:
             reading = read(item, self.root, self.configuration, self._parse)
             reading.seconds, self._seconds = self._seconds, {}
             yield reading
         else:
-            yield from own(item, self.root, self.configuration)
+            yield from self._own(item, self.root, self.configuration)
 
     def _parse(self, photo: np.ndarray) -> np.ndarray | None:
         """CIHP ids of a photo that is nobody's person_image; None where the build has no parser or it fails."""
@@ -109,7 +110,7 @@ class Job:
     configuration: Configuration
 
     def __call__(self, number: int) -> Totals:
-        return attempt(number, self.configuration, lambda planned: Files(self.configuration))
+        return attempt(number, self.configuration, lambda planned: Files(self.configuration, planned))
 
 
 def attempt(number: int, configuration: Configured, inputs: Callable[[list[Planned]], Inputs]) -> Totals:
@@ -175,15 +176,8 @@ def shard_schema(configuration: Configuration) -> pa.Schema:
 
 def unit_tokens(planned: list[Planned], root: InputFolder) -> str:
     """The digest of the tokens of a unit's inputs as they are now; a missing file has an empty token."""
-    paths = {path for item in planned for path, _ in item.references.values()}
-    return token_digest((path, _token(root, path)) for path in paths)
-
-
-def _token(root: InputFolder, path: str) -> str:
-    try:
-        return root.entry(path).token
-    except OSError:
-        return ""
+    paths = list({path for item in planned for path, _ in item.references.values()})
+    return token_digest(zip(paths, ahead.tokens(root, paths), strict=True))
 
 
 class _Work:
