@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from pipelines.runners._totals import Totals
 from schemas.cli.flags import Dataclass, Parsed, Section, UnknownFlag, UsageError
 from schemas.cli.modules import modules_of
+from schemas.cli.suggestions import suggestion
 
 
 class Engine(Protocol):
@@ -43,9 +44,9 @@ class Engine(Protocol):
 
 
 if TYPE_CHECKING:
-    from pipelines.runners import direct
+    from pipelines.runners import dask, dataflow, direct, flink, portable, prism, pyspark, spark
 
-    _FULFILLED: Engine = direct
+    _FULFILLED: tuple[Engine, ...] = (dask, dataflow, direct, flink, portable, prism, pyspark, spark)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def load(runner: str) -> Engine:
     """Raises UsageError for an unknown runner."""
     known = names()
     if runner not in known:
-        raise UsageError(f"--runner {runner!r}; allowed are {', '.join(known)}")
+        near = suggestion(runner, known)
+        raise UsageError(f"--runner {runner!r}; allowed are {', '.join(known)}{near}")
     return _load(known[runner])
 
 

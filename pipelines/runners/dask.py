@@ -107,7 +107,7 @@ def _cluster(options: Options) -> Iterator[str]:
     workers = options.dask_workers or os.cpu_count() or 1
     distributed = _distributed()
     with distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as cluster:
         yield cluster.scheduler_address
 
