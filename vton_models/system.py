@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from vton_models.networks.bases import Bases
     from vton_models.networks.components import Network
+    from vton_models.networks.graphs import Graphs
     from vton_models.networks.lora import Lora
 
     Generators = torch.Generator | Sequence[torch.Generator]
@@ -311,19 +312,26 @@ class Model(Protocol):
     name: str
     config: Any  # the system's own Config
     networks: "dict[str, nn.Module]"
+    denoisers: tuple[str, ...]  # of the networks those that are at work in every step
     base: dict[str, Any]  # where the networks come from, and their digests: one of all, and each one's
     device: "torch.device"
     sequential_guidance: bool  # both are set by `networks.memory.apply_memory`
     offload: bool
+    graphs: "Graphs"  # of its networks' passes, where an accelerator has such
     laid_frozen: set[str]  # names of parameters that what a run starts from laid over the base, and that stay so
-    approximated: dict[str, float]  # what was sampled nearly only, and the largest error seen, a share of the exact
     sampling_dtype: "torch.dtype | None"  # 16 bits in which an accelerator samples whatever the memory mode
     dtypes: "dict[str, torch.dtype]"  # of networks that aren't in float32, by `networks.memory.choose_dtypes`
+    frozen_dtype: "torch.dtype | None"  # of what is frozen in networks that are trained in part, by the same
     lora: "Lora | None"  # of adapters, where `networks.lora.add` has put them; they alone are trained then
 
     @property
     def alphas(self) -> "Tensor":
         """ᾱ of the training schedule."""
+        ...
+
+    @property
+    def approximated(self) -> dict[str, float]:
+        """What was sampled nearly only, and the largest error seen, a share of the exact."""
         ...
 
     def prepare(self, purpose: Purpose) -> Prepare:

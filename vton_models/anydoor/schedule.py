@@ -19,9 +19,9 @@ def adaptive(dynamics: Tensor, count: int, generator: torch.Generator) -> Tensor
     is_any = torch.rand(items, generator=generator, device=device) < UNIFORM
     anywhere = torch.randint(0, count, (items,), generator=generator, device=device)
     within_half = torch.randint(0, count // 2, (items,), generator=generator, device=device)
-    kinds = dynamics.to(device)
-    chosen = torch.where(kinds == STILL, within_half, anywhere)
-    chosen = torch.where(kinds == VIDEO, within_half + count // 2, chosen)
+    is_any, anywhere, within_half = (drawn.to(dynamics.device) for drawn in (is_any, anywhere, within_half))
+    chosen = torch.where(dynamics == STILL, within_half, anywhere)
+    chosen = torch.where(dynamics == VIDEO, within_half + count // 2, chosen)
     return torch.where(is_any, anywhere, chosen)
 
 

@@ -5,7 +5,7 @@ and VGG-16's last convolution are ours.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -56,8 +56,15 @@ EXTRACTORS: dict[str, Extractor] = {
 
 def _normalised(pictures: Tensor) -> Tensor:
     """By the mean and deviation of ImageNet."""
-    mean, std = (torch.tensor(one, device=pictures.device).view(1, 3, 1, 1) for one in (_MEAN, _STD))
+    mean, std = _statistics(pictures.device)
     return (pictures.float() / 255 - mean) / std
+
+
+@cache
+def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and deviation [1 3 1 1], sent to the device once."""
+    mean, std = (torch.tensor(one).view(1, 3, 1, 1).to(device) for one in (_MEAN, _STD))
+    return mean, std
 
 
 def keep_published_positions(encoder: Any) -> None:

@@ -55,7 +55,12 @@ class Frozen(diffusion.Branches):
     """
 
     def __init__(
-        self, following: Following, features: Features, steps: int, guidance_scale: float, tell: Callable[[float], None]
+        self,
+        following: Following,
+        features: Features,
+        steps: int,
+        guidance_scale: float,
+        tell: Callable[[Tensor], None],
     ) -> None:
         self.following, self.features, self.guidance_scale, self.tell = following, features, guidance_scale, tell
         self.looks = {place * (steps - 1) // (_LOOKS - 1) for place in range(_LOOKS)}
@@ -65,7 +70,7 @@ class Frozen(diffusion.Branches):
         approximate = self.following.by(self.features, latents, timestep)
         if self.index in self.looks:
             near, exact = self._guided(approximate), self._guided(self.following(latents, timestep))
-            self.tell(float((near - exact).square().mean().sqrt() / exact.square().mean().sqrt()))
+            self.tell((near - exact).square().mean().sqrt() / exact.square().mean().sqrt())
         self.index += 1
         return approximate
 

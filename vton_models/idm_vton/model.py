@@ -76,7 +76,7 @@ class IDMVTON(GarmentNetworkModel):
         drawn = diffusion.uniform_timesteps(len(clean), len(self.alphas), generator)
         noise = noises("noise", clean.shape, self.device)
         chosen = (drawn if timesteps is None else timesteps).to(self.device)
-        height = clean.new_tensor(float(seen["person"].shape[2]))
+        height = clean.new_full((), float(seen["person"].shape[2]))
         ids = torch.stack([height, height, 0 * height, 0 * height, height, height])  # upstream takes the height twice
         condition = self._condition(channels, seen["input_ids"], self._prompt(seen), ids)
         if garment is not None:
@@ -115,7 +115,7 @@ class IDMVTON(GarmentNetworkModel):
         if not isinstance(conditions, GarmentConditions) or conditions.garment is None:
             return super().branches(conditions, sequential, settings)
         read = partial(self.garment_features, conditions.garment, conditions.garment_states)
-        following = Following(self.predict, conditions.branches, sequential, read)
+        following = Following(self.predicted, conditions.branches, sequential, read)
         if settings.garment_timestep == EVERY_STEP:
             return following
         frozen, steps = read(settings.garment_timestep), settings.num_inference_steps

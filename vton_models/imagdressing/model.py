@@ -6,7 +6,7 @@ that are trained; text reaches it as ever.
 """
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +35,16 @@ class IMAGDressing(GarmentNetworkModel):
 
     def change_networks(self) -> None:
         super().change_networks()
+        self.__dict__.pop("_empty_states", None)  # of the tower that was there before
         if self.config.hybrid_attention:
             attention.recall_beside(self.unet, self.recalled, self.networks["garment_attention"])
             self.denoisers = ("unet", "garment_attention")
 
-    @cached_property
-    def alphas(self) -> Tensor:
-        """ᾱ of training; sampling is on plain betas whatever it is."""
+    @property
+    def schedule(self) -> Mapping[str, Any]:
+        """That of training; sampling is on plain betas whatever it is."""
         published = stable_diffusion.ZERO_SNR if self.config.zero_terminal_snr else {}
-        return diffusion.alphas_cumprod(self.config.scheduler_arguments | published)
+        return {**self.config.scheduler_arguments, **published}
 
     # Training
 
@@ -109,11 +110,15 @@ class IMAGDressing(GarmentNetworkModel):
         if not shown.is_floating_point():
             pixels = image_encoder.normalized(shown)
             return self.hidden(pixels if without is None else pixels * (~without).float().view(-1, 1, 1, 1))
-        if without is None or not without.any():
+        if without is None:
             return shown.float()  # stored
+        return torch.where(without.view(-1, 1, 1), self._empty_states.to(self.device), shown.float())
+
+    @cached_property
+    def _empty_states(self) -> Tensor:
+        """Of zeros in the place of normalised pixels; the tower is frozen."""
         side = self.networks["image_encoder"].config.image_size
-        empty = self.hidden(torch.zeros(1, 3, side, side, device=self.device))
-        return torch.where(without.view(-1, 1, 1), empty, shown.float())
+        return self.hidden(torch.zeros(1, 3, side, side, device=self.device))
 
     @torch.no_grad()
     def hidden(self, pixels: Tensor) -> Tensor:
@@ -146,7 +151,7 @@ class IMAGDressing(GarmentNetworkModel):
             input_ids = torch.where(without.view(-1, 1), self.ids_of("", 1), input_ids)
         with memory.at_work(self, "text_encoder"):
             states = text.encode(self.networks["text_encoder"], input_ids)
-            if without is None or not input_ids.is_floating_point() or not without.any():
+            if without is None or not input_ids.is_floating_point():
                 return states
             empty = text.encode(self.networks["text_encoder"], self.ids_of("", 1))
             return torch.where(without.view(-1, 1, 1), empty, states)
@@ -165,7 +170,7 @@ class IMAGDressing(GarmentNetworkModel):
     def ids_of(self, words: str, items: int) -> Tensor:
         """int64 [items n] of one text."""
         assert self.tokenizer is not None
-        return torch.tensor([self.tokenizer(words)] * items, device=self.device)
+        return diffusion.upload(torch.tensor([self.tokenizer(words)] * items), self.device)
 
     # Weights
 
@@ -176,7 +181,8 @@ class IMAGDressing(GarmentNetworkModel):
         network = self.config.networks[name]
         projection = weights.random(network.network_class, network.arguments)
         weights.assign(projection.state_dict(), official.image_projection(weights.read(folder)), folder)
-        return projection.to(dtype), digests.of_network(projection)
+        digest = digests.once([folder], partial(digests.of_network, projection), over="projection")
+        return projection.to(dtype), digest
 
     def load_official(self, path: str | Path) -> None:
         """IMAGDressing's file, in any dtype; what it holds beside the trained parts is left."""

@@ -179,7 +179,7 @@ class MagicClothing(GarmentNetworkModel):
     def _text(self, words: str, items: int) -> Tensor:
         """States [items n c] of one text."""
         assert self.tokenizer is not None
-        ids = torch.tensor([self.tokenizer(words)], device=self.device)
+        ids = diffusion.upload(torch.tensor([self.tokenizer(words)]), self.device)
         with memory.at_work(self, "text_encoder"):
             return text.encode(self.networks["text_encoder"], ids).expand(items, -1, -1)
 

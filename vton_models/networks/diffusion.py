@@ -28,10 +28,17 @@ class Noises:
     def __call__(self, name: str, shape: Sequence[int], device: torch.device) -> Tensor:
         """Raises ValueError when a fixed tensor has another shape, or generators and items differ in number."""
         if name not in self.fixed:
-            return draw(shape, self.generator).to(device)
+            return upload(draw(shape, self.generator), device)
         if self.fixed[name].shape != tuple(shape):
             raise ValueError(f"noise {name!r} is {list(self.fixed[name].shape)}; allowed is {list(shape)}")
-        return self.fixed[name].to(device)
+        return upload(self.fixed[name], device)
+
+
+def upload(values: Tensor, device: torch.device) -> Tensor:
+    """The values on a device. The host doesn't wait for an accelerator's earlier work, as it would from other pages."""
+    if device.type == "cuda" and values.device.type == "cpu" and not values.is_pinned():
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
 
 
 def draw(shape: Sequence[int], generator: Generators) -> Tensor:
@@ -66,10 +73,10 @@ def ddim(arguments: Mapping[str, Any]) -> Any:
 
 
 def unipc(arguments: Mapping[str, Any], **changes: Any) -> Any:
-    """diffusers' UniPCMultistepScheduler (arXiv:2302.04867), of order 2 by B2(h) if nothing else is said; a new one."""
-    from diffusers import UniPCMultistepScheduler
+    """UniPC (arXiv:2302.04867) of order 2 by B2(h) on diffusers' timesteps and σ; a new one."""
+    from vton_models.networks.unipc import UniPC
 
-    return UniPCMultistepScheduler.from_config({**arguments, **changes})
+    return UniPC.from_config({**arguments, **changes})
 
 
 def alphas_cumprod(arguments: Mapping[str, Any]) -> Tensor:
@@ -180,13 +187,14 @@ def denoise(
 ) -> Iterator[Tensor]:
     """The latents after each of the scheduler's timesteps; `advance(index, timestep, model_pred, latents)` steps.
 
-    Timesteps should lie on the CPU: reading ᾱ by them then waits for no accelerator. The steps before the `first` are
-    left out.
+    Timesteps should lie on the CPU: reading ᾱ by them then waits for no accelerator. The prediction gets them where the
+    latents are, which they reach all at once. The steps before the `first` are left out.
     """
+    timesteps = upload(scheduler.timesteps, latents.device)
     if first and hasattr(scheduler, "set_begin_index"):  # DDIM's steps know by their timestep where they are
         scheduler.set_begin_index(first)
     for index, timestep in enumerate(scheduler.timesteps[first:], first):
-        latents = advance(index, timestep, predict(latents, timestep), latents)
+        latents = advance(index, timestep, predict(latents, timesteps[index]), latents)
         yield latents
 
 
@@ -255,7 +263,7 @@ def repainting(advance: Advance, scheduler: Any, known: Known, noise: Tensor) ->
         after = advance(index, timestep, model_pred, noisy)
         shown = known.latents
         if index + 1 < len(scheduler.timesteps):
-            sigma = scheduler.sigmas[index + 1].to(noise)
+            sigma = scheduler.sigmas[index + 1]  # a number on the CPU, which no accelerator is waited for
             shown = (shown + sigma * noise) / (1 + sigma**2).sqrt()
         return (1 - known.mask) * shown + known.mask * after
 

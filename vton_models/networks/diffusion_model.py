@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vton_models.networks import diffusion, latents, memory, text
+from vton_models.networks import diffusion, graphs, latents, memory, text
 from vton_models.networks.model import Model
 from vton_models.system import Encodes
 
@@ -46,10 +46,22 @@ class DiffusionModel(Model, ABC):
     def vae(self) -> Any:
         return self.networks["vae"]
 
-    @cached_property
+    @property
+    def schedule(self) -> Mapping[str, Any]:
+        """Arguments of the scheduler that training adds noise by."""
+        arguments: Mapping[str, Any] = self.config.scheduler_arguments
+        return arguments
+
+    @property
     def alphas(self) -> Tensor:
-        """ᾱ of the training schedule."""
-        return diffusion.alphas_cumprod(self.config.scheduler_arguments)
+        """ᾱ of the training schedule, on the model's device."""
+        if self._alphas.device != self.device:
+            self._alphas = self._alphas.to(self.device)
+        return self._alphas
+
+    @cached_property
+    def _alphas(self) -> Tensor:
+        return diffusion.alphas_cumprod(self.schedule)
 
     def encode(self, images: Tensor, noises: diffusion.Noises | None, name: str = "", *, scaled: bool = True) -> Tensor:
         """Latents of pictures, or of the posterior that stands in their place.
@@ -118,6 +130,7 @@ class DiffusionModel(Model, ABC):
         sampling begins with, and what steps draw; `noises` replaces any of them. Branches of guidance are one pass, or
         one each if sequential. `on_step` sees the latents after each step.
         """
+        self.graphs.check(self.parameters())
         draws, seen = diffusion.Noises(generator, noises), self.on_device(batch)
         conditions = self.conditions(seen, draws, settings)
         scheduler = self.scheduler(settings)
@@ -158,11 +171,21 @@ class DiffusionModel(Model, ABC):
 
     @abstractmethod
     def predict(self, noisy: Tensor, timestep: Tensor, condition: diffusion.Condition) -> Tensor:
-        """ε float32 for noisy latents under one condition."""
+        """ε float32 for noisy latents under one condition. It reads nothing else, and no value of a tensor."""
+
+    def predicted(self, noisy: Tensor, timestep: Tensor, condition: diffusion.Condition) -> Tensor:
+        """`predict` by its CUDA graph, where one can be made."""
+
+        def run(entering: graphs.Entering) -> graphs.Leaving:
+            noisy, timestep = entering["noisy"], entering["timestep"]
+            assert noisy is not None and timestep is not None
+            return {"model_pred": self.predict(noisy, timestep, {name: entering[name] for name in condition})}
+
+        return self.graphs("predict", run, {"noisy": noisy, "timestep": timestep, **condition})["model_pred"]
 
     def branches(self, conditions: Conditions, sequential: bool, settings: Any) -> diffusion.Branches:
         """The predictions under each condition, which hold for all steps."""
-        return diffusion.Branches(self.predict, conditions.branches, sequential)
+        return diffusion.Branches(self.predicted, conditions.branches, sequential)
 
     def guided(self, branches: diffusion.Branches, settings: Any) -> Callable[[Tensor, Any], Tensor]:
         """The prediction that steps take: classifier-free guidance over [uncond, cond]."""

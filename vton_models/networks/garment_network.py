@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from vton_models.networks import attention, diffusion, memory
+from vton_models.networks import attention, diffusion, graphs, memory
 from vton_models.networks.diffusion_model import DiffusionModel
 
 Features = Mapping[str, Tensor]  # transformer block → tokens [b n c]
@@ -48,17 +48,21 @@ class GarmentNetworkModel(DiffusionModel):
         return frozenset(behind & self.trainable().keys())
 
     def garment_features(
-        self, latents: Tensor, states: Tensor | None, timestep: int | Tensor = 0, **arguments: Any
-    ) -> dict[str, Tensor]:
-        """One pass over latents [b c h w] and text states; the noise that it predicts is thrown away.
+        self, latents: Tensor, states: Tensor | None, timestep: int | Tensor = 0
+    ) -> Mapping[str, Tensor]:
+        """One pass over latents [b c h w] and text states; the noise that it predicts is thrown away."""
+        if not isinstance(timestep, Tensor):
+            timestep = diffusion.upload(torch.tensor(timestep), latents.device)
+        entering = {"latents": latents, "timestep": timestep, "encoder_hidden_states": states}
+        with memory.at_work(self, "garment_unet"):
+            return self.graphs("garment_features", self._pass_garment, entering)
 
-        `arguments` are further ones of the U-Net.
-        """
-        unet = self.garment_unet
+    def _pass_garment(self, entering: graphs.Entering) -> graphs.Leaving:
+        unet, latents, states = self.garment_unet, entering["latents"], entering["encoder_hidden_states"]
+        assert latents is not None
         self.captured.clear()
         states = None if states is None else states.to(unet.dtype)
-        with memory.at_work(self, "garment_unet"):
-            unet(latents.to(unet.dtype), timestep, encoder_hidden_states=states, **arguments)
+        unet(latents.to(unet.dtype), entering["timestep"], encoder_hidden_states=states)
         return dict(self.captured)
 
     def predict(self, noisy: Tensor, timestep: Any, condition: diffusion.Condition) -> Tensor:

@@ -5,6 +5,7 @@ transformers' PIL processor makes them.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from vton_models.networks.components import Network
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 Arguments = dict[str, Any]
@@ -76,7 +78,13 @@ def shown(image: np.ndarray, size: int = 224) -> np.ndarray:
 
 def normalized(pictures: "Tensor") -> "Tensor":
     """uint8 [b 3 s s], of `shown`, → float32, what `pixels` gives; so that batches travel as bytes."""
+    mean, std = _on_device(pictures.device)
+    return (pictures.float() / 255 - mean) / std
+
+
+@cache
+def _on_device(device: "torch.device") -> "tuple[Tensor, Tensor]":
+    """Mean and deviation, sent once."""
     import torch
 
-    mean, std = (torch.from_numpy(values).to(pictures.device) for values in (_MEAN, _STD))
-    return (pictures.float() / 255 - mean) / std
+    return torch.from_numpy(_MEAN).to(device), torch.from_numpy(_STD).to(device)

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic
-from vton_models.networks import bases, components, digests, lora, text, weights
+from vton_models.networks import bases, components, digests, lora, memory, text, weights
 from vton_models.networks.bases import Bases
+from vton_models.networks.graphs import Graphs
 from vton_models.networks.lora import Lora
 from vton_models.system import Prepare, Purpose, Tokenizer
 
@@ -36,9 +37,11 @@ class Model:
         self.device = torch.device("cpu")
         self.sequential_guidance = False  # both are set by `memory.apply_memory`
         self.offload = False
-        self.approximated: dict[str, float] = {}
+        self.graphs = Graphs()
+        self._approximated: dict[str, Tensor] = {}
         self.laid_frozen: set[str] = set()
         self.dtypes: dict[str, torch.dtype] = {}  # of networks that aren't in float32, by `memory.choose_dtypes`
+        self.frozen_dtype: torch.dtype | None = None  # of what is frozen beside what is trained, by the same
         self.lora: Lora | None = None  # set by `lora.add`: adapters are trained, nothing else
         self.tokenizers: dict[str, text.OwnTokenizer] = {  # of the base, by the text encoders that read their ids
             name: text.random_tokenizer(network.arguments)
@@ -57,9 +60,17 @@ class Model:
     def derive(self, name: str) -> None:
         """Gives a network that no base holds the values with which training starts, where random ones won't do."""
 
-    def approximate(self, what: str, error: float) -> None:
-        """Notes how far a result is from the exact one, as a share, where it was sampled by an approximation."""
-        self.approximated[what] = max(error, self.approximated.get(what, 0.0))
+    def approximate(self, what: str, error: Tensor) -> None:
+        """Notes how far a result is from the exact one, as a share, where it was sampled by an approximation.
+
+        The number stays on its device until it is asked for.
+        """
+        self._approximated[what] = torch.maximum(error, self._approximated.get(what, error))
+
+    @property
+    def approximated(self) -> dict[str, float]:
+        """What was sampled nearly only, and the largest error seen."""
+        return {what: float(error) for what, error in self._approximated.items()}
 
     def change_networks(self) -> None:
         """What a system does to its networks after they are built or loaded, such as other attention processors."""
@@ -124,15 +135,23 @@ class Model:
         return frozenset()
 
     def to(self, device: str | torch.device, dtype: torch.dtype | None = None) -> "Model":
-        """Moves the networks, unless they are offloaded, and casts them to `dtypes`, or to `dtype` if it is one."""
+        """Moves the networks, unless they are offloaded, and casts them to `dtypes`, or to `dtype` if it is one.
+
+        Those that are trained in part have what is frozen in `frozen_dtype`.
+        """
+        in_part = memory.trained_networks(self)
         self.device = torch.device(device)
         for name, network in self.networks.items():
             if name in self.dtypes and self.device.type != "cpu":
                 network.to(dtype=self.dtypes[name])
             elif dtype is not None:
                 network.to(dtype=dtype)
+            elif self.frozen_dtype is not None and name in in_part:
+                memory.round_frozen(network, self.frozen_dtype)
             if not self.offload:
                 network.to(self.device)
+            elif self.device.type == "cuda":
+                memory.pin(network)
         return self
 
     def save(self, path: str | Path, extra: Mapping[str, Any] | None = None) -> None:
@@ -195,7 +214,11 @@ class Model:
         self.config = config
         self._take(networks, located)
         self._set_up()
-        known |= {name: digests.of_network(self.networks[name]) for name in self.networks.keys() - known.keys()}
+        files = [file for place in located.values() for file in weights.component_files(place.folder)]
+        for name in self.networks.keys() - known.keys():  # they follow from the base's, and from what torch draws
+            arguments = dict(config.networks[name].arguments)
+            over = f"{name} {arguments} beside {' '.join(sorted(known.values()))}, torch {torch.__version__}"
+            known[name] = digests.once(files, partial(digests.of_network, self.networks[name]), over)
         self.note_base(str(base), known, {name: located[name].place if name in located else "" for name in known})
 
     def _take(self, networks: Mapping[str, Any], located: Mapping[str, bases.Located]) -> None:

@@ -271,3 +271,32 @@ def test_ddpm_draws_nothing_at_timestep_zero():
     scheduler.set_timesteps(2)
     step = diffusion.ddpm_step(scheduler, diffusion.Noises([]))
     assert step(1, scheduler.timesteps[-1], randn(0, 1, 4, 2, 2), randn(1, 1, 4, 2, 2)).isfinite().all()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 20])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"timestep_spacing": "linspace", "steps_offset": 0, "final_sigmas_type": "sigma_min"},
+        {"use_karras_sigmas": True, "final_sigmas_type": "sigma_min"},
+    ],
+    ids=["to zero", "even", "Karras"],
+)
+def test_unipc_takes_the_steps_of_diffusers(changes, steps):
+    """Of a prediction that isn't linear, so that predictor and corrector both count."""
+    from diffusers import UniPCMultistepScheduler
+
+    ours = diffusion.unipc(stable_diffusion.SCHEDULER, **changes)
+    theirs = UniPCMultistepScheduler.from_config({**stable_diffusion.SCHEDULER, **changes})
+    mixing = randn(1, 4, 4)
+    ends = []
+    for scheduler in (ours, theirs):
+        scheduler.set_timesteps(steps)
+        latents, step = randn(0, 1, 4, 8, 8), diffusion.plain_step(scheduler)
+        for after in diffusion.denoise(
+            scheduler, latents, lambda x, t: (mixing @ x.flatten(2)).tanh().view_as(x), step
+        ):
+            latents = after
+        ends.append(latents)
+    assert torch.allclose(*ends, rtol=1e-5, atol=1e-4)
