@@ -19,6 +19,7 @@ import vton_models.system as protocols  # noqa: E402
 from annotators.functional.agnostic import RECIPES  # noqa: E402
 from schemas import kinds  # noqa: E402
 from schemas.cli import options  # noqa: E402
+from schemas.cli.flags import UsageError  # noqa: E402
 from vton_models.networks import digests, lora, memory, weights  # noqa: E402
 from vton_models.networks.lora import Lora  # noqa: E402
 from vton_models.sampling import tasks  # noqa: E402
@@ -169,6 +170,23 @@ def test_gradients_are_the_same_when_activations_are_computed_again(name: str, a
         gradient = saving.trainable()[key].grad
         assert (parameter.grad is None) == (gradient is None), key
         assert gradient is None or torch.allclose(parameter.grad, gradient, rtol=1e-3, atol=1e-5), key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_activations_of_chosen_blocks_alone_are_computed_again(name: str) -> None:
+    model = tiny(name)
+    memory.checkpoint_gradients(model, ("mid_block", "up_blocks.1"))
+    modules = {
+        key: module.gradient_checkpointing
+        for network in model.networks.values()
+        if hasattr(network, "enable_gradient_checkpointing")
+        for key, module in network.named_modules()
+        if hasattr(module, "gradient_checkpointing")
+    }
+    assert modules["up_blocks.1"] and not modules["down_blocks.0"]
+    assert all(key.startswith(("mid_block", "up_blocks.1")) == on for key, on in modules.items() if key)
+    with pytest.raises(UsageError, match=r"--checkpoint-blocks up_blocks.9; allowed are down_blocks.0, .*mid_block"):
+        memory.checkpoint_gradients(model, ("up_blocks.9",))
 
 
 def count_passes(model: Any) -> list[str]:

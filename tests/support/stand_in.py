@@ -16,6 +16,7 @@ from torch import nn
 
 from schemas.cli.flags import UsageError
 from schemas.cli.options import option
+from vton_models.networks.graphs import Graphs
 from vton_models.system import About, Box, NoFinishing, Preset, Purpose, Reads, Tokenizer
 
 ABOUT = About("Stand-in", "arXiv:0000.00000", "example.org/stand-in", "CC0-1.0", "none", 12, 12)
@@ -110,6 +111,7 @@ class StandIn(nn.Module):
         self.skipped = nn.Parameter(torch.zeros(2))  # like a cross-attention that is skipped
         self.networks: dict[str, Any] = {}
         self.laid_frozen: set[str] = set()
+        self.graphs = Graphs()
         self.note_base("random")
 
     def note_base(self, path: str) -> None:

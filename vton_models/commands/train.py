@@ -121,7 +121,7 @@ def _is_first() -> bool:
 
 def _run(request: Request, folder: Run) -> int:
     started = time.perf_counter()
-    from vton_models.networks import threads
+    from vton_models.networks import compiling, threads
     from vton_models.reading import choosing
     from vton_models.training import checkpoints, loading, loop, records
     from vton_models.training.validation import Validation
@@ -163,7 +163,11 @@ def _run(request: Request, folder: Run) -> int:
     accelerator.wait_for_everyone()
     if flags.tracker != "none":
         accelerator.init_trackers("vton_models", config=asdict(settings))
+    if flags.compile:
+        compiling.compile_networks(model, accelerator.device.type)
     progress = loop.train(accelerator, model, dataset, settings, cadence, folder, validation, helpers.workers)
+    if flags.compile and accelerator.is_main_process:
+        print(compiling.told(), file=sys.stderr)
     if accelerator.is_main_process:
         finish(request, folder, model, progress, description)
         draw(folder, accelerator, model, pictures, progress.step)
@@ -280,8 +284,9 @@ def build_model(request: Request, begin: "Start", folder: Run | None, mixed_prec
             ways = f"`--init base:BASE,{name}=PATH`, `--init official:PATH` or a RUN brings it"
             print(f"{name} isn't in the base, and {means}; {ways}", file=sys.stderr)
     memory.apply_memory(model, request.flags.memory, training=True)
-    if request.flags.gradient_checkpointing:
-        memory.checkpoint_gradients(model)
+    blocks = request.flags.checkpoint_blocks
+    if request.flags.gradient_checkpointing or blocks:
+        memory.checkpoint_gradients(model, blocks)
     return model
 
 

@@ -8,7 +8,7 @@ data, a resumed run equals an unbroken one, and processes can be exchanged for a
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -69,12 +69,13 @@ def train(
     """
     model.to(accelerator.device)
     parameters = master_weights(model.trainable())
-    inner = optimisers.build(settings.optimizer, parameters.values(), settings.learning_rate, settings.weight_decay)
+    rates, fused = (settings.learning_rate, settings.weight_decay), accelerator.device.type == "cuda"
+    inner = optimisers.build(settings.optimizer, parameters.values(), *rates, fused)
     losses, optimizer = accelerator.prepare(Losses(model, parameters), inner)
     ema = Ema(parameters, settings.ema) if settings.ema else None
     state = State(parameters, inner, ema, dataset, settings.shares // accelerator.num_processes)
     progress = state.resume(run, accelerator)
-    batches = endless(dataset, workers, accelerator)
+    batches = Ahead(endless(dataset, workers, accelerator))
     clock = time.perf_counter()
 
     bar = progress_bar(progress.step, settings.steps, accelerator)
@@ -85,8 +86,11 @@ def train(
 
         # The mean loss over the global batch and its gradient, the same on all processes.
         parts = accumulate(accelerator, losses, batches, state.accumulation)
-        loss = mean_loss(accelerator, parts)
-        norm = float(accelerator.clip_grad_norm_(parameters.values(), settings.max_grad_norm or math.inf))
+        norms = accelerator.clip_grad_norm_(parameters.values(), settings.max_grad_norm or math.inf)
+        arrived = on_the_way(torch.stack([mean_loss(accelerator, parts), norms]))
+        if step + 1 < settings.steps:
+            batches.fetch()
+        loss, norm = arrived()  # the one time that the host waits for the device
 
         # So all processes skip a step, or none does.
         if math.isfinite(loss) and math.isfinite(norm):
@@ -149,6 +153,32 @@ def endless(dataset: IterableDataset[Any], workers: int, accelerator: Accelerato
             raise TrainingError(f"the reader stopped: {str(error).strip().splitlines()[-1]}") from error
 
 
+class Ahead:
+    """Batches, of which the next may be fetched while the device is still at work on the one before."""
+
+    def __init__(self, batches: Iterator[dict[str, Any]]) -> None:
+        self.batches = batches
+        self.fetched: list[dict[str, Any] | TrainingError] = []
+
+    def fetch(self) -> None:
+        """What goes wrong is raised when the batch is asked for: the step before is whole."""
+        try:
+            self.fetched.append(next(self.batches))
+        except TrainingError as error:
+            self.fetched.append(error)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        if not self.fetched:
+            return next(self.batches)
+        batch = self.fetched.pop()
+        if isinstance(batch, TrainingError):
+            raise batch
+        return batch
+
+
 def accumulate(
     accelerator: Accelerator, losses: nn.Module, batches: Iterator[dict[str, Any]], count: int
 ) -> list[Part]:
@@ -165,10 +195,25 @@ def accumulate(
     return parts
 
 
-def mean_loss(accelerator: Accelerator, parts: list[Part]) -> float:
+def mean_loss(accelerator: Accelerator, parts: list[Part]) -> torch.Tensor:
     """Over the micro-batches of all processes; not finite if one of them isn't."""
     own = torch.stack([loss for loss, _ in parts]).mean()
-    return float(accelerator.reduce(own, reduction="mean"))
+    mean: torch.Tensor = accelerator.reduce(own, reduction="mean")
+    return mean
+
+
+def on_the_way(values: torch.Tensor) -> Callable[[], list[float]]:
+    """Sends numbers to the host; what is returned waits for them."""
+    if values.device.type != "cuda":
+        return values.tolist
+    sent, event = values.to("cpu", non_blocking=True), torch.cuda.Event()
+    event.record()
+
+    def arrived() -> list[float]:
+        event.synchronize()
+        return sent.tolist()
+
+    return arrived
 
 
 def suspects(parts: list[Part]) -> list[str]:
@@ -233,8 +278,9 @@ class State:
 
     def save(self, run: Run, accelerator: Accelerator, progress: Progress, keep: int) -> None:
         """By one process; all wait, and all raise TrainingError for a parameter that isn't finite."""
-        for name, parameter in self.parameters.items():
-            if not torch.isfinite(parameter).all():
+        finite = torch.stack([torch.isfinite(parameter).all() for parameter in self.parameters.values()]).tolist()
+        for name, is_finite in zip(self.parameters, finite, strict=True):
+            if not is_finite:
                 raise TrainingError(f"parameter {name} is not finite after step {progress.step}; lower --learning-rate")
         progress.reader = self._reader_state(progress.step)
         progress.ema_updates = self.ema.updates if self.ema is not None else 0

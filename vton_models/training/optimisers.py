@@ -11,31 +11,36 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    Build = Callable[[Iterable[nn.Parameter], float, float], Optimizer]
+    Build = Callable[[Iterable[nn.Parameter], float, float, bool], Optimizer]
 
 
 @dataclass(frozen=True)
 class Row:
-    """How an optimiser is built of (parameters, learning rate, weight decay), and the package that it lies in."""
+    """How an optimiser is built of (parameters, learning rate, weight decay, fused), and the package that it lies in.
+
+    Fused, all parameters take their step in one kernel, where the optimiser has such; on a CPU its last bits differ.
+    """
 
     build: "Build"
     package: str = "torch"
 
 
-def _adamw(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float) -> "Optimizer":
+def _adamw(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float, fused: bool) -> "Optimizer":
     from torch.optim import AdamW
 
-    return AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+    return AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, fused=fused or None)
 
 
-def _adam(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float) -> "Optimizer":
+def _adam(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float, fused: bool) -> "Optimizer":
     """Weight decay is part of the gradient (arXiv:1412.6980)."""
     from torch.optim import Adam
 
-    return Adam(parameters, lr=learning_rate, weight_decay=weight_decay)
+    return Adam(parameters, lr=learning_rate, weight_decay=weight_decay, fused=fused or None)
 
 
-def _adamw_8bit(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float) -> "Optimizer":
+def _adamw_8bit(
+    parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float, fused: bool
+) -> "Optimizer":
     """Two bytes of state per parameter instead of eight (arXiv:2110.02861)."""
     from bitsandbytes.optim import AdamW8bit
 
@@ -43,7 +48,9 @@ def _adamw_8bit(parameters: "Iterable[nn.Parameter]", learning_rate: float, weig
     return optimizer
 
 
-def _adafactor(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float) -> "Optimizer":
+def _adafactor(
+    parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float, fused: bool
+) -> "Optimizer":
     """Second moments by rows and columns, no first ones (arXiv:1804.04235)."""
     from torch.optim import Adafactor
 
@@ -67,7 +74,9 @@ def check(name: str) -> None:
         raise UsageError(f"--optimizer {name} needs the package {package}, which isn't installed")
 
 
-def build(name: str, parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float) -> "Optimizer":
+def build(
+    name: str, parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float, fused: bool = False
+) -> "Optimizer":
     """The optimiser of that name. Raises UsageError as `check` does."""
     check(name)
-    return TABLE[name].build(parameters, learning_rate, weight_decay)
+    return TABLE[name].build(parameters, learning_rate, weight_decay, fused)

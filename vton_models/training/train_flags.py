@@ -68,6 +68,10 @@ class Flags:
         None, help="of the computation; weights stay float32 (default no, or accelerate's)", choices=PRECISIONS
     )
     gradient_checkpointing: bool = flag(False, help="compute activations again in the backward pass: less memory")
+    checkpoint_blocks: tuple[str, ...] = flag(
+        (), help="only in these blocks: down_blocks.0, mid_block, up_blocks.3 …", metavar="BLOCK,…"
+    )
+    compile: bool = flag(False, help="compile the networks first: a minute or more, which long runs get back")
     memory: str = flag("full", help="low and medium need less and are slower", choices=MEMORY)
     device: str = flag("auto", help="where to compute", choices=("auto", "cpu", "cuda"))
     threads: int | None = flag(None, help=threads.HELP)

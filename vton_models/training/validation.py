@@ -42,6 +42,7 @@ class Pictures:
             for number, result in enumerate(results):
                 seen = prepare.seen(sheets.item(cpu_batch, number))
                 rows.append(sheets.pictures(seen | {"result": result.float()}))
+        model.graphs.drop()  # training has no use for them, and needs their memory
         path.parent.mkdir(parents=True, exist_ok=True)
         note = f"made by a model in training, step {step}"
         atomic.write(path, sheets.png(sheets.sheet(rows[: self.count]), note))

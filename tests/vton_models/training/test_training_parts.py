@@ -1,8 +1,10 @@
 """Schedules, averages, batches, checkpoints and folders by themselves."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic
 from vton_models.networks import sheets
-from vton_models.training import checkpoints, optimisers, schedules, settings
+from vton_models.training import checkpoints, loop, optimisers, schedules, settings
 from vton_models.training.ema import Ema
 from vton_models.training.settings import Cadence, Settings
 
@@ -183,3 +185,43 @@ def test_pictures_of_tensors() -> None:
     named = sheets.pictures({"a": torch.zeros(3, 5, 17, dtype=torch.uint8), "ids": torch.zeros(9), "name": "x"})
     assert list(named) == ["a"] and sheets.sheet([named, named]).size == (17 + 4, 2 * (16 + 5 + 4))
     assert sheets.png(sheets.sheet([named]), "note") == sheets.png(sheets.sheet([named]), "note")
+
+
+def test_fused_steps_go_on_exactly_from_a_checkpoint(tmp_path: Path) -> None:
+    """As on a GPU, where all parameters take their step in one kernel."""
+
+    def begun() -> tuple[dict[str, torch.nn.Parameter], torch.optim.Optimizer]:
+        parameters = {"p": torch.nn.Parameter(torch.linspace(-1, 1, 5)), "q": torch.nn.Parameter(torch.ones(3))}
+        return parameters, optimisers.build("adamw", parameters.values(), 0.1, 0.01, fused=True)
+
+    def go(parameters: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer, steps: range) -> None:
+        for step in steps:
+            for value in parameters.values():
+                value.grad = torch.sin(value.detach() + step)
+            optimizer.step()
+
+    whole, whole_optimizer = begun()
+    assert whole_optimizer.param_groups[0]["fused"]
+    go(whole, whole_optimizer, range(7))
+    broken, optimizer = begun()
+    go(broken, optimizer, range(4))
+    path = checkpoints.save(tmp_path, broken, optimizer, None, checkpoints.Progress(step=4), 1)
+    resumed, optimizer = begun()
+    checkpoints.restore(path, resumed, optimizer, None)
+    go(resumed, optimizer, range(4, 7))
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+def test_a_batch_fetched_ahead_tells_of_its_error_when_it_is_asked_for() -> None:
+    def batches() -> Iterator[dict[str, Any]]:
+        yield {"n": 1}
+        yield {"n": 2}
+        raise loop.TrainingError("the reader stopped")
+
+    ahead = loop.Ahead(batches())
+    assert next(ahead) == {"n": 1}
+    ahead.fetch()
+    assert next(ahead) == {"n": 2}
+    ahead.fetch()
+    with pytest.raises(loop.TrainingError, match="the reader stopped"):
+        next(ahead)
