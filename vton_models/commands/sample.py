@@ -14,7 +14,7 @@ from schemas.cli.flags import Section, flag, one_line
 from schemas.folders import places
 from vton_models.command_line import model_flags, weights_flags
 from vton_models.command_line.weights_flags import ChosenWeights
-from vton_models.sampling import reasons, tasks
+from vton_models.sampling import reasons, sample_flags, tasks
 from vton_models.sampling.sample_flags import SamplingFlags
 from vton_models.sampling.tasks import Inputs, Kind, Setting
 from vton_models.system import Sampling, System
@@ -91,14 +91,13 @@ def run(request: Request) -> int:
     """Samples; the last line on stdout says what came out."""
     started = time.perf_counter()
     from schemas.finished import tables
-    from vton_models.networks import threads
+    from vton_models.networks import compiling
     from vton_models.sampling import loop, outputs
 
     flags, folder, inputs = request.flags, request.folder, request.inputs
     if inputs.told:
         print(inputs.told, file=sys.stderr)
-    threads.settle(flags.threads, weights_flags.is_tiny(request.weights))
-    model, digest = weights_flags.build(request.weights)
+    model, digest = sample_flags.build(request.weights)
     settings = loop.Settings(flags.seed, request.sampling)
     sampler = loop.Sampler(model, settings)
     outputs.samples_folder(folder).begin(describe(request, sampler, digest), flags.overwrite)
@@ -109,6 +108,8 @@ def run(request: Request) -> int:
         return 1
     for what, off in model.approximated.items():
         print(f"{what} is an approximation: predictions were up to {off:.1%} off where that was seen", file=sys.stderr)
+    if flags.compile:
+        print(compiling.told(), file=sys.stderr)
     schema = outputs.samples_schema(type(request.sampling), request.kind.IDS, request.kind.FACTS)
     rows = loop.rows(results, settings, digest, folder, outputs.size_of)
     outputs.write_table(folder / outputs.SAMPLES_FILE, rows, schema)

@@ -16,7 +16,7 @@ from schemas.kinds import TRYON
 from schemas.messages import counted
 from vton_models.command_line import model_flags, weights_flags
 from vton_models.command_line.weights_flags import ChosenWeights
-from vton_models.sampling import reasons
+from vton_models.sampling import reasons, sample_flags
 from vton_models.sampling.sample_flags import SamplingFlags
 from vton_models.system import Sampling
 
@@ -117,14 +117,13 @@ def run(request: Request) -> int:
     """Synthesises; the last line on stdout says what came out."""
     started = time.perf_counter()
     from schemas.finished import manifest
-    from vton_models.networks import threads
+    from vton_models.networks import compiling
     from vton_models.sampling import loop
     from vton_models.sampling.finish import Finish
     from vton_models.synthesis import folder, synthesis
 
     flags = request.flags
-    threads.settle(flags.threads, weights_flags.is_tiny(request.weights))
-    model, digest = weights_flags.build(request.weights)
+    model, digest = sample_flags.build(request.weights)
     sampler = loop.Sampler(model, loop.Settings(flags.seed, request.sampling))
     config = describe(request, sampler, digest)
     rewriting = synthesis.begin(flags.shards, request.output, config, flags.overwrite)
@@ -136,6 +135,8 @@ def run(request: Request) -> int:
     except (loop.SamplingError, manifest.Damaged) as error:
         print(f"{PROG}: {one_line(error)}", file=sys.stderr)
         return 1
+    if flags.compile:
+        print(compiling.told(), file=sys.stderr)
     told = folder.told(config, request.weights.system.ABOUT, request.left_out)
     rewriting.finish(request.source, receipts, told)
     shutil.rmtree(partial, ignore_errors=True)
