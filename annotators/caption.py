@@ -5,14 +5,17 @@ asked a question; every other one goes on from a prompt, as BLIP does, and the p
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from annotators.common.batching import Staged
 from annotators.networks import transformers_models
 from schemas import fields
 from schemas.cli.options import option, runtime
@@ -29,6 +32,7 @@ PERSON_QUESTION = "Describe in one short sentence what this person wears."
 GARMENT_QUESTION = "Name this garment in one short phrase: sleeve length, neckline, type, colour, pattern."
 LONGEST_CAPTION = 70  # CLIP tokens; Stable Diffusion's text encoders read 75
 LONGEST_REPEAT = 6  # words
+_PROBES = ((40, 30), (30, 50))  # pictures that show whether a processor's words depend on them
 
 
 @dataclass(frozen=True)
@@ -68,45 +72,81 @@ class Config:
         return Captioner(self)
 
 
-class Captioner:
-    """Raises weights.MissingWeights, and ValueError for a device or a model that can't be used."""
+@dataclass(frozen=True)
+class Prepared:
+    """Of some records: for every model the people, for the first one the garments, and whose these are."""
+
+    people: list[Any]
+    garments: Any
+    places: list[int]
+    count: int
+
+
+class Captioner(Staged[Prepared, tuple[list[str], str]]):
+    """{"caption": str, "garment_caption": str, "captions": [{"text", "model"}]} per record; decoding is greedy or by
+    beams, never sampled.
+
+    Images are uint8 [h w 3] RGB of any sizes. A text is null where there is no garment image, or a model found no
+    words. Raises weights.MissingWeights, and ValueError for a device or a model that can't be used.
+    """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.models = [ImageToText(name, config) for name in config.models()]
 
-    def __call__(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """{"caption": str, "garment_caption": str, "captions": [{"text", "model"}]} per record; decoding is greedy
-        or by beams, never sampled.
+    @property
+    def accelerated(self) -> bool:
+        return self.models[0].accelerated
 
-        Images are uint8 [h w 3] RGB of any sizes. A text is null where there is no garment image, or a model found
-        no words.
-        """
-        people = [Image.fromarray(record["person_image"]) for record in records]
-        captions: list[list[dict[str, str]]] = [[] for _ in records]
-        for model in self.models:
-            texts = model(people, self.config.person_prompt, self.config.person_question)
-            for known, text in zip(captions, texts, strict=True):
-                known += [{"text": text, "model": model.name}] if text else []
-        return [
-            {"caption": known[0]["text"] if known else None, "garment_caption": garment, "captions": known}
-            for known, garment in zip(captions, self._of_garments(records), strict=True)
-        ]
-
-    def _of_garments(self, records: Sequence[dict[str, Any]]) -> list[str | None]:
-        found: list[str | None] = [None] * len(records)
+    def prepare(self, records: Sequence[dict[str, Any]]) -> Prepared:
+        people = [record["person_image"] for record in records]
         places = [place for place, record in enumerate(records) if record.get("garment_image") is not None]
-        pictures = [Image.fromarray(records[place]["garment_image"]) for place in places]
-        texts = self.models[0](pictures, self.config.garment_prompt, self.config.garment_question)
-        for place, text in zip(places, texts, strict=True):
-            found[place] = text or None
-        return found
+        garments = [records[place]["garment_image"] for place in places]
+        own, shared = self.config, Pictures(people)
+        return Prepared(
+            [model.prepare(shared, own.person_prompt, own.person_question) for model in self.models],
+            self.models[0].prepare(Pictures(garments), own.garment_prompt, own.garment_question),
+            places,
+            len(records),
+        )
+
+    def compute(self, prepared: Prepared) -> list[tuple[list[str], str]]:
+        """The models' texts about every person, and the first one's about the garment."""
+        people = [model.compute(one) for model, one in zip(self.models, prepared.people, strict=True)]
+        garments = dict(zip(prepared.places, self.models[0].compute(prepared.garments), strict=True))
+        return [([texts[place] for texts in people], garments.get(place, "")) for place in range(prepared.count)]
+
+    def finish(self, record: dict[str, Any], computed: tuple[list[str], str]) -> dict[str, Any]:
+        own, (people, garment) = self.config, computed
+        captions = [
+            {"text": text, "model": model.name}
+            for model, words in zip(self.models, people, strict=True)
+            if (text := model.tidied(words, own.person_prompt))
+        ]
+        return {
+            "caption": captions[0]["text"] if captions else None,
+            "garment_caption": self.models[0].tidied(garment, own.garment_prompt) or None,
+            "captions": captions,
+        }
+
+
+class Pictures:
+    """Photos uint8 [h w 3] RGB, and the same as Pillow's pictures for processors that want them, converted once."""
+
+    def __init__(self, photos: Sequence[np.ndarray]) -> None:
+        self.photos = photos
+
+    @cached_property
+    def converted(self) -> list[Image.Image]:
+        return [Image.fromarray(photo) for photo in self.photos]
 
 
 class ImageToText:
-    """One model: pictures in, tidied texts out."""
+    """One model: pictures in, texts out; `tidied` makes captions of these."""
 
     def __init__(self, model_id: str, config: Config) -> None:
+        from annotators.networks import devices, photo_steps
+
         self.name = Path(model_id).name if Path(model_id).is_absolute() else model_id  # no machine's paths in the data
         self.loaded = transformers_models.load(
             model_id,
@@ -117,22 +157,69 @@ class ImageToText:
         )
         self.decoding = {"do_sample": False, "num_beams": config.num_beams, "max_new_tokens": config.max_new_tokens}
         self.is_chat = bool(getattr(self.loaded.processor, "chat_template", None))
+        self.accelerated = devices.accelerated(self.loaded.device)
+        self.steps = photo_steps.of_processor(self.loaded.processor.image_processor, self.accelerated)
+        self._words: dict[str, dict[str, Any] | None] = {}
         self._prepare_tokenizer()
         self._drop_sampling()
 
-    def __call__(self, pictures: Sequence[Image.Image], prompt: str, question: str) -> list[str]:
-        """A caption per RGB picture, "" where the model found no words."""
-        if not pictures:
-            return []
-        encoded = self._question(pictures, question) if self.is_chat else self._prompt(pictures, prompt)
-        inputs = self.loaded.inputs(encoded)
-        asked = inputs["input_ids"].clone() if "input_ids" in inputs else None  # BLIP writes into its input
-        with self.loaded.inference():
-            sequences = self.loaded.model.generate(**inputs, **self.decoding)
-        texts = self.loaded.processor.batch_decode(without_prompt(sequences, asked), skip_special_tokens=True)
-        return [tidy(text, "" if self.is_chat else prompt) for text in texts]
+    def prepare(self, pictures: Pictures, prompt: str, question: str) -> Mapping[str, Any] | None:
+        """A processor's tensors, or {"sent": photos on their way, …}; None without pictures."""
+        from annotators.networks import photo_steps
 
-    def _prompt(self, pictures: Sequence[Image.Image], prompt: str) -> Any:
+        if not pictures.photos:
+            return None
+        if self.is_chat:
+            return self._question(pictures.converted, question)
+        words = self._prompt_words(prompt)
+        if words is None:
+            return self._prompt(pictures.converted, prompt)
+        rows = {name: row.repeat(len(pictures.photos), 1) for name, row in words.items()}
+        return {"sent": photo_steps.pack(self.steps, pictures.photos, self.loaded.device)} | rows
+
+    def compute(self, prepared: Mapping[str, Any] | None) -> list[str]:
+        """A text per picture, "" where the model found no words."""
+        from annotators.networks import photo_steps
+
+        if prepared is None:
+            return []
+        encoded = dict(prepared)
+        with self.loaded.inference():
+            if "sent" in encoded:
+                sent = encoded.pop("sent")
+                encoded = {"pixel_values": photo_steps.unpack(self.steps, sent, self.loaded.device)} | encoded
+            inputs = self.loaded.inputs(encoded)
+            asked = inputs["input_ids"].clone() if "input_ids" in inputs else None  # BLIP writes into its input
+            sequences = self.loaded.model.generate(**inputs, **self.decoding)
+        texts: list[str] = self.loaded.processor.batch_decode(
+            without_prompt(sequences, asked), skip_special_tokens=True
+        )
+        return texts
+
+    def tidied(self, text: str, prompt: str) -> str:
+        return tidy(text, "" if self.is_chat else prompt)
+
+    def _prompt_words(self, prompt: str) -> dict[str, Any] | None:
+        """The prompt's tensors [1 n] beside the pixels; None where a processor makes them of the pictures, or has
+        steps of its own for these.
+        """
+        if prompt not in self._words:
+            self._words[prompt] = self._words_alone(prompt)
+        return self._words[prompt]
+
+    def _words_alone(self, prompt: str) -> dict[str, Any] | None:
+        from annotators.networks import photo_steps
+
+        if isinstance(self.steps, photo_steps.Whole):
+            return None
+        encoded = [dict(self._prompt([np.zeros((*size, 3), np.uint8)], prompt)) for size in _PROBES]
+        words = [{name: value for name, value in one.items() if name != "pixel_values"} for one in encoded]
+        if any(set(one) - {"input_ids", "attention_mask"} for one in words):
+            return None
+        same = all(words[0][name].equal(words[1][name]) for name in words[0])
+        return words[0] if same else None
+
+    def _prompt(self, pictures: Sequence[Image.Image | np.ndarray], prompt: str) -> Any:
         """The same words for every picture, so that a plain model's batch needs no padding."""
         words = {"text": [prompt] * len(pictures)} if prompt else {}
         return self.loaded.processor(images=list(pictures), return_tensors="pt", **words)

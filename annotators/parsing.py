@@ -6,15 +6,18 @@ ATR, which most clothes parsers speak, calls the neck face. SCHP's second parser
 has CIHP's neck (10); one parser alone does not, and its `parse` has the neck in the face (13).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import pyarrow as pa
 
+from annotators.common.batching import Staged
 from annotators.functional import fashn, parsing
 from annotators.functional.keypoints import person_box
+from annotators.networks import schp, segmentation
 from schemas import fields
 from schemas.cli.options import option, runtime
 from schemas.record import SIDES_ASSUMED
@@ -29,6 +32,16 @@ BACKENDS = ("segformer", "fashn", "schp")
 SEGFORMER, FASHN = "mattmdjaga/segformer_b2_clothes", "fashn-ai/fashn-human-parser"
 
 Maps = dict[str, np.ndarray]  # label space → uint8 [h w]
+
+
+class Parsers(Protocol):
+    """Networks that parse photos in the steps of `Staged`; `maps` are of one photo, in whatever spaces they know."""
+
+    @property
+    def accelerated(self) -> bool: ...
+    def prepare(self, photos: Sequence[np.ndarray]) -> Any: ...
+    def compute(self, prepared: Any) -> Sequence[Any]: ...
+    def maps(self, computed: Any) -> Maps: ...
 
 
 @dataclass(frozen=True)
@@ -63,8 +76,6 @@ class Config:
     def weights(self) -> tuple[str, ...]:
         if self.backend != "schp":
             return (self.model,)
-        from annotators.networks import schp
-
         return tuple(schp.weights_name(space, self.weights_dir) for space in ("atr", "lip"))
 
     def build(self) -> "HumanParser":
@@ -72,22 +83,29 @@ class Config:
         return HumanParser(self, _schp(self) if self.backend == "schp" else _segformer(self))
 
 
-class HumanParser:
-    """`parse_all` gives every map that its networks make of each photo."""
+class HumanParser(Staged[Any, Any]):
+    """{"parse": uint8 [h w] CIHP ids} per record, at the photo's size; parse_lip, parse_atr where asked for.
 
-    def __init__(self, config: Config, parse_all: Callable[[Sequence[np.ndarray]], list[Maps]]) -> None:
+    Where a record tells its person (person_box or keypoints), the others in the photo become background. Raises
+    ValueError where nobody is left.
+    """
+
+    def __init__(self, config: Config, parsers: Parsers) -> None:
         self.config = config
-        self.parse_all = parse_all
+        self.parsers = parsers
 
-    def __call__(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """{"parse": uint8 [h w] CIHP ids} per record, at the photo's size; parse_lip, parse_atr where asked for.
+    @property
+    def accelerated(self) -> bool:
+        return self.parsers.accelerated
 
-        Where a record tells its person (person_box or keypoints), the others
-        in the photo become background. Raises ValueError where nobody is
-        left.
-        """
-        results = self.parse_all([record["person_image"] for record in records])
-        return [self._columns(maps, record) for maps, record in zip(results, records, strict=True)]
+    def prepare(self, records: Sequence[dict[str, Any]]) -> Any:
+        return self.parsers.prepare([record["person_image"] for record in records])
+
+    def compute(self, prepared: Any) -> list[Any]:
+        return list(self.parsers.compute(prepared))
+
+    def finish(self, record: dict[str, Any], computed: Any) -> dict[str, Any]:
+        return self._columns(self.parsers.maps(computed), record)
 
     def _columns(self, maps: Maps, record: dict[str, Any]) -> dict[str, Any]:
         box, joints = person_box(record), record.get("keypoints")
@@ -110,30 +128,54 @@ class HumanParser:
         return columns | {f"parse_{space}": maps[space] for space in own} | notes
 
 
-def _segformer(config: Config) -> Callable[[Sequence[np.ndarray]], list[Maps]]:
-    """Maps in the model's own space and in CIHP. Raises ValueError for one whose space lacks what is asked for."""
-    from annotators.networks import segmentation
+@dataclass(frozen=True)
+class _Segformer:
+    """A segmentation model whose class numbers `table` uint8 [256] turns into ids of `space`."""
 
+    model: segmentation.Segmenter
+    space: str
+    table: np.ndarray
+
+    @property
+    def accelerated(self) -> bool:
+        return self.model.accelerated
+
+    def prepare(self, photos: Sequence[np.ndarray]) -> Any:
+        return self.model.prepare(photos)
+
+    def compute(self, prepared: Any) -> list[np.ndarray]:
+        return self.model.compute(prepared)
+
+    def maps(self, computed: np.ndarray) -> Maps:
+        label_map = cv2.LUT(computed, self.table)
+        cihp = {} if self.space == "fashn" else {"cihp": parsing.to_cihp(label_map, self.space)}
+        return {self.space: label_map} | cihp
+
+
+def _segformer(config: Config) -> Parsers:
+    """Maps in the model's own space and in CIHP. Raises ValueError for one whose space lacks what is asked for."""
     model = segmentation.load(config.model, config.weights_dir, config.device)
     names = [model.names[number] for number in range(len(model.names))]
     classes = fashn.class_table(names)
     if classes is None and config.backend == "fashn":
         raise ValueError(f"{config.model} has other classes than FASHN's: {', '.join(names[:5])}")
     if classes is not None:
+        from annotators.networks import photo_steps
+
         _check_spaces(config, "atr")
-        parser = replace(model, network_input=fashn.network_input)
-        return lambda photos: [{"fashn": classes[label_map]} for label_map in parser(photos)]
+        steps = photo_steps.Tabled(fashn.stretched, photo_steps.level_table(fashn.normalised))
+        return _Segformer(replace(model, steps=steps), "fashn", _padded(classes))
     try:
         space, table = parsing.label_table(names)
     except ValueError as error:
         raise ValueError(f"{config.model}: {error}") from None
     _check_spaces(config, space)
+    return _Segformer(model, space, _padded(table))
 
-    def parse_all(photos: Sequence[np.ndarray]) -> list[Maps]:
-        own = [table[label_map] for label_map in model(photos)]
-        return [{space: label_map} | {"cihp": parsing.to_cihp(label_map, space)} for label_map in own]
 
-    return parse_all
+def _padded(table: np.ndarray) -> np.ndarray:
+    """uint8 [256], as OpenCV looks up."""
+    return np.pad(table, (0, 256 - len(table)))
 
 
 def _check_spaces(config: Config, space: str) -> None:
@@ -143,14 +185,28 @@ def _check_spaces(config: Config, space: str) -> None:
             raise ValueError(f"{config.model} knows {space} labels, not {name}: parse_{name} needs backend schp")
 
 
-def _schp(config: Config) -> Callable[[Sequence[np.ndarray]], list[Maps]]:
+@dataclass(frozen=True)
+class _Schp:
     """ATR's and LIP's maps as they are, and from both the CIHP map: ATR's with small holes filled, neck from LIP."""
-    from annotators.networks import schp
 
-    parsers = {space: schp.load(space, config.weights_dir, config.device, config.channels) for space in ("atr", "lip")}
+    atr: schp.Parser
+    lip: schp.Parser
 
-    def parse_all(photos: Sequence[np.ndarray]) -> list[Maps]:
-        pairs = zip(parsers["atr"](photos), parsers["lip"](photos), strict=True)
-        return [{"atr": atr, "lip": lip, "cihp": parsing.join_schp(atr, lip)} for atr, lip in pairs]
+    @property
+    def accelerated(self) -> bool:
+        return self.atr.accelerated
 
-    return parse_all
+    def prepare(self, photos: Sequence[np.ndarray]) -> Any:
+        return self.atr.prepare(photos), self.lip.prepare(photos)
+
+    def compute(self, prepared: Any) -> list[Any]:
+        return list(zip(self.atr.compute(prepared[0]), self.lip.compute(prepared[1]), strict=True))
+
+    def maps(self, computed: Any) -> Maps:
+        atr, lip = self.atr.finish(computed[0]), self.lip.finish(computed[1])
+        return {"atr": atr, "lip": lip, "cihp": parsing.join_schp(atr, lip)}
+
+
+def _schp(config: Config) -> Parsers:
+    own = (config.weights_dir, config.device, config.channels)
+    return _Schp(*(schp.load(space, *own) for space in ("atr", "lip")))

@@ -44,10 +44,20 @@ _SIDED: tuple[tuple[tuple[Fashn, ...], tuple[_Chain, _Chain], Atr, Atr], ...] = 
 )
 
 
+def stretched(photo: np.ndarray) -> np.ndarray:
+    """uint8 [576 384 3] of a photo uint8 [h w 3]: the network's size, by area averages."""
+    return cv2.resize(photo, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+
+
+def normalised(pixels: np.ndarray) -> np.ndarray:
+    """float32 [3 h w] of uint8 [h w 3] RGB, by ImageNet's statistics."""
+    levels = pixels.astype(np.float32) / np.float32(255)
+    return np.ascontiguousarray(((levels - _MEAN) / _STD).transpose(2, 0, 1))
+
+
 def network_input(photo: np.ndarray) -> np.ndarray:
-    """float32 [3 576 384] of a photo uint8 [h w 3] RGB: stretched by area averages, ImageNet's normalisation."""
-    pixels = cv2.resize(photo, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return np.ascontiguousarray(((pixels / np.float32(255) - _MEAN) / _STD).transpose(2, 0, 1))
+    """float32 [3 576 384]: what the parser sees of a photo uint8 [h w 3] RGB."""
+    return normalised(stretched(photo))
 
 
 def class_table(names: Sequence[str]) -> np.ndarray | None:

@@ -206,10 +206,9 @@ def keep_person(label_map: np.ndarray, box: Sequence[float] | np.ndarray) -> np.
     if not inside.size:
         return kept
     count, pieces = cv2.connectedComponents((inside != 0).view(np.uint8), connectivity=8)
-    own = np.zeros(count, bool)
-    own[pieces[inner]] = True
+    own = np.bincount(pieces[inner].ravel(), minlength=count) > 0
     own[0] = False
-    kept[outer] = inside if own[1:].all() else np.where(own[pieces], inside, label_map.dtype.type(0))
+    kept[outer] = inside if own[1:].all() else np.where(own.take(pieces), inside, label_map.dtype.type(0))
     return kept
 
 

@@ -19,6 +19,22 @@ Network = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """Network inputs float32 [b 3 side side] of photos of these sizes."""
+
+    inputs: np.ndarray
+    sizes: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Logits:
+    """Of one photo: fusion logits float32 [c s s], and its size."""
+
+    planes: np.ndarray
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Parser:
     """A network with its label space; `network` maps float32 [b 3 side side] to fusion logits float32 [b c s s]."""
 
@@ -26,15 +42,22 @@ class Parser:
     side: int
     network: Network
     channels: str = "bgr"
+    accelerated: bool = False
 
     def __call__(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
         """uint8 [h w] ids of `space` for each photo uint8 [h w 3] RGB, at its own size."""
+        return [self.finish(logits) for logits in self.compute(self.prepare(photos))]
+
+    def prepare(self, photos: Sequence[np.ndarray]) -> Prepared:
         inputs = np.stack([parsing.schp_input(photo, self.side, self.channels) for photo in photos])
-        logits = self.network(inputs)
-        return [
-            parsing.schp_labels(planes, photo.shape[0], photo.shape[1], self.side)
-            for planes, photo in zip(logits, photos, strict=True)
-        ]
+        return Prepared(inputs, [photo.shape[:2] for photo in photos])
+
+    def compute(self, prepared: Prepared) -> list[Logits]:
+        pairs = zip(self.network(prepared.inputs), prepared.sizes, strict=True)
+        return [Logits(planes, size) for planes, size in pairs]
+
+    def finish(self, logits: Logits) -> np.ndarray:
+        return parsing.schp_labels(logits.planes, *logits.size, self.side)
 
 
 def weights_name(space: str, weights_dir: str = "") -> str:
@@ -55,7 +78,7 @@ def load(space: str, weights_dir: str = "", device: str = "cpu", channels: str =
     network, classes, side = make(name, path, device)
     if classes not in (None, CLASSES[space]):
         raise ValueError(f"{path} has {classes} classes; {name} needs {CLASSES[space]}")
-    return Parser(space, side or SIDES[space], network, channels)
+    return Parser(space, side or SIDES[space], network, channels, device != "cpu")
 
 
 def _from_checkpoint(name: str, path: Path, device: str) -> tuple[Network, int, None]:

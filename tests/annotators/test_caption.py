@@ -178,7 +178,7 @@ def test_questions_of_different_lengths_are_padded_on_the_left(built, records):
 
 
 def test_each_picture_is_converted_once_whatever_the_number_of_models(folder, records, monkeypatch):
-    captioner, calls = config(folder, "tiny/blip,tiny/blip2").build(), []
+    captioner, calls = config(folder, "tiny/llava,tiny/blip2").build(), []
     convert = caption.Image.fromarray
     counting = SimpleNamespace(fromarray=lambda array: calls.append(1) or convert(array))
     monkeypatch.setattr(caption, "Image", counting)

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -150,7 +151,8 @@ def test_smooth_is_applied_to_parse_alone(segformer_dir):
 
 def parser_that_sees(*maps):
     """A HumanParser whose networks see these CIHP maps."""
-    return parsing.HumanParser(parsing.Config(), lambda photos: [{"cihp": label_map} for label_map in maps])
+    steps = {"prepare": list, "compute": lambda photos: maps, "maps": lambda label_map: {"cihp": label_map}}
+    return parsing.HumanParser(parsing.Config(), SimpleNamespace(accelerated=False, **steps))
 
 
 def test_the_box_chooses_one_of_two_people():
