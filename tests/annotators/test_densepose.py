@@ -1,6 +1,7 @@
 """The DensePose annotator around the network: whose body, empty photos, clear errors. Random weights, small widths of
 work: the shortest edge is 96 pixels instead of 800."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,18 +55,27 @@ def test_columns_are_of_the_photos_size_and_batch_equals_singles(folder: Path) -
 class Crowd:
     """Stands in for the network: two people of which `choose` takes one."""
 
+    accelerated = False
     boxes = np.array([[2, 2, 40, 60], [50, 2, 94, 120]], np.float32)
 
-    def __call__(self, photos: list[np.ndarray], choose: densepose.Choose) -> list[np.ndarray | None]:
-        maps = []
+    def prepare(self, photos: Sequence[np.ndarray]) -> Any:
+        return photos
+
+    def compute(self, photos: Any, choose: densepose.Choose) -> list[densepose.Person | None]:
+        people: list[densepose.Person | None] = []
         for number, photo in enumerate(photos):
             best = choose(number, self.boxes, np.array([0.99, 0.9], np.float32))
             iuv = np.zeros(photo.shape, np.uint8)
             if best is not None:
                 x0, y0, x1, y1 = self.boxes[best].astype(int)
                 iuv[y0:y1, x0:x1] = (2, 10, 20)
-            maps.append(iuv)
-        return maps
+            people.append(densepose.Person(iuv))
+        return people
+
+
+class Nobody(Crowd):
+    def compute(self, photos: Any, choose: densepose.Choose) -> list[densepose.Person | None]:
+        return [None for _ in photos]
 
 
 def column_of(maps: np.ndarray) -> int:
@@ -90,11 +100,10 @@ def test_box_and_keypoints_decide_whose_body_it_is() -> None:
 
 
 def test_nobody_is_an_error_in_its_place_or_null() -> None:
-    empty = lambda photos, choose: [None for _ in photos]  # noqa: E731
     record = {"person_image": draw(0)["person"]}
-    (found,) = densepose.DensePoseEstimator(densepose.Config(), empty)([record])
+    (found,) = densepose.DensePoseEstimator(densepose.Config(), Nobody())([record])
     assert isinstance(found, ValueError) and str(found) == "no person found"
-    (found,) = densepose.DensePoseEstimator(densepose.Config(nobody="null"), empty)([record])
+    (found,) = densepose.DensePoseEstimator(densepose.Config(nobody="null"), Nobody())([record])
     assert found == {"densepose": None, "densepose_image": None}
 
 

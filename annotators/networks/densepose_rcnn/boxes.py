@@ -1,4 +1,4 @@
-"""Boxes float [n 4], xyxy in pixels: regression, clipping, non-maximum suppression."""
+"""Boxes float [n 4] (or [… n 4]), xyxy in pixels: regression, clipping, non-maximum suppression."""
 
 import math
 
@@ -27,21 +27,21 @@ def clip(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 def nonempty(boxes: Tensor) -> Tensor:
-    """bool [n]: width and height above 0."""
-    return (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
+    """bool [… n]: width and height above 0."""
+    return (boxes[..., 2:] > boxes[..., :2]).all(dim=-1)
 
 
 def area(boxes: Tensor) -> Tensor:
-    """float [n], square pixels."""
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    """float [… n], square pixels."""
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
 def iou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union, float [n m] in 0-1; NaN between two boxes without area."""
-    low = torch.maximum(a[:, None, :2], b[None, :, :2])
-    high = torch.minimum(a[:, None, 2:], b[None, :, 2:])
-    both = (high - low).clamp_(min=0).prod(dim=2)
-    return both / (area(a)[:, None] + area(b)[None] - both)
+    """Intersection over union, float [… n m] in 0-1; NaN between two boxes without area."""
+    low = torch.maximum(a[..., :, None, :2], b[..., None, :, :2])
+    high = torch.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
+    both = (high - low).clamp_(min=0).prod(dim=-1)
+    return both / (area(a)[..., :, None] + area(b)[..., None, :] - both)
 
 
 def nms(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:

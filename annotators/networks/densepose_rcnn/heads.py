@@ -136,14 +136,19 @@ class RoiHeads(nn.Module):
         self.densepose_head = DensePoseHead()
         self.densepose_predictor = DensePosePredictor()
 
-    def pool(self, pyramid: Mapping[str, Tensor], boxes: Tensor) -> Tensor:
-        """[n 256 7 7]: each box read from the level that suits its size."""
+    def pool(self, pyramid: Mapping[str, Tensor], boxes: Tensor, numbers: Tensor | None = None) -> Tensor:
+        """[n 256 7 7]: each box read from the level that suits its size.
+
+        With the number of each box's image, int64 [n], the pyramid may be of several images.
+        """
         levels = assign_levels(area(boxes))
         pooled = boxes.new_empty(len(boxes), CHANNELS, BOX_BINS, BOX_BINS)
         for i, name in enumerate(LEVELS, start=LOWEST_LEVEL):
             chosen = (levels == i).nonzero().flatten()
             if len(chosen):
-                pooled[chosen] = roi_align(pyramid[name][0], boxes[chosen], 1 / STRIDES[name], BOX_BINS)
+                images = None if numbers is None else numbers[chosen]
+                feature = pyramid[name][0] if images is None else pyramid[name]
+                pooled[chosen] = roi_align(feature, boxes[chosen], 1 / STRIDES[name], BOX_BINS, images)
         return pooled
 
     def detect(

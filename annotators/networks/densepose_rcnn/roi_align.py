@@ -9,21 +9,24 @@ CANONICAL_SIZE, CANONICAL_LEVEL = 224, 4  # a 224-pixel box is read from p4 (FPN
 LOWEST_LEVEL, HIGHEST_LEVEL = 2, 5
 
 
-def roi_align(feature: Tensor, boxes: Tensor, scale: float, bins: int) -> Tensor:
+def roi_align(feature: Tensor, boxes: Tensor, scale: float, bins: int, numbers: Tensor | None = None) -> Tensor:
     """Average of 2x2 bilinear samples in each bin of each box: [n c bins bins].
 
-    feature [c h w]; boxes [n 4] xyxy in image pixels; scale: cells per image pixel. A box is at least one cell
+    feature [c h w], or [b c h w] with each box's image, int64 [n], as `numbers`; boxes [n 4] xyxy in image pixels;
+    scale: cells per image pixel. A box is at least one cell
     wide and high. Samples more than one cell outside the map count as 0.
     A bin is a weighted sum of 16 cells, which is what `embedding_bag` computes: no loop, no gathered copy.
     """
-    channels, height, width = feature.shape
+    channels, height, width = feature.shape[-3:]
     boxes = boxes * scale
     size = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1.0)
     columns, weights_x = _taps(boxes[:, 0], size[:, 0], bins, width)
     rows, weights_y = _taps(boxes[:, 1], size[:, 1], bins, height)
     cells = rows[:, :, None, :, None] * width + columns[:, None, :, None, :]  # [n y x 4 4]
     weights = weights_y[:, :, None, :, None] * weights_x[:, None, :, None, :]
-    table = feature.permute(1, 2, 0).reshape(height * width, channels)  # a view when channels-last
+    if numbers is not None:
+        cells = cells + (numbers * (height * width))[:, None, None, None, None]
+    table = feature.movedim(-3, -1).reshape(-1, channels)  # a view when channels-last
     taps = (2 * SAMPLES) ** 2
     pooled = F.embedding_bag(cells.reshape(-1, taps), table, mode="sum", per_sample_weights=weights.reshape(-1, taps))
     return pooled.view(len(boxes), bins, bins, channels).permute(0, 3, 1, 2)
