@@ -140,6 +140,26 @@ def needs_weights(config: Any) -> tuple[str, ...]:
     return tuple(config.weights()) if hasattr(config, "weights") else ()
 
 
+def accelerated(config: Any) -> bool:
+    """Whether this Config's network runs on something else than a CPU."""
+    return bool(needs_weights(config)) and getattr(config, "device", "cpu") != "cpu"
+
+
+def independent(configs: Iterable[tuple[str, Any]]) -> list[list[tuple[str, Any]]]:
+    """The annotators (name, Config), in their order, cut into groups of which none touches what another one writes."""
+    groups: list[list[tuple[str, Any]]] = []
+    taken: set[str] = set()
+    for name, config in configs:
+        writes = {field.name for field in written(name, config)}
+        looks_at = {*inputs(name, config), *optional_inputs(name, config), *hints(name)}
+        if not groups or taken & (looks_at | writes):
+            groups.append([])
+            taken = set()
+        groups[-1].append((name, config))
+        taken |= writes
+    return groups
+
+
 def unready(name: str, config: Any) -> str:
     """Why an annotator can't run here: the weights it lacks; empty when it can."""
     folder = getattr(config, "weights_dir", None) or ""

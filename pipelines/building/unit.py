@@ -7,9 +7,10 @@ their pictures are large.
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from pipelines import sources
 from pipelines.building import receipts
 from pipelines.building.configuration import NEVER_A_REASON, Configuration
 from pipelines.building.gaps import Gaps
+from pipelines.building.overlap import emptied, made_ahead, mapped
 from pipelines.building.plan import Unit, token_digest
 from pipelines.building.plan_file import FIRST, PlanReader
 from pipelines.building.progress import count
@@ -35,6 +37,7 @@ from schemas.messages import clean
 
 CHUNK = 8  # decoded records in memory; more where an annotator takes larger batches
 PIXELS_AHEAD = 64_000_000  # decoded in memory, about; one record at least
+DECODERS = 4  # threads that decode photos for an accelerator
 
 
 class Configured(Protocol):
@@ -81,25 +84,29 @@ class Files:
         root, files = open_input(configuration.input), (f for item in planned for f in item.references.values())
         self.root = root if self._own else ahead.read_ahead(root, files)
         self.schema = shard_schema(configuration)
-        self._seconds: dict[str, float] = {}
+        self.from_any_thread = self._own is None and not isinstance(self.root, ahead.ReadAhead)
 
     def read(self, item: Planned) -> Iterator[Outcome]:
         """As the source reads its entries; else one record of photos."""
         if self._own is None:
-            reading = read(item, self.root, self.configuration, self._parse)
-            reading.seconds, self._seconds = self._seconds, {}
+            seconds: dict[str, float] = {}
+            reading = read(item, self.root, self.configuration, partial(self._parse, seconds))
+            reading.seconds = seconds
             yield reading
         else:
             yield from self._own(item, self.root, self.configuration)
 
-    def _parse(self, photo: np.ndarray) -> np.ndarray | None:
-        """CIHP ids of a photo that is nobody's person_image; None where the build has no parser or it fails."""
+    def _parse(self, seconds: dict[str, float], photo: np.ndarray) -> np.ndarray | None:
+        """CIHP ids of a photo that is nobody's person_image; None where the build has no parser or it fails.
+
+        What it takes is added to `seconds`.
+        """
         config = self.configuration.configs().get("parsing")
         if config is None or "parse" in self.configuration.skip or registry.unready("parsing", config):
             return None
         started = time.perf_counter()
         (output,) = batching.run(shared("parsing", config), [{"person_image": photo}], 1)
-        self._seconds["parsing"] = self._seconds.get("parsing", 0.0) + time.perf_counter() - started
+        seconds["parsing"] = seconds.get("parsing", 0.0) + time.perf_counter() - started
         return None if isinstance(output, Exception) else output["parse"]
 
 
@@ -191,16 +198,25 @@ class _Work:
         self.origins: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.gaps = Gaps(configuration.annotators, configuration.skip, configuration.complete)
-        sizes = [getattr(config, "batch_size", 0) for _, config in configuration.annotators]
+        self.overlaps = any(registry.accelerated(config) for _, config in configuration.annotators)
+        self.groups = (
+            registry.independent(configuration.annotators)
+            if self.overlaps
+            else [[annotator] for annotator in configuration.annotators]
+        )
+        sizes = [
+            getattr(config, "batch_size", 0) * (batching.TIMES if registry.accelerated(config) else 1)
+            for _, config in configuration.annotators
+        ]
         self.chunk = max(CHUNK, *sizes) if sizes else CHUNK
 
     def rows(self, planned: list[Planned]) -> Iterator[dict[str, Any]]:
         """Encoded rows in order; records that fail on the way are in `rejects`."""
-        for chunk in chunks(self._read(planned), self.chunk, PIXELS_AHEAD):
+        for chunk in self._chunks(planned):
             readings = list(chunk)
             chunk.clear()  # what is encoded can go: nothing of it lies here while the next chunk is decoded
-            for name, config in self.configuration.annotators:
-                readings = self._annotate(name, config, readings)
+            for group in self.groups:
+                readings = self._annotate(group, readings)
             while readings:
                 reading = readings.pop(0)
                 _leave_null(reading)
@@ -210,16 +226,22 @@ class _Work:
                     yield row
         self.rejects.sort(key=lambda row: tuple(row.values()))
 
+    def _chunks(self, planned: list[Planned]) -> Iterator[list[Reading]]:
+        """On an accelerator the next one is decoded while one is annotated, and each may be half as large."""
+        if not self.overlaps:
+            return chunks(self._read(planned), self.chunk, PIXELS_AHEAD)
+        return made_ahead(chunks(self._read(planned), self.chunk, PIXELS_AHEAD // 2))
+
     def _read(self, planned: list[Planned]) -> Iterator[Reading]:
         """The records of all entries, each decoded when it is asked for; whatever else comes out is noted."""
-        for item in planned:
+        for item, outcomes in self._entries(planned):
             records = rejects = 0
-            for outcome in self._outcomes(item):
+            for outcome in outcomes:
                 if isinstance(outcome, Reading):
                     records += 1
                     self.inputs |= outcome.digests
                     for name, spent in outcome.seconds.items():
-                        self.seconds[name] += spent
+                        self._timed(name).add(spent)
                     yield outcome
                 elif isinstance(outcome, Declined):
                     self.declined[outcome.rule] += 1
@@ -230,6 +252,17 @@ class _Work:
             if rejects or not records:
                 self.inputs |= _digests(item, self.source.root, self.inputs)
             count(1)
+
+    def _entries(self, planned: list[Planned]) -> Iterator[tuple[Planned, Iterator[Outcome]]]:
+        """Each entry with what comes out of it; on an accelerator some threads decode the next ones."""
+        if not (self.overlaps and getattr(self.source, "from_any_thread", False)):
+            yield from ((item, self._outcomes(item)) for item in planned)
+            return
+        for item, outcomes in mapped(self._all_outcomes, planned, DECODERS, _room):
+            yield item, emptied(outcomes)
+
+    def _all_outcomes(self, item: Planned) -> list[Outcome]:
+        return list(self._outcomes(item))
 
     def _outcomes(self, item: Planned) -> Iterator[Outcome]:
         outcomes = iter(self.source.read(item))
@@ -249,16 +282,38 @@ class _Work:
             yield outcome
             del outcome
 
-    def _annotate(self, name: str, config: Any, readings: list[Reading]) -> list[Reading]:
-        """Runs one annotator on the records that lack a column of it and have its inputs."""
-        able = [reading for reading in readings if self._wants(name, config, reading)]
-        if not able or registry.unready(name, config):
-            return readings
+    def _annotate(self, group: Sequence[tuple[str, Any]], readings: list[Reading]) -> list[Reading]:
+        """Runs annotators that don't touch each other's columns; those of an accelerator at the same time.
+
+        What they say is taken in their order, so that a record is rejected by the first that fails on it.
+        """
+        work = []
+        for name, config in group:
+            able = [reading for reading in readings if self._wants(name, config, reading)]
+            if able and not registry.unready(name, config):
+                work.append((name, config, able))
+        if len(work) < 2:
+            outputs = [self._outputs(*each) for each in work]
+        else:
+            with ThreadPoolExecutor(len(work), thread_name_prefix="unit") as pool:
+                outputs = list(pool.map(lambda each: self._outputs(*each), work))
+        for each, results in zip(work, outputs, strict=True):
+            readings = self._settle(*each, results, readings)
+        return readings
+
+    def _outputs(self, name: str, config: Any, able: list[Reading]) -> list[batching.Result]:
         with self._timed(name):
             batch_size = getattr(config, "batch_size", registry.DEFAULT_BATCH_SIZE)
-            outputs = batching.run(shared(name, config), [reading.columns for reading in able], batch_size)
-        failed = set()
+            return batching.run(shared(name, config), [reading.columns for reading in able], batch_size)
+
+    def _settle(
+        self, name: str, config: Any, able: list[Reading], outputs: list[batching.Result], readings: list[Reading]
+    ) -> list[Reading]:
+        """Takes one annotator's outputs for the records `able`; those that are left of `readings`."""
+        left, failed = {id(reading) for reading in readings}, set()
         for reading, output in zip(able, outputs, strict=True):
+            if id(reading) not in left:
+                continue
             if isinstance(output, Exception):
                 failed.add(id(reading))
                 message = clean(str(output)) or type(output).__name__
@@ -269,6 +324,7 @@ class _Work:
         return [reading for reading in readings if id(reading) not in failed]
 
     def _wants(self, name: str, config: Any, reading: Reading) -> bool:
+        """Whether the record lacks a column of the annotator and has its inputs."""
         lacking = [column for column in self._lacking(name, config, reading) if column not in NEVER_A_REASON]
         return bool(lacking) and all(
             reading.columns.get(column) is not None for column in registry.inputs(name, config)
@@ -359,7 +415,17 @@ def chunks(readings: Iterable[Reading], most: int, pixels: int) -> Iterator[list
         yield chunk
 
 
+def _room(outcomes: list[Outcome]) -> int:
+    """How many further entries may be decoded where they are as large as this one."""
+    pixels = sum(outcome.pixels for outcome in outcomes if isinstance(outcome, Reading))
+    return PIXELS_AHEAD // 4 // max(pixels, 1)
+
+
 class _Timer:
+    """Adds the seconds inside it to those under its name; from any thread."""
+
+    _lock = threading.Lock()
+
     def __init__(self, seconds: defaultdict[str, float], name: str) -> None:
         self.seconds, self.name = seconds, name
 
@@ -367,7 +433,11 @@ class _Timer:
         self.start = time.perf_counter()
 
     def __exit__(self, *error: object) -> None:
-        self.seconds[self.name] += time.perf_counter() - self.start
+        self.add(time.perf_counter() - self.start)
+
+    def add(self, spent: float) -> None:
+        with self._lock:
+            self.seconds[self.name] += spent
 
 
 def _digests(item: Planned, root: InputFolder, known: dict[str, str]) -> dict[str, str]:
