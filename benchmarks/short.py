@@ -29,6 +29,7 @@ SHORT: dict[str, tuple[str, ...]] = {
         "cpu", "HEAD~1", "HEAD", "--only", "shipped,validate", "--records", "20", "--rounds", "1",
     ),
     "Are the agnostic recipes faster than plain versions?": ("recipes", "--repeats", "3"),
+    "What do neural annotators take outside their networks?": ("neural", "host", "--photos", "4", "--rounds", "2"),
     "What does training on stored encodings save?": (
         "encodings", "catvton", "--tiny", "--rounds", "15", "--batch-size", "2",
     ),
