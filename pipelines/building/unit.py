@@ -31,6 +31,7 @@ from pipelines.runners._totals import Totals
 from pipelines.sources.outcomes import Declined, Outcome, Planned, Reading, Rejection
 from schemas import kinds, record, shards
 from schemas.cli import options
+from schemas.cli.failures import Unreachable
 from schemas.finished.manifest import Damaged
 from schemas.folders import Folder, InputFolder, ahead, open_folder, open_input
 from schemas.messages import clean
@@ -136,7 +137,7 @@ def attempt(number: int, configuration: Configured, inputs: Callable[[list[Plann
         shard = f"{unit.stem}.{configuration.format}"
         left = receipts.left(output, shard, fingerprint, lambda: unit_tokens(planned, opened.root))
         receipt = left or build_unit(unit, planned, fingerprint, output, opened, configuration)
-    except (OSError, Unusable, Damaged) as error:
+    except (OSError, Unusable, Damaged, Unreachable) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Totals(failed=1, failures=(f"unit {unit.stem}: {reason}",))
     return Totals(1, receipt.rows, len(receipt.rejects), tuple(sorted(receipt.seconds.items())))
@@ -272,7 +273,7 @@ class _Work:
                     outcome = next(outcomes, None)
                 except Rejection as rejection:
                     outcome = rejection
-                except Unusable:
+                except (Unusable, Unreachable):
                     raise
                 except Exception as error:  # libraries raise many types on hostile files
                     reason = clean(str(error)) or "no reason is given"

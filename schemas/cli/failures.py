@@ -7,8 +7,21 @@ OURS = ("schemas", "annotators", "pipelines", "vton_models")
 _CLIENTS = ("aiohttp", "azure", "botocore", "gcsfs", "google", "httpcore", "httpx", "huggingface_hub", "urllib3")
 
 
+class Unreachable(Exception):
+    """A store, and not one file of it: busy for long, not there, or its credentials don't hold any more.
+
+    No OSError, which says that a file can't be used: of those a build makes rejects, and goes on.
+    """
+
+
+class NotAdmitted(Unreachable):
+    """A store that this user has no valid credentials for."""
+
+
 def told(error: BaseException) -> str | None:
     """The line for a failure that isn't ours; None where it may be our own mistake, whose traceback is wanted."""
+    if isinstance(error, Unreachable):
+        return str(error)
     if isinstance(error, OSError):
         return _of_the_system(error)
     if isinstance(error, ModuleNotFoundError):

@@ -43,7 +43,7 @@ def check(flag: str, location: str) -> None:
 def local(location: str | os.PathLike[str]) -> Path:
     """The path itself; of a URL that of a copy of its file or folder, which is brought up to date.
 
-    Raises OSError for a URL where nothing is, and where a download fails.
+    Raises OSError for a URL where nothing is, Unreachable where a download fails.
     """
     where = os.fspath(location)
     if not is_far(where):

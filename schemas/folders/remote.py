@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import io
+import os
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,12 +12,14 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
+from schemas.cli.failures import NotAdmitted, Unreachable
 from schemas.cli.flags import UsageError
 from schemas.folders import names
 from schemas.folders.inputs import Entry
 from schemas.folders.ranges import Ranges
 from schemas.folders.stores import Store
 
+_DESCRIPTORS = "/proc/self/fd"
 _CHUNK = 8 << 20  # bytes of one request where a file is read from end to end
 # What changes when an object is written, the surest first: content, generation, time.
 _TOKENS: tuple[str, ...] = ("ETag", "etag", "generation", "blob_id", "md5")
@@ -39,7 +42,7 @@ class RemoteFolder:
     def make(self, name: str = "") -> None:
         """On an object store nothing but a look whether the bucket is there, which nobody makes by the way.
 
-        Raises FileNotFoundError where it isn't.
+        Raises FileNotFoundError where it isn't, PermissionError for a user without credentials.
         """
         if not self.store.is_atomic:
             self._call("makedirs", name, exist_ok=True)
@@ -49,6 +52,8 @@ class RemoteFolder:
             self.store.call("info", "", bucket)
         except FileNotFoundError:
             raise FileNotFoundError(errno.ENOENT, f"there is no bucket {bucket}", self.url) from None
+        except NotAdmitted as error:
+            raise PermissionError(errno.EACCES, str(error), self.url) from None
         except OSError:  # who may write may still not be allowed to look at the bucket
             pass
 
@@ -58,9 +63,9 @@ class RemoteFolder:
             return self._call("info", name)["type"] == "directory" or bool(self._call("isdir", name))
         except FileNotFoundError:
             return False
-        except PermissionError as error:
-            where = f"{self.url}/{name}" if name else self.url
-            raise UsageError(f"{where} can't be read: {error.strerror}; allowed is what you may read") from None
+        except (PermissionError, NotAdmitted) as error:
+            where, reason = f"{self.url}/{name}" if name else self.url, getattr(error, "strerror", None) or error
+            raise UsageError(f"{where} can't be read: {reason}; allowed is what you may read") from None
 
     def files(self, name: str = "") -> dict[str, Entry]:
         listed = {base: _entry(info) for base, info in self._list(name) if info["type"] == "file"}
@@ -90,12 +95,12 @@ class RemoteFolder:
             yield copy
 
     def fetch(self, name: str, target: Path) -> None:
-        """Downloads a file. Raises OSError also for one that came in part."""
+        """Downloads a file. Raises Unreachable also for one that came in part."""
         size = self.entry(name).size
         self._call("get_file", name, str(target))
         if target.stat().st_size != size:
             target.unlink()
-            raise OSError(errno.EIO, f"not all of its {size} bytes came", f"{self.url}/{name}")
+            raise Unreachable(f"{self.url}/{name}: not all of its {size} bytes came")
 
     def open(self, name: str) -> BinaryIO:
         """For who asks for what is needed: a read is a request for these bytes and no more."""
@@ -115,10 +120,10 @@ class RemoteFolder:
         Never through the driver's own file, which puts what it has when an exception leaves its block.
         """
         names.inside(name)
-        with tempfile.NamedTemporaryFile(prefix="vton-") as file:
-            yield cast(BinaryIO, file)
+        with _scratch() as (file, path):
+            yield file
             file.flush()
-            self._put(file.name, name)
+            self._put(path, name)
 
     def rename(self, old: str, new: str) -> None:
         """Not by the `mv` of fsspec, for which `*`, `?` and `[` of a name are patterns."""
@@ -156,10 +161,10 @@ class RemoteFolder:
         return io.BufferedReader(Ranges(read, self.entry(name).size), buffer)
 
     def _read_range(self, name: str, start: int, end: int) -> bytes:
-        """The bytes from `start` to before `end`. Raises OSError for fewer."""
+        """The bytes from `start` to before `end`. Raises Unreachable for fewer."""
         data: bytes = self._call("cat_file", name, start=start, end=end)
         if len(data) != end - start:
-            raise OSError(errno.EIO, f"{len(data)} of {end - start} bytes came", f"{self.url}/{name}")
+            raise Unreachable(f"{self.url}/{name}: {len(data)} of {end - start} bytes came")
         return data
 
     def _path(self, name: str) -> str:
@@ -180,6 +185,17 @@ class RemoteFolder:
             base = PurePosixPath(info["name"]).name
             if base and info["name"].strip("/") != path.strip("/"):
                 yield base, info
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[tuple[BinaryIO, str]]:
+    """A file of this machine and a path to it; without a name of its own on Linux, so that it goes with its process."""
+    if os.path.isdir(_DESCRIPTORS):
+        with tempfile.TemporaryFile() as file:
+            yield cast(BinaryIO, file), f"{_DESCRIPTORS}/{file.fileno()}"
+    else:
+        with tempfile.NamedTemporaryFile(prefix="vton-") as named:
+            yield cast(BinaryIO, named), named.name
 
 
 def _entry(info: dict[str, Any]) -> Entry:

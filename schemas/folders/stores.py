@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from schemas.cli.failures import NotAdmitted, Unreachable
 from schemas.cli.flags import one_line
 from schemas.folders import secrets
 
@@ -16,13 +17,15 @@ _EXTRAS = {"s3": "'vton-pipelines[s3]'", "s3a": "'vton-pipelines[s3]'", "gs": "g
 _EXTRAS |= {"hf": "huggingface-hub", "abfs": "adlfs", "az": "adlfs"}
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _THROTTLED = ("slowdown", "throttl", "reduce your request rate", "toomanyrequests", "requestlimitexceeded")
-_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError")
+# Of botocore's classes and of S3's codes.
+_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError"}
+_CREDENTIALS |= {"ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch", "TokenRefreshRequired"}
 
 
 class Store:
     """The file system of a URL. It may be asked from several threads, and from processes forked later.
 
-    Failures are OSErrors with the path that was asked for, whatever the driver raises.
+    Failures are OSErrors or Unreachable with the path that was asked for, whatever the driver raises.
     """
 
     def __init__(self, url: str) -> None:
@@ -60,7 +63,7 @@ class Store:
 
 
 def patiently(work: Callable[[], Any], where: str) -> Any:
-    """What the work gives, tried again with back-off. Raises OSError that names `where`."""
+    """What the work gives, tried again with back-off. Raises OSError or Unreachable, which name `where`."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return work()
@@ -68,7 +71,7 @@ def patiently(work: Callable[[], Any], where: str) -> Any:
             raise
         except Exception as error:
             if attempt == ATTEMPTS or not is_transient(error):
-                raise as_os_error(error, where) from None
+                raise translated(error, where) from None
         time.sleep(min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) * random.uniform(0.25, 0.5))
     raise AssertionError(f"no attempt of {ATTEMPTS}")
 
@@ -83,17 +86,21 @@ def is_transient(error: BaseException) -> bool:
     return False
 
 
-def as_os_error(error: BaseException, where: str) -> OSError:
-    """The failure with its path, without what the driver knows of credentials."""
+def translated(error: BaseException, where: str) -> OSError | Unreachable:
+    """The failure with its path, without what the driver knows of credentials.
+
+    An OSError where a file isn't there or may not be read, Unreachable for what may end with the next attempt.
+    """
     where, reason = secrets.redacted(where), secrets.redacted(one_line(error)) or type(error).__name__
+    if any(_is_of_credentials(one) for one in _chain(error)):
+        return NotAdmitted(f"{where}: {reason}")
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), where)
-    is_refused = isinstance(error, PermissionError) or type(error).__name__ in _CREDENTIALS
-    if is_refused or any(_status(one) in (401, 403) for one in _chain(error)):
+    if isinstance(error, PermissionError) or any(_status(one) == 403 for one in _chain(error)):
         return PermissionError(errno.EACCES, reason, where)
-    if isinstance(error, OSError):
-        return OSError(error.errno or errno.EIO, secrets.redacted(error.strerror or "") or reason, where)
-    return OSError(errno.EIO, f"{type(error).__name__}: {reason}", where)
+    if isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError):
+        return type(error)(error.errno or errno.EIO, reason, where)
+    return Unreachable(f"{where}: {reason if isinstance(error, OSError) else f'{type(error).__name__}: {reason}'}")
 
 
 def missing_driver(location: str, error: ImportError) -> str:
@@ -122,6 +129,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(one))
         yield one
         one = one.__cause__ or one.__context__
+
+
+def _is_of_credentials(error: BaseException) -> bool:
+    answer: Any = getattr(error, "response", None)
+    code = (answer.get("Error") or {}).get("Code") if isinstance(answer, dict) else None
+    return type(error).__name__ in _CREDENTIALS or code in _CREDENTIALS or _status(error) == 401
 
 
 def _status(error: BaseException) -> int | None:

@@ -59,13 +59,16 @@ def test_a_killed_build_goes_on(command: Command, bucket: Bucket, uploaded: str,
     line = ["--input", uploaded, "--output", output, "--shard-size", 1, "--direct_num_workers", 1]
     held = bucket.server.hold("PUT .*/out/test-00003-of")
     words = [sys.executable, "-m", BUILD, *map(str, line)]
-    killed = subprocess.Popen(words, env=commands.environment(tmp_path), cwd=tmp_path, stderr=subprocess.DEVNULL)
+    (tmp_path / "scratch").mkdir()
+    variables = commands.environment(tmp_path) | {"TMPDIR": str(tmp_path / "scratch")}
+    killed = subprocess.Popen(words, env=variables, cwd=tmp_path, stderr=subprocess.DEVNULL)
     try:
         assert held.wait(120)
     finally:
         killed.kill()
         killed.wait()
     bucket.server.faults.clear()
+    assert list((tmp_path / "scratch").glob("vton-*")) == []
     whole = [name for name in bucket.objects("out/") if name.endswith("-of-00006.parquet")]
     assert whole and "test-00003-of-00006.parquet" not in whole
     assert command("pipelines.validate", output).code == 1 and command("pipelines.finish", output).code == 1
@@ -143,6 +146,17 @@ def test_a_shard_that_cannot_be_put_is_told_and_made_later(command: Command, buc
     assert failed.code == 1 and "unit test-00001-of-00003: " in failed.error and "Traceback" not in failed.stderr
     bucket.server.faults.clear()
     assert command(*line).json["skipped_shards"] == 2
+
+
+def test_a_store_that_gives_no_answer_costs_no_record(command: Command, bucket: Bucket, uploaded: str) -> None:
+    """A photo that can't be decoded is a reject; one that isn't handed out is read by the next run."""
+    line = (BUILD, "--input", uploaded, "--output", f"{bucket.url}/out", "--shard-size", 2)
+    bucket.server.expire("GET .*/in/test/image/00002")
+    failed = command(*line)
+    assert failed.code == 1 and "unit test-00001-of-00003: " in failed.error and "expired" in failed.error
+    bucket.server.faults.clear()
+    done = command(*line)
+    assert (done.code, done.json["records"], done.json["rejects"], done.json["skipped_shards"]) == (0, 6, 0, 2)
 
 
 @pytest.fixture(scope="module")

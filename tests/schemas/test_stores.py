@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.object_store import Bucket
 
+from schemas.cli.failures import NotAdmitted, Unreachable
 from schemas.cli.flags import UsageError
 from schemas.folders import RemoteFolder, names, open_file, open_folder, open_parent, secrets, stores
 
@@ -20,7 +21,7 @@ def no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tries(work: Callable[[], object]) -> BaseException:
-    with pytest.raises(OSError) as caught:
+    with pytest.raises((OSError, Unreachable)) as caught:
         work()
     return caught.value
 
@@ -81,7 +82,7 @@ def test_what_passes_is_waited_for(error: Exception, monkeypatch: pytest.MonkeyP
     assert stores.patiently(Busy([error] * 4), "s3://a/b") == "done"
     assert len(waits) == 4 and waits == sorted(waits) and waits[0] < 0.3 < 1 < waits[-1] * 2
     waits.clear()
-    assert str(tries(lambda: stores.patiently(Busy([error] * 99), "s3://a/b"))).endswith(": 's3://a/b'")
+    assert str(tries(lambda: stores.patiently(Busy([error] * 99), "s3://a/b"))).startswith("s3://a/b: ")
     assert len(waits) == stores.ATTEMPTS - 1
 
 
@@ -174,6 +175,17 @@ def test_who_may_not_read_is_told_where(bucket: Bucket) -> None:
     assert isinstance(error, PermissionError) and f"'{bucket.url}/shut/a'" in str(error)
 
 
+def test_who_is_not_known_any_more_is_no_reader_of_bad_files(bucket: Bucket) -> None:
+    """A build would reject what can't be read; it stops instead."""
+    bucket.put("old/a", b"x")
+    bucket.server.expire("/old")
+    folder = open_folder(f"{bucket.url}/old")
+    error = tries(lambda: folder.read("a"))
+    assert isinstance(error, NotAdmitted) and str(error).startswith(f"{bucket.url}/old/a: ")
+    with pytest.raises(UsageError, match=f"^{bucket.url}/old can't be read: "):
+        folder.is_folder()
+
+
 def test_a_marker_of_a_folder_is_no_file(bucket: Bucket) -> None:
     """Consoles make folders as empty objects whose names end with a slash."""
     for key in ("out/", "out/sub/", "out/sub/a"):
@@ -262,11 +274,9 @@ def test_what_a_driver_says_is_cleared_of_credentials(monkeypatch: pytest.Monkey
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG")
     monkeypatch.setitem(conf, "s3", {"key": "AKIAIOSFODNN7", "client_kwargs": {"aws_session_token": "session-token"}})
     told = "AKIAIOSFODNN7 wJalrXUtnFEMI/K7MDENG session-token https://u:pw@h/x?X-Amz-Signature=ab12 a/b"
-    error = stores.as_os_error(RuntimeError(told), "https://u:pw@h/x?token=abc")
-    assert (
-        str(error)
-        == "[Errno 5] RuntimeError: *** *** *** https://***@h/x?X-Amz-Signature=*** a/b: 'https://***@h/x?token=***'"
-    )
+    error = stores.translated(RuntimeError(told), "https://u:pw@h/x?token=abc")
+    said = "RuntimeError: *** *** *** https://***@h/x?X-Amz-Signature=*** a/b"
+    assert str(error) == f"https://***@h/x?token=***: {said}"
 
 
 def test_an_absent_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ Answer = Callable[[str, list[tuple[str, str]]], Any]
 KEY, SECRET, REGION = "AKIAOFTHETESTS", "a-secret-that-nothing-may-show", "us-east-1"
 _ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>{}</Message></Error>"
 _SLOW_DOWN = _ERROR.format("SlowDown", "Please reduce your request rate.").encode()
+_EXPIRED = _ERROR.format("ExpiredToken", "The provided token has expired.").encode()
 _DENIED = _ERROR.format("AccessDenied", "Access Denied").encode()
 
 
@@ -56,6 +57,10 @@ class ObjectStore:
 
     def deny(self, pattern: str) -> None:
         self.faults.append(Fault(pattern, "403 Forbidden", _DENIED, 1_000_000))
+
+    def expire(self, pattern: str) -> None:
+        """The credentials hold no longer."""
+        self.faults.append(Fault(pattern, "401 Unauthorized", _EXPIRED, 1_000_000))
 
     def cut(self, pattern: str, times: int) -> None:
         """Uploads break in the middle: half of the body is read, then the server hangs up."""
