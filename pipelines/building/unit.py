@@ -85,7 +85,7 @@ class Files:
         root, files = open_input(configuration.input), (f for item in planned for f in item.references.values())
         self.root = root if self._own else ahead.read_ahead(root, files)
         self.schema = shard_schema(configuration)
-        self.from_any_thread = self._own is None and not isinstance(self.root, ahead.ReadAhead)
+        self.from_any_thread = self._own is None
 
     def read(self, item: Planned) -> Iterator[Outcome]:
         """As the source reads its entries; else one record of photos."""

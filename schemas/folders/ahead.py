@@ -1,6 +1,7 @@
 """Files of a store, on their way before they are asked for: a disk answers at once, a store after a while."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +18,7 @@ _THREADS = 32
 
 
 def read_ahead(folder: InputFolder, order: Iterable[tuple[str, int]]) -> InputFolder:
-    """The folder for one reader, who will read files in about this order, (name, size) of each."""
+    """The folder for a unit's readers, who will read files in about this order, (name, size) of each."""
     return folder if _is_here(folder) else ReadAhead(folder, order)
 
 
@@ -34,28 +35,32 @@ def tokens(folder: InputFolder, names: Iterable[str]) -> list[str]:
 
 
 class ReadAhead:
-    """A folder of a store whose next files are being read by threads."""
+    """A folder of a store whose next files are being read by threads; several may ask for them."""
 
     def __init__(self, folder: InputFolder, order: Iterable[tuple[str, int]]) -> None:
         self.folder = folder
         sizes = dict(order)
         self._expected, self._left = set(sizes), deque(sizes.items())
         self._coming: dict[str, tuple[Future[bytes], int]] = {}
+        self._lock = threading.Lock()
 
     def __str__(self) -> str:
         return str(self.folder)
 
     def read(self, name: str) -> bytes:
         """A file that is asked for out of order costs those that came before it their place."""
-        if name not in self._expected:
-            return self.folder.read(name)
+        with self._lock:
+            coming = self._next(name) if name in self._expected else None
+        return coming.result() if coming else self.folder.read(name)
+
+    def _next(self, name: str) -> Future[bytes]:
         self._fill()
         while name not in self._coming:
             self._take(next(iter(self._coming))).cancel()
             self._fill()
         coming = self._take(name)
         self._fill()
-        return coming.result()
+        return coming
 
     def _take(self, name: str) -> Future[bytes]:
         self._expected.discard(name)

@@ -1,6 +1,7 @@
 """Files of a store are on their way before they are asked for, no more than there is room for."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,14 @@ def test_many_come_at_once_each_of_them_once_in_any_order() -> None:
     for first, second in zip(names[::2], names[1::2], strict=True):
         assert folder.read(second) == second.encode() and folder.read(first) == first.encode()
     assert sorted(store.log) == names
+
+
+def test_several_threads_ask() -> None:
+    names = [f"{i:03d}" for i in range(300)]
+    store = Slow(1, dict.fromkeys(names, 1))
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(of(store).read, names)) == [name.encode() for name in names]
+    assert set(store.log) == set(names)
 
 
 def test_what_is_asked_again_or_wasnt_expected_is_read_then() -> None:
