@@ -72,7 +72,7 @@ def render(folder: Folder, records: int, location: str = "", beside: files.Besid
         findings.duplicates(every),
         missing.section(build, location),
         rejects.section(build),
-        recipes.section(build, every, chosen),
+        recipes.section(build, every, location, chosen),
         distributions.section(every, [card.shares for card in shown.values()]),
         overview.settings(build.manifest),
         provenance.section(build, every),

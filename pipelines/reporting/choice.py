@@ -1,6 +1,7 @@
 """Which records are listed, and whose pictures are shown: the worst, groups of duplicates, and all strata alike."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -24,20 +25,21 @@ def pictured(listing: Listing, most: int) -> list[int]:
     """
     if most >= len(listing):
         return sorted(range(len(listing)), key=lambda index: (-listing.worst[index], index))
-    queues = [*_by_kind(listing), [index for group in groups(listing) for index in group], *_strata(listing)]
+    grouped = [listing.index_of[listing.findings[number].record_id] for group in groups(listing) for number in group]
+    queues = [*_by_kind(listing), grouped, *_strata(listing)]
     return list(dict.fromkeys(_in_turns(queues)))[:most]
 
 
 def groups(listing: Listing) -> list[list[int]]:
-    """Records of the same group of near-duplicates, the first groups of each severity of finding."""
-    members: dict[str, list[int]] = {}
-    for finding in listing.findings:
-        index = listing.index_of.get(finding.record_id)
-        if finding.kind in GROUPED and finding.group and index is not None:
-            group = members.setdefault(finding.group, [])
-            if index not in group:
-                group.append(index)
-    return [group[:OF_A_GROUP] for _, group in sorted(members.items()) if len(group) > 1][:GROUPS]
+    """Indices of findings on images that are alike or in two splits: what stands for a group first, a record once."""
+    members: dict[str, dict[str, int]] = {}
+    order = sorted(range(len(listing.findings)), key=lambda number: listing.findings[number].severity != "info")
+    for number in order:
+        finding = listing.findings[number]
+        if finding.kind in GROUPED and finding.group and finding.record_id in listing.index_of:
+            members.setdefault(finding.group, {}).setdefault(finding.record_id, number)
+    several = (list(group.values()) for _, group in sorted(members.items()) if len(group) > 1)
+    return [group[:OF_A_GROUP] for group in islice(several, GROUPS)]
 
 
 def _by_kind(listing: Listing) -> Iterator[list[int]]:

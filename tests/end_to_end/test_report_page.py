@@ -213,6 +213,7 @@ def test_a_way_on_is_a_command_that_runs(chromium: Any, tmp_path: Path, command:
     inputs = ("--persons", tmp_path / "persons", "--garments", tmp_path / "garments", "--output", tmp_path / "out")
     command("pipelines.build_photos", *inputs, "--skip", "parse,keypoints,densepose,caption,garment_mask")
     text = report.render(open_folder(str(tmp_path / "out")), 9, "my shards")
+    assert "All of it at once" in text
     ways = {line for line in re.findall(r"<code>(python -m [^<]*)</code>", text) if "pipelines.annotate" in line}
     assert any(
         line.startswith("python -m annotators fetch") and "--annotators parsing --output" in line.replace("&#39;", "'")

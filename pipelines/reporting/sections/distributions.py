@@ -10,7 +10,8 @@ from pipelines.reporting.listing import FACETS, Listing, words
 from schemas.pages import Bar, Charts, Histogram, Note, Section
 from schemas.pages.charts import number
 
-MOST_BARS, BINS = 12, 24
+MOST_BARS = 12
+BINS, FEW_BINS, FEW = 24, 12, 100  # of histograms; of those over few records
 
 
 def section(listing: Listing, shares: Iterable[Mapping[str, float]]) -> Section:
@@ -53,7 +54,7 @@ def _numbers(listing: Listing) -> Iterator[Histogram]:
         if low == high:
             yield Histogram(title, [Bar(number(low), finite.size)], note=note, across=True)
             continue
-        counts, edges = np.histogram(finite, bins=BINS, range=(low, high))
+        counts, edges = np.histogram(finite, bins=FEW_BINS if finite.size < FEW else BINS, range=(low, high))
         bars = [
             Bar(number(a), int(count), f"{number(a)} to {number(b)}: {count:,}")
             for count, (a, b) in zip(counts, pairwise(edges.tolist()), strict=True)

@@ -1,7 +1,7 @@
 """What is worth a look, by kind: each with the records that it is about, which lead back here."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.judging.findings import KINDS
@@ -76,15 +76,8 @@ def duplicates(listing: Listing) -> Section | None:
     groups = choice.groups(listing)
     if not groups:
         return None
-    members = [[(listing.ids[index], _detail(listing, index)) for index in group] for group in groups]
+    members = [[listing.findings[number] for number in group] for group in groups]
     total = len({one.group for one in listing.findings if one.kind in choice.GROUPED and one.group})
     parts = [pages.fragment("pipelines", "duplicates.html.j2", groups=members, total=total)]
     intro = "The first of a group stands for the others, which --drop-findings near_duplicate leaves out."
     return Section("Near-duplicates", parts, intro, "duplicates", total)
-
-
-def _detail(listing: Listing, index: int) -> Mapping[str, str]:
-    """What is said of the record as a member of a group, and which of its columns is meant."""
-    numbers = [n for n in listing.found.get(index, ()) if listing.findings[n].kind in choice.GROUPED]
-    detail = listing.findings[numbers[0]].detail if numbers else ""
-    return {"detail": detail, "column": detail.partition(" ")[0]}

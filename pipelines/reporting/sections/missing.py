@@ -2,7 +2,10 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 from annotators.common import registry
 from pipelines.reporting.finished import Finished
@@ -17,22 +20,47 @@ _ANY_CATEGORY = "--agnostic-recipe auto draws every"
 _REASONS_SHOWN = 3
 
 
+@dataclass(frozen=True)
+class Way:
+    """What is to be run so that a column is there: annotators, of which `heavy` need weights, and a flag of theirs."""
+
+    annotators: tuple[str, ...]
+    heavy: tuple[str, ...] = ()
+    flag: str = ""
+
+    def __add__(self, other: "Way") -> "Way":
+        """Both at once."""
+        names = dict.fromkeys([*self.annotators, *other.annotators])
+        heavy = dict.fromkeys([*self.heavy, *other.heavy])
+        return Way(tuple(names), tuple(heavy), self.flag or other.flag)
+
+    def command(self, location: str) -> str:
+        """Two commands where weights are to be fetched first; `location` is the folder of the shards."""
+        fetch = f"python -m annotators fetch {' '.join(self.heavy)} && " if self.heavy else ""
+        output = shlex.quote(f"{location.rstrip('/')}-{'-'.join(self.annotators)}")
+        words = f"{shlex.quote(location)} --annotators {','.join(self.annotators)}{self.flag} --output {output}"
+        return f"{fetch}python -m pipelines.annotate {words}"
+
+
 def section(finished: Finished, location: str) -> Section:
     """`location` is the folder as the user named it: commands name it so."""
-    total = finished.manifest["counts"]["records"]
+    if not finished.lacking:
+        return Section("Missing", [Note(_nothing(finished))], id="missing", count=0)
     rows: list[tuple[Cell, ...]] = []
+    ways = {column: _way(column, reasons) for column, reasons in finished.lacking.items()}
     for column, reasons in finished.lacking.items():
         why = " | ".join(f"{reason} ({n:,})" for reason, n in reasons.most_common(_REASONS_SHOWN))
-        way = " && ".join(_commands(column, reasons, location))
-        rows.append((column, sum(reasons.values()), why, Code(way) if way else None))
-    if not rows:
-        return Section("Missing", [Note(_nothing(finished))], id="missing", count=0)
+        way = ways[column]
+        rows.append((column, sum(reasons.values()), why, Code(way.command(location)) if way else None))
     intro = (
         "Columns that were wanted and that records lack. A command makes its columns anew in every record that has"
         " what they are made of, in new shards; these here stay as they are."
     )
-    table = Table(f"Of {total:,} records", ("column", "records without it", "why", "way on"), rows)
-    parts: list[Part] = [table]
+    caption = f"Of {finished.manifest['counts']['records']:,} records"
+    parts: list[Part] = [Table(caption, ("column", "records without it", "why", "way on"), rows)]
+    some = [way for way in ways.values() if way]
+    if len(set(some)) > 1:
+        parts += [Note("All of it at once:"), Code(reduce(add, some).command(location))]
     return Section("Missing", parts, intro, "missing", len(rows))
 
 
@@ -42,8 +70,8 @@ def _nothing(finished: Finished) -> str:
     return "The shards came without receipts, which say why a column is empty; the table of columns says which are."
 
 
-def _commands(column: str, reasons: Mapping[str, int], location: str) -> Iterator[str]:
-    """In the order in which they are to be run; none where nothing that runs by itself would help."""
+def _way(column: str, reasons: Mapping[str, int]) -> Way | None:
+    """None where nothing that runs by itself would help."""
     text = " | ".join(reasons)
     groups = registry.groups()
     writers = {written: name for name, columns in sorted(groups.items()) for written in columns}
@@ -52,13 +80,8 @@ def _commands(column: str, reasons: Mapping[str, int], location: str) -> Iterato
     roots = [*_SKIPPED.findall(text), *_NOBODY.findall(text)]
     names = [*_ABSENT.findall(text), *(writers[root] for root in roots if root in writers)]
     if not names and _ANY_CATEGORY not in text:
-        return
+        return None
     own = writers.get(column, "agnostic" if column.startswith("agnostic_mask") else "")
     names = list(dict.fromkeys(name for name in [*sorted(names), own] if name in groups))
     heavy = [name for name in names if registry.needs_weights(registry.config(name))]
-    if heavy:
-        yield f"python -m annotators fetch {' '.join(heavy)}"
-    if names:
-        recipe = " --agnostic-recipe auto" if _ANY_CATEGORY in text else ""
-        places = f"{shlex.quote(location)} --annotators {','.join(names)}{recipe}"
-        yield f"python -m pipelines.annotate {places} --output {shlex.quote(location.rstrip('/') + '-' + column)}"
+    return Way(tuple(names), tuple(heavy), " --agnostic-recipe auto" if _ANY_CATEGORY in text else "")

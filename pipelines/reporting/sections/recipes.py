@@ -4,6 +4,8 @@ Recipes that the shards hold are shown as they are stored. Where they hold fewer
 page from the record's parse, keypoints and DensePose.
 """
 
+import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -18,25 +20,34 @@ from pipelines.reporting.listing import Listing
 from schemas import pages, record
 from schemas.kinds import TRYON
 from schemas.labels import Category
-from schemas.pages import Figure, Gallery, Row, Section
+from schemas.pages import Code, Figure, Gallery, Note, Row, Section
+from schemas.pages.parts import Part
 
 TRIED = 3  # records of a category, until one has what recipes need
 SIZE = (180, 240)
+DRAWN = "Drawn for this page."
 TINT = (255, 64, 160)
 PLAIN = "agnostic_mask"
 
 
-def section(finished: Finished, listing: Listing, order: Sequence[int]) -> Section | None:
+def section(finished: Finished, listing: Listing, location: str, order: Sequence[int]) -> Section | None:
     """One record of each category, of `order` the first that serves; None where there is none."""
     if listing.kind is not TRYON or not len(listing):
         return None
     rows = [row for indices in _by_category(listing, order) if (row := _first(finished, listing, indices))]
     if not rows:
         return None
-    drawn = any(row.note for row in rows)
-    intro = "Pink is repainted. "
-    intro += "The shards hold one mask per record: the others were drawn for this page." if drawn else "As stored."
-    return Section("Mask recipes", [Gallery(rows)], intro, "recipes")
+    intro = "What a recipe repaints is pink; the number is its share of the frame."
+    parts: list[Part] = [Gallery(rows)]
+    if any(row.note for row in rows):
+        output = shlex.quote(f"{location.rstrip('/')}-recipes")
+        words = f"--annotators agnostic --agnostic-recipe auto,catvton,ootdiffusion --output {output}"
+        way = f"python -m pipelines.annotate {shlex.quote(location)} {words}"
+        parts += [
+            Note("Masks drawn for this page aren't in the shards; those that you name are put there by:"),
+            Code(way),
+        ]
+    return Section("Mask recipes", parts, intro, "recipes")
 
 
 def _by_category(listing: Listing, order: Sequence[int]) -> Iterator[list[int]]:
@@ -68,7 +79,7 @@ def _row(row: Mapping[str, Any], schema: pa.Schema) -> Row | None:
             figures = [_figure(_named(name, row), photo, lambda name=name: values(name)) for name in sorted(stored)]  # type: ignore[misc]
             return Row(title, [_plain(photo), *figures])
         drawn = list(_drawn(row, photo, values))
-        return Row(title, [_plain(photo), *drawn], note="Drawn for this page.") if len(drawn) > 1 else None
+        return Row(title, [_plain(photo), *drawn], note=DRAWN) if len(drawn) > 1 else None
     except Exception:  # cells that no build wrote: the sheet tells of them
         return None
 
@@ -78,7 +89,8 @@ def _named(column: str, row: Mapping[str, Any]) -> str:
     if column != PLAIN:
         return column.removeprefix(f"{PLAIN}_")
     notes = [entry["note"] or entry["origin"] for entry in row.get("provenance") or () if entry["column"] == PLAIN]
-    return f"{PLAIN}: {notes[0]}" if notes else PLAIN
+    recipe = re.search(r"drawn by (\w+)|recipe=(\w+)|(dataset|manual)", notes[0] if notes else "")
+    return f"{PLAIN} ({next(filter(None, recipe.groups()))})" if recipe else PLAIN
 
 
 def _drawn(row: Mapping[str, Any], photo: np.ndarray, values: Callable[[str], Any]) -> Iterator[Figure]:
@@ -111,4 +123,4 @@ def _figure(title: str, photo: np.ndarray, mask: Callable[[], np.ndarray]) -> Fi
     tinted[repainted] = (0.4 * photo[repainted] + 0.6 * np.array(TINT)).astype(np.uint8)
     data, width, height = pages.jpeg(tinted, SIZE, 76)
     share = masks.share(np.asarray(repainted, np.uint8) * np.uint8(255))
-    return Figure(title, pages.data_uri(data, "jpeg"), width, height, note=f"{share:.0%} of the frame")
+    return Figure(title, pages.data_uri(data, "jpeg"), width, height, note=f"{share:.0%}")
