@@ -164,14 +164,14 @@ def _check_versions(client: Any) -> None:
 
 
 def _wait(result: Any, address: str, patience: int) -> None:
-    """Until all is done. Raises Lost when no worker has been there for as long as `patience` says."""
+    """Until all is done. Raises Lost when no worker has been there for as long as `patience` says, and no scheduler."""
     last_seen = time.monotonic()
     while not all(future.done() for future in result.futures):
         time.sleep(LOOK / 5)
         try:
             workers = result.client.nthreads()
         except (OSError, RuntimeError) as error:
-            raise Lost(f"the Dask scheduler at {address} is gone ({one_line(error)}); run it again to go on") from None
+            raise _gone(address, one_line(error)) from None
         if workers:
             last_seen = time.monotonic()
         elif time.monotonic() - last_seen >= patience:
@@ -179,6 +179,12 @@ def _wait(result: Any, address: str, patience: int) -> None:
                 f"no worker is left at the Dask scheduler {address} since {patience} s; start some and run it again"
                 " to go on"
             )
+    if any(future.cancelled() for future in result.futures):
+        raise _gone(address, "it let the tasks go")
+
+
+def _gone(address: str, reason: str) -> Lost:
+    return Lost(f"the Dask scheduler at {address} is gone ({reason}); run it again to go on")
 
 
 def _distributed() -> ModuleType:

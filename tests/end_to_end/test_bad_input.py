@@ -272,7 +272,10 @@ USAGE = [
     (("--input", "{good}", "--limit", "0"), "--limit 0"),
     (("--input", "{good}", "--format", "csv"), "'csv' (choose from"),
     (("--input", "{good}", "--max-reject-rate", "2"), "--max-reject-rate 2.0; allowed is 0 to 1"),
-    (("--input", "{good}", "--runner", "Hats"), "--runner 'Hats'; allowed are DaskRunner, DataflowRunner, DirectRunner"),
+    (
+        ("--input", "{good}", "--runner", "Hats"),
+        "--runner 'Hats'; allowed are DaskRunner, DataflowRunner",
+    ),
     (("--input", "{good}", "--agnostic-recipe", "hats"), "'hats'; allowed are"),
     (("--input", "{good}", "--output", "/proc/nowhere"), "can't be written"),
     (("--input", "{good}", "--output", "{file}/x"), "can't be written"),
