@@ -10,6 +10,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from schemas.cli.failures import Unreachable
+
 _HERE = "127.0.0.1"
 _REST = 100  # times as long as a listing took, until the next
 _PATIENCE = 0.2  # seconds after which a listening thread looks whether the build is over
@@ -98,7 +100,8 @@ class Finished:
 
         started = time.monotonic()
         if started >= self._again:
-            self._known = sum(self.rows.get(name.stem, 0) for name in receipts.names(open_folder(self.output)))
+            with suppress(OSError, Unreachable):  # whoever builds will tell
+                self._known = sum(self.rows.get(name.stem, 0) for name in receipts.names(open_folder(self.output)))
             ended = time.monotonic()
             self._again = ended + _REST * (ended - started)
         return self._known

@@ -6,10 +6,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from pipelines.building import progress
+from pipelines.building import progress, receipts
+from schemas.cli.failures import Unreachable
 
 ROOT = Path(__file__).resolve().parents[3]
 COUNTING = "from pipelines.building.progress import count; count(3); count(4)"
@@ -50,3 +53,27 @@ def test_a_process_whose_drawer_is_gone_goes_on(monkeypatch: pytest.MonkeyPatch)
     for words in ("1 9", "1 none", "1", "nonsense 99999999"):
         monkeypatch.setenv(progress._DRAWN_BY, words)
         progress.count(1)
+
+
+def test_finished_units_are_counted_as_often_as_a_listing_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that gives no answer changes nothing: the units themselves tell it."""
+    stems, clock, asked = ["a"], [0.0], []
+
+    def names(output: Any) -> list[receipts.Name]:
+        asked.append(clock[0])
+        clock[0] += 0.5  # what a listing takes
+        if not stems:
+            raise Unreachable("s3://b: busy")
+        return [receipts.Name(stem, "", "", 0) for stem in stems]
+
+    monkeypatch.setattr(receipts, "names", names)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    finished = progress.Finished("memory://counted", {"a": 3, "b": 4})
+    assert finished() == 3
+    stems.append("b")
+    assert finished() == 3 and asked == [0.0]
+    clock[0] = 51.0
+    assert finished() == 7 and asked == [0.0, 51.0]
+    stems.clear()
+    clock[0] = 200.0
+    assert finished() == 7 and len(asked) == 3
