@@ -39,13 +39,22 @@ class Options:
     dask_workers: int = flag(0, help="without a scheduler: worker processes here; 0: as many as cores", metavar="N")
     dask_partition_size: int = flag(0, help="units a task; 0: one, more above 20,000 units", metavar="N")
     dask_patience: int = flag(30, help="seconds to wait where no worker is there", metavar="S")
+    dask_resources: tuple[str, ...] = flag((), help="what a task takes of its worker, such as GPU=1", metavar="A=N,…")
 
     def __post_init__(self) -> None:
         for name in ("dask_workers", "dask_partition_size", "dask_patience"):
             if getattr(self, name) < 0:
                 raise ValueError(f"--{name} {getattr(self, name)}; allowed is 0 or more")
+        if not all(amount > 0 for amount in self.resources.values()):
+            raise ValueError(f"--dask_resources {','.join(self.dask_resources)}; allowed is NAME=AMOUNT, such as GPU=1")
         if self.dask_client_address and self.dask_scheduler_file:
             raise ValueError("--dask_client_address and --dask_scheduler_file: allowed is one of them")
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What a task takes of its worker; 0 where no amount can be read."""
+        pairs = [text.partition("=") for text in self.dask_resources]
+        return {name.strip(): float(amount) if amount.strip().isdigit() else 0.0 for name, _, amount in pairs}
 
 
 def check(rest: Sequence[str]) -> None:
@@ -68,16 +77,19 @@ def ready(options: Options, rest: Sequence[str]) -> None:
     with _distributed().Client(address, timeout=_reaching.PATIENCE, set_as_default=False) as client:
         _await_workers(client, address, options.dask_patience)
         _check_versions(client)
+        _check_resources(client, options)
 
 
 def run(job: Callable[[int], Totals], numbers: Sequence[int], options: Options, rest: Sequence[str]) -> Totals:
     """Maps the job over the numbers. Raises Lost where no worker is left."""
+    import dask
     from apache_beam.runners.dask.dask_runner import DaskRunner
 
     beam = _beam()
     with _cluster(options) as address:
         told = [f"--dask_client_address={address}", "--dask_partition_size=1"]
-        result = beam.start(SpanJob(job), spans(numbers, options.dask_partition_size), DaskRunner(), [*rest, *told])
+        with dask.annotate(resources=options.resources) if options.resources else contextlib.nullcontext():
+            result = beam.start(SpanJob(job), spans(numbers, options.dask_partition_size), DaskRunner(), [*rest, *told])
         try:
             _wait(result, address, options.dask_patience)
             return sum((totals for future in result.client.gather(result.futures) for totals in future), Totals())
@@ -141,6 +153,20 @@ def _await_workers(client: Any, address: str, patience: int) -> None:
                 f" `dask worker {address}`, or allow more time with --dask_patience"
             )
         time.sleep(0.2)
+
+
+def _check_resources(client: Any, options: Options) -> None:
+    """Raises UsageError where no worker offers what a task takes: Dask would wait for one."""
+
+    def offered(dask_worker: Any) -> dict[str, float]:
+        return dict(dask_worker.state.total_resources)
+
+    workers = client.run(offered).values() if options.resources else ()
+    if workers and not any(all(has.get(name, 0) >= n for name, n in options.resources.items()) for has in workers):
+        raise UsageError(
+            f"--dask_resources {','.join(options.dask_resources)}: none of {len(workers)} workers offers that; allowed"
+            " is what workers were started with, as `dask worker --resources GPU=1`"
+        )
 
 
 def _check_versions(client: Any) -> None:
