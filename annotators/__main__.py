@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from annotators.common import fetching, registry, weights
 from annotators.tracking import choosing
+from schemas import json_text
 from schemas.cli import tables
 from schemas.cli.flags import UsageError, flag, parse, positional, run
 from schemas.cli.subcommands import chosen, overview
@@ -17,13 +18,16 @@ EXAMPLES = """\
   python -m annotators list --weights /data/weights
   python -m annotators fetch segformer_b2_clothes pose_landmarker
   python -m annotators fetch blip_base --weights /data/weights
+  python -m annotators digest parsing pose --weights /data/weights > digests.json
   HF_ENDPOINT=https://mirror.example python -m annotators fetch some-org/some-segformer
 
-A name of `fetch` is one of the second table of `list`, an annotator (all that its defaults need), `tracking` (SAM 2 for
-object pairs from video) or any hub id."""
+A name of `fetch` and `digest` is one of the second table of `list`, an annotator (all that its defaults need),
+`tracking` (SAM 2 for object pairs from video) or any hub id. A build for a cluster, on a machine without the weights,
+reads digests.json in --weights DIR or $VTON_WEIGHTS."""
 COMMANDS = {
     "list": "Annotators, their weights, licences, whether they are here.",
     "fetch": "Downloads weights.",
+    "digest": "Prints what the weights here are, for a machine without them that plans a build.",
 }
 
 
@@ -35,8 +39,8 @@ class ListFlags:
 
 
 @dataclass(frozen=True)
-class FetchFlags(ListFlags):
-    """Flags of `fetch`."""
+class NamesFlags(ListFlags):
+    """Flags of `fetch` and `digest`."""
 
     names: tuple[str, ...] = positional(help="weights, an annotator, or a hub id org/name", metavar="NAME")
 
@@ -52,8 +56,8 @@ def main(arguments: Sequence[str]) -> int:
     prog, description = f"{PROG} {command}", COMMANDS[command]
     if command == "list":
         return _list(parse(arguments[1:], ListFlags, prog=prog, description=description, examples=EXAMPLES).weights)
-    flags = parse(arguments[1:], FetchFlags, prog=prog, description=description, examples=EXAMPLES)
-    return _fetch(flags.names, flags.weights)
+    flags = parse(arguments[1:], NamesFlags, prog=prog, description=description, examples=EXAMPLES)
+    return _digest(flags.names, flags.weights) if command == "digest" else _fetch(flags.names, flags.weights)
 
 
 def _list(folder: str) -> int:
@@ -79,16 +83,34 @@ def _state(names: Sequence[str], folder: str) -> str:
     return "present" if all(weights.available(name, folder) for name in names) else "missing"
 
 
-def _fetch(names: Sequence[str], folder: str) -> int:
-    """Downloads each once. Raises UsageError for a name that means no weights, before any download."""
+def _digest(names: Sequence[str], folder: str) -> int:
+    """Raises UsageError for weights that aren't here, or are damaged."""
     if folder:
-        places.writable("--weights", folder)
+        places.readable("--weights", folder)
+    try:
+        digests = {weights.find(name).name: weights.digest(weights.locate(name, folder)) for name in _named(names)}
+    except weights.MissingWeights as error:
+        raise UsageError(str(error)) from None
+    print(json_text.pretty(digests, indent=2))
+    return 0
+
+
+def _named(names: Sequence[str]) -> list[str]:
+    """Each of the weights once. Raises UsageError for a name that means none."""
     entries = list(dict.fromkeys(entry for name in names for entry in _entries(name)))
     try:
         for name in entries:
             weights.find(name)
     except ValueError as error:
         raise UsageError(str(error)) from None
+    return entries
+
+
+def _fetch(names: Sequence[str], folder: str) -> int:
+    """Downloads each once. Raises UsageError for a name that means no weights, before any download."""
+    if folder:
+        places.writable("--weights", folder)
+    entries = _named(names)
     failed = False
     for name in entries:
         try:

@@ -84,8 +84,9 @@ def _asked(line: Line[Flags], finished: Finished) -> Rewrite:
         ),
         imports=_folders(flags.from_folder),
     )
+    asked = replace(asked, digests=build.weight_digests(chosen, stated=line.engine.engine.REMOTE))
     _check(asked, finished.schema.names)
-    return replace(asked, digests=build.weight_digests(chosen))
+    return asked
 
 
 def _folders(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -113,7 +114,7 @@ def _check(asked: Rewrite, present: Sequence[str]) -> None:
     """Raises UsageError for an annotator that can't run on these shards."""
     have = set(present) | {column for column, _ in asked.imports}
     for name, config in asked.annotators:
-        reason = registry.unready(name, config)
+        reason = registry.unplanned(name, config, dict(asked.digests))
         if reason:
             raise UsageError(
                 f"annotator {name}: {reason}; ways on: `python -m annotators fetch {name}`,"

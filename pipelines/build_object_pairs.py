@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
 
         location, layout, dataset = str(sample_clips.cached_root()), "davis", "sample"
         print(f"no --input: building the embedded sample of clips, {location}", file=sys.stderr)
-    options = _options(flags)
+    options = _options(flags, line.engine.engine.REMOTE)
     if layout == "raw":
         print(f"objects are found by {options.seeding}, followed by {options.tracker}", file=sys.stderr)
     return command.run(replace(Request(line, layout, dataset, location), listing=asdict(options)))
@@ -83,14 +83,14 @@ def _check(flags: PairFlags) -> None:
             raise UsageError(f"--{name.replace('_', '-')} {getattr(flags, name)}; allowed is 0 or more")
 
 
-def _options(flags: PairFlags) -> "ClipOptions":
+def _options(flags: PairFlags, remote: bool) -> "ClipOptions":
     """With the seeding of raw clips, the tracker and the decoders that this machine has."""
     from annotators.tracking import choosing
     from pipelines.sources.clips.pairs import video
     from pipelines.sources.clips.pairs.options import ClipOptions
 
     try:
-        tracker = choosing.choose(flags.tracker, flags.weights or "")
+        tracker = choosing.choose(flags.tracker, flags.weights or "", remote)
     except ValueError as error:
         raise UsageError(f"--tracker {flags.tracker}: {error}") from None
     try:

@@ -1,7 +1,7 @@
 """Finds annotators by file name, orders them by what they read and write, and runs them on records in memory."""
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields as dataclass_fields
 from functools import cache
 from graphlib import TopologicalSorter
@@ -165,6 +165,26 @@ def unready(name: str, config: Any) -> str:
     folder = getattr(config, "weights_dir", None) or ""
     absent = [item for item in needs_weights(config) if not weights.available(item, folder)]
     return f"weights {', '.join(absent)} not found" if absent else ""
+
+
+def digest(config: Any) -> str:
+    """sha256 of the weights that a Config loads here. Raises weights.MissingWeights, UsageError for damaged ones."""
+    folder = getattr(config, "weights_dir", None) or ""
+    return "+".join(weights.digest(weights.locate(item, folder)) for item in needs_weights(config))
+
+
+def stated_digest(config: Any) -> str:
+    """What `digest` must give on other machines; empty unless it is stated of all weights."""
+    folder = getattr(config, "weights_dir", None) or ""
+    stated = [weights.stated(item, folder) for item in needs_weights(config)]
+    return "+".join(filter(None, stated)) if all(stated) else ""
+
+
+def unplanned(name: str, config: Any, digests: Mapping[str, str]) -> str:
+    """Why an annotator runs on no machine of a build that was planned with these digests; empty where it runs."""
+    if name in digests or not needs_weights(config):
+        return ""
+    return unready(name, config) or f"weights {', '.join(needs_weights(config))} were not found while planning"
 
 
 def _wanted(want: Iterable[str] | None, every: dict[str, Any]) -> set[str]:

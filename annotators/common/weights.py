@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from schemas import json_text
 from schemas.cli.flags import UsageError
 from schemas.folders import atomic, copies, open_folder
 
 Folder = str | os.PathLike[str] | None
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".pkl", ".onnx", ".task", ".tflite")
+DIGESTS = "digests.json"  # side file: name in the table, or hub id → sha256
 HUB = "https://huggingface.co"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -245,6 +247,39 @@ def digest(path: Folder) -> str:
         raise FileNotFoundError(f"no weight files in {path}; known endings are {', '.join(WEIGHT_SUFFIXES)}")
     digests = [file_digest(file) for file in files]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def stated(name: str, weights_dir: Folder = "") -> str | None:
+    """The digest that weights lying on other machines must have: the nearest side file's, else the table's.
+
+    A side file, `DIGESTS` in a folder of `search_path`, is what `python -m annotators digest` printed there. None where
+    nobody says. Raises UsageError for a side file that holds anything else.
+    """
+    if os.path.isabs(name) or name.startswith("."):
+        return None
+    entry = find(name)
+    for folder in search_path(weights_dir):
+        sha256 = _side_file(folder).get(entry.name)
+        if sha256 is not None:
+            return sha256
+    return entry.sha256
+
+
+def _side_file(folder: Path | str) -> dict[str, str]:
+    try:
+        data = open_folder(folder).read(DIGESTS) if isinstance(folder, str) else (folder / DIGESTS).read_bytes()
+        digests = json_text.parse(data)
+    except OSError:
+        return {}
+    except ValueError:
+        digests = None
+    if not isinstance(digests, dict) or not all(_is_digest(value) for value in digests.values()):
+        raise UsageError(f"{folder}/{DIGESTS} is damaged; allowed is what `python -m annotators digest` prints")
+    return digests
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def keep_digest(path: Path, sha256: str) -> None:

@@ -46,13 +46,17 @@ class Chosen:
         return Sam2Tracker(folder, device)
 
 
-def choose(name: str, weights_dir: str) -> Chosen:
-    """`auto` takes SAM 2 where its weights are there. Raises ValueError for another name, and for missing weights."""
+def choose(name: str, weights_dir: str, remote: bool = False) -> Chosen:
+    """`auto` takes SAM 2 where its weights are there; where work is `remote`, a stated digest stands for weights.
+
+    Raises ValueError for another name, and for missing weights.
+    """
     if name not in (AUTO, *TRACKERS):
         raise ValueError(f"tracker {name!r}; allowed are {', '.join((AUTO, *TRACKERS))}")
     if name == "classical" or (name == AUTO and not _runs(WEIGHTS, weights_dir)):
         return Chosen("classical")
-    return Chosen("sam2", weights.digest(weights.locate(WEIGHTS, weights_dir)), weights_dir)
+    stated = weights.stated(WEIGHTS, weights_dir) if remote and not weights.available(WEIGHTS, weights_dir) else None
+    return Chosen("sam2", stated or weights.digest(weights.locate(WEIGHTS, weights_dir)), weights_dir)
 
 
 @lru_cache(maxsize=2)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from annotators.common import registry, weights
+from annotators.common import registry
 from pipelines import sources
 from pipelines.building import configuration as configurations
 from pipelines.building import finishing, orientation, plan, plan_file, preflight, receipts
@@ -60,15 +60,18 @@ def build(request: Request) -> int:
     for remark in listing.told():
         _say(remark)
     planned = plan.make(listing.records, listing.refused, configured.shard_size, configured.limit)
+    remote = line.engine.engine.REMOTE
+    configured = replace(configured, digests=weight_digests(configured.annotators))
+    if remote and preflight.lacking(planned.signatures, configured):
+        configured = replace(configured, digests=weight_digests(configured.annotators, stated=True))
     preflight.check(planned.signatures, configured)
     if configured.size and flags.fit is None and flags.size != type(flags).size:
         orientation.check(configured.size, planned.rows(), listing.files, root)
-    if not line.engine.engine.REMOTE:
+    if not remote:
         preflight.check_device(flags.device)
     output = open_folder(flags.output or f"output/{line.command}")
     columns = preflight.columns(planned.signatures, configured)
-    digests = weight_digests(configured.annotators)
-    configured = replace(configured, output=str(output), columns=columns, digests=digests)
+    configured = replace(configured, output=str(output), columns=columns)
     run = configurations.run_of(configured) | {"repeated_lines": listing.repeated_lines}
     words = fingerprint_words(configured)
     planning = Planning(listing.files, configured.recompute)
@@ -158,15 +161,16 @@ def _listing(request: Request, root: InputFolder) -> sources.Listing:
         raise UsageError(f"--input {root}: {error.strerror or error}") from None
 
 
-def weight_digests(annotators: Iterable[tuple[str, Any]]) -> tuple[tuple[str, str], ...]:
-    """sha256 of the weights of each annotator that has any and can run."""
-    found = []
+def weight_digests(annotators: Iterable[tuple[str, Any]], stated: bool = False) -> tuple[tuple[str, str], ...]:
+    """sha256 of the weights of each annotator that has any and can run here; of others what is `stated`, if told so."""
+    digests = []
     for name, config in annotators:
-        needed = registry.needs_weights(config)
-        if needed and not registry.unready(name, config):
-            folder = getattr(config, "weights_dir", None) or ""
-            found.append((name, "+".join(weights.digest(weights.locate(item, folder)) for item in needed)))
-    return tuple(found)
+        if registry.needs_weights(config):
+            ready = not registry.unready(name, config)
+            digest = registry.digest(config) if ready else registry.stated_digest(config) if stated else ""
+            if digest:
+                digests.append((name, digest))
+    return tuple(digests)
 
 
 def _prepare(output: Folder, run: dict[str, Any], overwrite: bool) -> None:

@@ -30,10 +30,12 @@ def parse(command: str, description: str, examples: str, config: type[Own], argu
         rest=True,
     )
     parsed_flags = parsed.of(own)
+    engine = runners.chosen(parsed_flags.runner, parsed)
     configs = {}
     if isinstance(parsed_flags, AnnotatorFlags):
-        configs = configs_of(parsed_flags, {name: parsed.named(section) for name, section in of_annotators.items()})
-    return Line(command, parsed_flags, runners.chosen(parsed_flags.runner, parsed), configs)
+        options = {name: parsed.named(section) for name, section in of_annotators.items()}
+        configs = configs_of(parsed_flags, options, engine.engine.REMOTE)
+    return Line(command, parsed_flags, engine, configs)
 
 
 def _annotator_sections() -> dict[str, Section[Any]]:

@@ -144,12 +144,12 @@ class Configuration:
         }
 
 
-def configs_of(flags: AnnotatorFlags, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def configs_of(flags: AnnotatorFlags, options: Mapping[str, Mapping[str, Any]], remote: bool = False) -> dict[str, Any]:
     """Annotator → its Config with its own `options`, and what depends on this machine resolved.
 
-    Raises UsageError for a value that it refuses.
+    Raises UsageError for a value that it refuses. Where work is `remote`, only the workers need the folder of weights.
     """
-    if flags.weights:
+    if flags.weights and not remote:
         places.readable("--weights", flags.weights)
     common = {"weights_dir": flags.weights, "device": flags.device, "person": flags.person, "nobody": flags.nobody}
     try:

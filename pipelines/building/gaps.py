@@ -12,8 +12,14 @@ from pipelines.sources.outcomes import Reading
 class Gaps:
     """Counts over the records of one unit: `empty` by column, `reasons` by wanted column and reason."""
 
-    def __init__(self, annotators: Iterable[tuple[str, Any]], skip: Sequence[str], complete: bool) -> None:
-        self.configs, self.skip = dict(annotators), frozenset(skip)
+    def __init__(
+        self,
+        annotators: Iterable[tuple[str, Any]],
+        skip: Sequence[str],
+        complete: bool,
+        digests: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        self.configs, self.skip, self.digests = dict(annotators), frozenset(skip), dict(digests)
         self.writers = {column: names[0] for column, names in registry.owners(self.configs).items()}
         columns = set(self.writers) | (set(AWAITED) if complete else set())
         self.wanted = columns - NEVER_A_REASON - (set() if complete else self.skip)
@@ -39,7 +45,7 @@ class Gaps:
         name = self.writers.get(column)
         if name is None:
             return "no annotator for it; --annotators names them"
-        absent = registry.unready(name, self.configs[name])
+        absent = registry.unplanned(name, self.configs[name], self.digests)
         if absent:
             return f"{absent}; --weights DIR, or `python -m annotators fetch {name}`"
         needed = next((item for item in registry.inputs(name, self.configs[name]) if not reading.has(item)), None)

@@ -58,22 +58,28 @@ def check(signatures: Mapping[Signature, int], configuration: Configuration) -> 
 
     `signatures`: each with how many records have it.
     """
-    lacking: Counter[str] = Counter()
-    reasons: dict[str, str] = {}
-    for signature, count in signatures.items():
-        for column, reason in _unmakeable(shipped(signature, configuration), configuration).items():
-            lacking[column] += count
-            reasons[column] = reason
-    if not lacking:
+    lacks = lacking(signatures, configuration)
+    if not lacks:
         return
-    names, total = list(lacking), sum(signatures.values())
-    parts = [f"{name} ({share(lacking[name], total, 'record', 'lacks', 'lack')} it; {reasons[name]})" for name in names]
+    names, total = list(lacks), sum(signatures.values())
+    parts = [f"{name} ({share(n, total, 'record', 'lacks', 'lack')} it; {why})" for name, (n, why) in lacks.items()]
     raise UsageError(
         f"no annotator can make {'; '.join(parts)}. Ways on: `python -m annotators fetch {_fetch(names)}`,"
         f" or --weights DIR with the folder that has them{_places(configuration)};"
         f" or leave them null with `--skip {','.join(_skip_words(configuration, names))}`;"
         f" or name other annotators with --annotators (there are {', '.join(registry.names())})"
     )
+
+
+def lacking(signatures: Mapping[Signature, int], configuration: Configuration) -> dict[str, tuple[int, str]]:
+    """Columns that no chosen annotator, with its weights, can make: how many records lack each, and why."""
+    counts: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
+    for signature, count in signatures.items():
+        for column, reason in _unmakeable(shipped(signature, configuration), configuration).items():
+            counts[column] += count
+            reasons[column] = reason
+    return {column: (counts[column], reasons[column]) for column in counts}
 
 
 def sought(annotator: Any) -> str:
@@ -107,7 +113,7 @@ class _Makeable:
 
     def __init__(self, have: frozenset[str], configuration: Configuration) -> None:
         self.have, self.configuration = have, configuration
-        self.configs = configuration.configs()
+        self.configs, self.digests = configuration.configs(), dict(configuration.digests)
         self.writers = registry.owners(self.configs)
 
     def missing(self, column: str, above: tuple[str, ...] = ()) -> dict[str, str]:
@@ -120,7 +126,7 @@ class _Makeable:
         if column in self.configuration.skip:
             return {column: "skipped"}
         name = writers[0]
-        reason = registry.unready(name, self.configs[name])
+        reason = registry.unplanned(name, self.configs[name], self.digests)
         if reason:
             return {column: reason}
         found: dict[str, str] = {}
@@ -130,7 +136,8 @@ class _Makeable:
 
 
 def _places(configuration: Configuration) -> str:
-    lacking = [config for name, config in configuration.annotators if registry.unready(name, config)]
+    digests = dict(configuration.digests)
+    lacking = [config for name, config in configuration.annotators if registry.unplanned(name, config, digests)]
     return f" ({sought(lacking[0])})" if lacking else ""
 
 

@@ -4,6 +4,7 @@ A retry writes the same bytes. No more than a chunk of decoded records is in mem
 their pictures are large.
 """
 
+import socket
 import threading
 import time
 from collections import Counter, defaultdict
@@ -27,8 +28,9 @@ from pipelines.building.plan import Unit, token_digest
 from pipelines.building.plan_file import FIRST, PlanReader
 from pipelines.building.progress import count
 from pipelines.building.reading import read
+from pipelines.runners import _granted as granted
 from pipelines.runners._totals import Totals
-from pipelines.sources.outcomes import Declined, Outcome, Planned, Reading, Rejection
+from pipelines.sources.outcomes import Declined, Outcome, Planned, Reading, Rejection, Unusable
 from schemas import kinds, record, shards
 from schemas.cli import options
 from schemas.cli.failures import Unreachable
@@ -103,10 +105,11 @@ class Files:
         What it takes is added to `seconds`.
         """
         config = self.configuration.configs().get("parsing")
-        if config is None or "parse" in self.configuration.skip or registry.unready("parsing", config):
+        digests = dict(self.configuration.digests)
+        if config is None or "parse" in self.configuration.skip or registry.unplanned("parsing", config, digests):
             return None
         started = time.perf_counter()
-        (output,) = batching.run(shared("parsing", config), [{"person_image": photo}], 1)
+        (output,) = batching.run(shared("parsing", config, digests.get("parsing")), [{"person_image": photo}], 1)
         seconds["parsing"] = seconds.get("parsing", 0.0) + time.perf_counter() - started
         return None if isinstance(output, Exception) else output["parse"]
 
@@ -198,7 +201,8 @@ class _Work:
         self.declined: Counter[str] = Counter()
         self.origins: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        self.gaps = Gaps(configuration.annotators, configuration.skip, configuration.complete)
+        self.gaps = Gaps(configuration.annotators, configuration.skip, configuration.complete, configuration.digests)
+        self.digests = dict(configuration.digests)
         self.overlaps = any(registry.accelerated(config) for _, config in configuration.annotators)
         self.groups = (
             registry.independent(configuration.annotators)
@@ -291,7 +295,7 @@ class _Work:
         work = []
         for name, config in group:
             able = [reading for reading in readings if self._wants(name, config, reading)]
-            if able and not registry.unready(name, config):
+            if able and not registry.unplanned(name, config, self.digests):
                 work.append((name, config, able))
         if len(work) < 2:
             outputs = [self._outputs(*each) for each in work]
@@ -305,7 +309,8 @@ class _Work:
     def _outputs(self, name: str, config: Any, able: list[Reading]) -> list[batching.Result]:
         with self._timed(name):
             batch_size = getattr(config, "batch_size", registry.DEFAULT_BATCH_SIZE)
-            return batching.run(shared(name, config), [reading.columns for reading in able], batch_size)
+            annotator = shared(name, config, self.digests.get(name))
+            return batching.run(annotator, [reading.columns for reading in able], batch_size)
 
     def _settle(
         self, name: str, config: Any, able: list[Reading], outputs: list[batching.Result], readings: list[Reading]
@@ -452,28 +457,26 @@ def _digests(item: Planned, root: InputFolder, known: dict[str, str]) -> dict[st
     return found
 
 
-class Unusable(Exception):
-    """An annotator that can't be built: its weights are damaged, or its device isn't there. No record is to blame."""
-
-
 _building = threading.Lock()
 _built: dict[Any, batching.Annotator | Unusable] = {}
 
 
-def shared(name: str, config: Any) -> batching.Annotator:
-    """The annotator of a Config, built once per process. Raises Unusable."""
+def shared(name: str, config: Any, digest: str | None = None) -> batching.Annotator:
+    """The annotator of a Config, built once per process; `digest` is what its weights must have. Raises Unusable."""
     with _building:
-        if config not in _built:
-            _built[config] = _build(name, config)
-        built = _built[config]
+        if (config, digest) not in _built:
+            _built[config, digest] = _build(name, config, digest)
+        built = _built[config, digest]
     if isinstance(built, Unusable):
         raise built
     return built
 
 
-def _build(name: str, config: Any) -> batching.Annotator | Unusable:
+def _build(name: str, config: Any, digest: str | None) -> batching.Annotator | Unusable:
     try:
         if registry.needs_weights(config):
+            _check_weights(config, digest)
+            granted.claim(config.device if hasattr(config, "device") else "cpu")
             import torch
 
             torch.set_num_threads(1)  # workers are the parallelism; sums must not depend on how many cores there are
@@ -482,6 +485,17 @@ def _build(name: str, config: Any) -> batching.Annotator | Unusable:
         return Unusable(f"annotator {name}: {error}")
     except ImportError as error:
         return Unusable(f"annotator {name}: {error}; `pip install 'vton-pipelines[annotators]'` brings what it needs")
+
+
+def _check_weights(config: Any, digest: str | None) -> None:
+    """Raises ValueError where the weights of this machine aren't those that the build was planned with."""
+    present = registry.digest(config)
+    if digest not in (None, present):
+        names = ", ".join(registry.needs_weights(config))
+        raise ValueError(
+            f"weights {names} on {socket.gethostname()} aren't those that the build was planned with:"
+            f" sha256 is {present}, planned was {digest}"
+        )
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,7 @@ SETTINGS = {
     "spark.speculation": "true",
     "spark.ui.showConsoleProgress": "false",
 }
+_GROUP = "vton-pipelines"  # Spark's name for the jobs of a build
 _POLL = 0.5  # seconds between two looks at a cluster
 _SETTLING = 20.0  # seconds that attempts of units which others have finished are given to end
 
@@ -89,7 +90,7 @@ def _last_line(log: BinaryIO) -> str:
 
 
 class Watch:
-    """Cancels the jobs of a context that has had no executor for `patience` seconds; `gave_up` tells that it did."""
+    """Cancels the jobs of this thread once its context has had no executor for `patience` seconds; says `gave_up`."""
 
     def __init__(self, context: Any, patience: float) -> None:
         self.gave_up = False
@@ -98,22 +99,26 @@ class Watch:
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def __enter__(self) -> "Watch":
+        self._context.setJobGroup(_GROUP, SETTINGS["spark.app.name"])
         self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stop.set()
         self._thread.join()
+        with contextlib.suppress(Exception):  # of a context that broke
+            self._context.setLocalProperty("spark.jobGroup.id", None)  # later jobs of the session aren't ours
 
     def _look(self) -> None:
         seen = time.monotonic()
-        while not self._stop.wait(_POLL):
-            if executors(self._context):
-                seen = time.monotonic()
-            elif time.monotonic() - seen > self._patience:
-                self.gave_up = True
-                self._context.cancelAllJobs()
-                return
+        with contextlib.suppress(Exception):  # of a context that broke: who waits for the job is told
+            while not self._stop.wait(_POLL):
+                if executors(self._context):
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > self._patience:
+                    self.gave_up = True
+                    self._context.cancelJobGroup(_GROUP)
+                    return
 
 
 def executors(context: Any) -> int:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.runners import _reaching, _shipping, _spark_master, _spark_session
-from pipelines.runners._spans import SpanJob, spans
+from pipelines.runners import _granted, _reaching, _shipping, _spark_master, _spark_session
+from pipelines.runners._spans import Span, SpanJob, spans
 from pipelines.runners._totals import Totals
 from schemas.cli.flags import UnknownFlag, UsageError, flag
 
 NAMES = ("PySparkRunner",)
 REMOTE = True
+ONE_GPU = ("spark.executor.resource.gpu.amount", "spark.task.resource.gpu.amount")  # settings of Spark
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Options:
             raise ValueError(f"--spark_conf {wrong!r}; allowed is NAME=VALUE, such as spark.executor.memory=4g")
         if self.spark_patience < 1:
             raise ValueError(f"--spark_patience {self.spark_patience}; allowed is 1 or more")
+        shared = next((name for name in ONE_GPU if self.settings.get(name, "1") != "1"), None)
+        if shared is not None:
+            raise ValueError(
+                f"--spark_conf {shared}={self.settings[shared]}; allowed is 1: each task loads its own models"
+            )
 
     @property
     def settings(self) -> dict[str, str]:
@@ -58,6 +64,8 @@ def ready(options: Options, rest: Sequence[str]) -> None:
         raise UsageError(
             f"--spark_master {options.spark_master!r}: the active session is {present.master}'s; leave it out"
         )
+    if present is not None and options.spark_conf:
+        raise UsageError(f"--spark_conf {options.spark_conf[0]!r}: a session is active; allowed is to set it there")
     if present is None and not _spark_session.submitted() and _spark_session.java() is None:
         raise UsageError("--runner PySparkRunner needs Java 17 or later: none is in JAVA_HOME or on PATH")
     if options.spark_master is not None:
@@ -69,7 +77,7 @@ def run(job: Callable[[int], Totals], numbers: Sequence[int], options: Options, 
     tasks = spans(numbers)
     with _spark_session.context(options.spark_master or "", options.settings) as context:
         context.addPyFile(str(_shipping.package(_spark_session.kept(context))))
-        built = context.parallelize(tasks, len(tasks)).map(SpanJob(job))
+        built = context.parallelize(tasks, len(tasks)).map(Task(SpanJob(job)))
         with _spark_session.Watch(context, options.spark_patience) as watch:
             try:
                 totals: Totals = sum(built.collect(), Totals())
@@ -77,6 +85,21 @@ def run(job: Callable[[int], Totals], numbers: Sequence[int], options: Options, 
                 raise RuntimeError(_lost(context, options) if watch.gave_up else _reason(error)) from error
         _spark_session.settle(context)
         return totals
+
+
+class Task:
+    """A span's units, on the GPU that Spark grants to the task where it grants any."""
+
+    def __init__(self, job: SpanJob) -> None:
+        self.job = job
+
+    def __call__(self, span: Span) -> Totals:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        resource = context.resources().get("gpu") if context is not None else None
+        _granted.grant(resource.addresses if resource is not None else ())
+        return self.job(span)
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -28,6 +28,13 @@ class Rejection(Exception):
     source: str
 
 
+class Unusable(Exception):
+    """A model that can't be loaded: its weights are damaged or others, or its device isn't there.
+
+    No record is to blame, so the unit fails.
+    """
+
+
 @dataclass(frozen=True)
 class Declined:
     """What a source could have made a record of and did not want: it is counted by the rule, and is no reject."""

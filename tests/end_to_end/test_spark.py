@@ -52,7 +52,7 @@ def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
 
 
 def wait_for_shards(output: Path, build: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while len(list(output.glob("*-of-*"))) < 3:
         assert build.poll() is None and time.monotonic() < deadline, build.communicate()
         time.sleep(0.02)
@@ -89,14 +89,14 @@ def test_a_build_outlives_an_executor_and_goes_on_after_the_loss_of_all(
     build = start(tmp_path, *words(crossed, "one-lost", *of_cluster))
     wait_for_shards(tmp_path / "one-lost", build)
     os.kill(cluster.executors()[0], signal.SIGKILL)
-    _, stderr = build.communicate(timeout=240)
+    _, stderr = build.communicate(timeout=600)
     assert build.returncode == 0, stderr
     assert digests(tmp_path / "one-lost") == digests(tmp_path / "direct") and not stray(tmp_path / "one-lost")
 
     build = start(tmp_path, *words(crossed, "all-lost", *of_cluster))
     wait_for_shards(tmp_path / "all-lost", build)
     cluster.kill_workers()
-    _, stderr = build.communicate(timeout=120)
+    _, stderr = build.communicate(timeout=300)
     assert build.returncode == 1
     assert "PySparkRunner stopped: no executor for 25 s" in stderr.strip().splitlines()[-1]
 
@@ -117,7 +117,7 @@ def test_spark_submit_runs_a_command(cluster: SparkCluster, crossed: Path, tmp_p
         env=package_environment() | {"PYSPARK_PYTHON": sys.executable, "SPARK_HOME": str(cluster.home)},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "out").glob("*-of-00004.parquet"))) == 4

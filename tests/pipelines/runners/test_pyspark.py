@@ -17,6 +17,8 @@ import pytest
 
 from pipelines import build_vitonhd
 from pipelines.runners import _shipping, _spark_master, _spark_session, pyspark
+from pipelines.runners._spans import SpanJob
+from pipelines.runners._totals import Totals
 from pipelines.runners.pyspark import Options
 from schemas.cli.flags import UsageError
 
@@ -99,6 +101,7 @@ def test_an_environment_without_pyspark_names_the_extra(monkeypatch: pytest.Monk
             {"spark_conf": ("a=b", "spark.executor.memory")},
             "--spark_conf 'spark.executor.memory'; allowed is NAME=VALUE",
         ),
+        ({"spark_conf": ("spark.task.resource.gpu.amount=0.25",)}, "allowed is 1: each task loads its own models"),
         ({"spark_patience": 0}, "--spark_patience 0; allowed is 1 or more"),
     ],
 )
@@ -111,6 +114,8 @@ def test_another_master_than_the_active_session_s_is_refused(monkeypatch: pytest
     monkeypatch.setattr(_spark_session, "active", lambda: SimpleNamespace(master="yarn"))
     pyspark.ready(Options(), ())
     pyspark.ready(Options(spark_master="yarn"), ())
+    with pytest.raises(UsageError, match="--spark_conf 'spark.cores.max=2': a session is active"):
+        pyspark.ready(Options(spark_conf=("spark.cores.max=2",)), ())
     with pytest.raises(UsageError, match=r"--spark_master 'local\[2\]': the active session is yarn's"):
         pyspark.ready(Options(spark_master="local[2]"), ())
 
@@ -146,7 +151,15 @@ class FakeContext:
     def getExecutorInfos(self) -> list[Any]:
         return [SimpleNamespace(numRunningTasks=lambda count=count: count) for count in (0, *self.running)]
 
-    def cancelAllJobs(self) -> None:
+    def setJobGroup(self, group: str, description: str) -> None:
+        self.group: str | None = group
+
+    def setLocalProperty(self, name: str, value: str | None) -> None:
+        assert name == "spark.jobGroup.id"
+        self.group = value
+
+    def cancelJobGroup(self, group: str) -> None:
+        assert group == self.group, "jobs of others in the session go on"
         self.cancelled += 1
 
 
@@ -165,6 +178,7 @@ def test_jobs_without_executors_are_given_up_after_a_while(monkeypatch: pytest.M
         assert not watch.gave_up and not context.cancelled, "somebody works"
         context.running.clear()
         assert wait_for(lambda: watch.gave_up) and wait_for(lambda: context.cancelled == 1)
+    assert context.group is None
 
 
 def test_what_is_left_of_finished_units_ends_before_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +190,19 @@ def test_what_is_left_of_finished_units_ends_before_the_session(monkeypatch: pyt
     assert time.monotonic() - started >= 0.25
     monkeypatch.setattr(_spark_session, "_SETTLING", 0.1)
     _spark_session.settle(FakeContext([1]))
+
+
+def test_a_task_takes_the_gpu_that_spark_granted_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    granted: list[Any] = []
+    resources: dict[str, Any] = {"gpu": SimpleNamespace(addresses=["1"])}
+    context = SimpleNamespace(get=lambda: SimpleNamespace(resources=lambda: resources))
+    monkeypatch.setitem(sys.modules, "pyspark", SimpleNamespace(TaskContext=context))
+    monkeypatch.setattr("pipelines.runners._granted.grant", granted.append)
+    task = pyspark.Task(SpanJob(lambda number: Totals(units=1, records=number)))
+    assert task((3, 4)) == Totals(units=2, records=7) and granted == [["1"]]
+    resources.clear()
+    task((5,))
+    assert granted[1:] == [()]
 
 
 PYTHON_FAILED = """Job aborted due to stage failure: Task 0 in stage 0.0 failed 4 times, most recent failure:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from annotators.tracking import choosing
 from pipelines.sources.clips.pairs import tracks
 from pipelines.sources.clips.pairs.frames import Clip, Unreadable
 from pipelines.sources.clips.pairs.objects import ObjectMasks
@@ -41,7 +40,7 @@ def _carried(
     clip: Clip, position: int, objects: Sequence[ObjectMasks], options: ClipOptions, settings: ReadSettings
 ) -> list[ObjectMasks]:
     """Raises Unreadable."""
-    tracker = choosing.shared(options.chosen_tracker(settings.weights_dir), settings.device)
+    tracker = options.loaded_tracker(settings)
     seeds = {each.object_id: each.mask(position) for each in objects}
     positions = sorted({*tracks.spread(len(clip), options.frames), position})
     return tracks.carry(clip, positions, seeds, position, tracker)

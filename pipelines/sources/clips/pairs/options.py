@@ -1,14 +1,19 @@
 """What a user may set about pairs of clips; goes through a build as the source's options, as text."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from annotators.functional.placement import acceptance
+from annotators.tracking import Tracker, choosing
 from annotators.tracking.choosing import Chosen, Seeder
 from pipelines.sources.clips.pairs.pairing import Terms
 from pipelines.sources.clips.pairs.variety import Variety
-from pipelines.sources.outcomes import ReadSettings
+from pipelines.sources.outcomes import ReadSettings, Unusable
+
+if TYPE_CHECKING:
+    from annotators.tracking.segmenting import Segmenter
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,24 @@ class ClipOptions:
         variety = Variety(self.largest_overlap, self.smallest_sharpness, self.smallest_similarity)
         return Terms(rule, dynamics, parts, self.pairs_per_object or pairs_per_object, variety)
 
-    def chosen_tracker(self, weights_dir: str) -> Chosen:
-        return Chosen(self.tracker, self.tracker_digest, weights_dir if self.tracker_digest else "")
+    def loaded_tracker(self, settings: ReadSettings) -> Tracker:
+        """Raises Unusable where it isn't the one that the build was planned with, or has no device."""
+        folder = settings.weights_dir if self.tracker_digest else ""
+        chosen = Chosen(self.tracker, self.tracker_digest, folder)
+        with _usable(f"tracker {self.tracker}"):
+            return choosing.shared(chosen, settings.device)
 
-    def chosen_seeder(self, weights_dir: str) -> Seeder:
-        return Seeder(self.seeding, self.seeding_model, self.seeding_digest, weights_dir)
+    def loaded_segmenter(self, settings: ReadSettings) -> "Segmenter":
+        """Raises Unusable as `loaded_tracker` does."""
+        seeder = Seeder(self.seeding, self.seeding_model, self.seeding_digest, settings.weights_dir)
+        with _usable(f"seeding by {self.seeding_model}"):
+            return choosing.segmenter(seeder, settings.device)
+
+
+@contextlib.contextmanager
+def _usable(what: str) -> Iterator[None]:
+    """torch raises these of a device that isn't there."""
+    try:
+        yield
+    except (ValueError, RuntimeError, AssertionError, ImportError) as error:
+        raise Unusable(f"{what}: {error}") from error

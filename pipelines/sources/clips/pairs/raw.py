@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from annotators.tracking import choosing, seeding
+from annotators.tracking import seeding
 from pipelines.sources.clips.pairs import told, tracks
 from pipelines.sources.clips.pairs.frames import Clip, Unreadable
 from pipelines.sources.clips.pairs.objects import ObjectMask
@@ -25,7 +25,7 @@ def outcomes(
 ) -> Iterator[Outcome]:
     """The pairs of every piece of a clip; of objects that a file tells, those of the piece around their frame."""
     pairing = Pairing(item, clip, terms, settings)
-    tracker = choosing.shared(options.chosen_tracker(settings.weights_dir), settings.device)
+    tracker = options.loaded_tracker(settings)
     try:
         if GIVEN in item.references:
             objects = told.read(root, item.references[GIVEN][0])
@@ -53,7 +53,7 @@ def _told(
         raise Unreadable(objects.path, f"frame {objects.frame} of a clip of {len(clip)}")
     cut_out: told.Cutter = told.by_contrast
     if options.seeding == "model":
-        cut_out = choosing.segmenter(options.chosen_seeder(settings.weights_dir), settings.device).at
+        cut_out = options.loaded_segmenter(settings).at
     return objects.masks(clip.frame(objects.frame).pixels, cut_out)
 
 
@@ -104,7 +104,7 @@ def _seeds(settings: ReadSettings, clip: Clip, start: int, options: ClipOptions)
     if options.seeding == "person":
         found = _persons(pictures[at], settings)
     elif options.seeding == "model":
-        segmenter = choosing.segmenter(options.chosen_seeder(settings.weights_dir), settings.device)
+        segmenter = options.loaded_segmenter(settings)
         found = seeding.moving_first(pictures, segmenter.everything(pictures[at]), options.objects, at)
     else:
         found = seeding.moving_objects(pictures, options.objects, at)
