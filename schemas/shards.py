@@ -19,7 +19,8 @@ ROW_GROUP_BYTES = 6 << 20  # read fastest of the sizes that were measured
 class ShardWriter:
     """Writes rows to an open binary file, a row group at a time, and knows their digest.
 
-    A row is a dict column → encoded cell (`schemas.record.encode`); absent columns are null. One table per row group,
+    A row is a dict column → encoded cell (`schemas.record.encode`), or an Arrow array of that one cell, which is copied
+    without becoming an object of Python; absent columns are null. One table per row group,
     always built the same way, since the same rows in other batches would give other bytes. Closing the file, syncing
     and renaming it stay with the caller.
     """
@@ -37,7 +38,7 @@ class ShardWriter:
 
     def write(self, row: Mapping[str, Any]) -> None:
         self._pending.append(row)
-        self._pending_bytes += sum(len(cell["bytes"]) for cell in row.values() if _is_picture(cell))
+        self._pending_bytes += sum(_picture_bytes(cell) for cell in row.values())
         self.rows += 1
         if self._pending_bytes >= ROW_GROUP_BYTES:
             self._flush()
@@ -63,6 +64,9 @@ class ShardWriter:
         self._pending, self._pending_bytes = [], 0
 
     def _array(self, field: pa.Field, cells: list[Any]) -> pa.Array:
+        if any(isinstance(cell, pa.Array) for cell in cells):
+            parts = [cell if isinstance(cell, pa.Array) else pa.array([cell], field.type) for cell in cells]
+            return pa.concat_arrays(parts)
         if field.name not in self._words:
             return pa.array(cells, type=field.type)
         known = self._words[field.name]  # grows over the shard: Arrow files may add to a dictionary, not replace it
@@ -150,8 +154,13 @@ def _leaves(path: str, arrow_type: pa.DataType) -> Iterator[str]:
         yield path
 
 
-def _is_picture(cell: Any) -> bool:
-    return isinstance(cell, dict) and isinstance(cell.get("bytes"), bytes)
+def _picture_bytes(cell: Any) -> int:
+    """Of an encoded picture, as a dict or as an array of one; 0 for every other cell."""
+    if isinstance(cell, pa.StructArray):
+        return int(cell.field("bytes")[0].as_buffer().size)
+    if isinstance(cell, dict) and isinstance(cell.get("bytes"), bytes):
+        return len(cell["bytes"])
+    return 0
 
 
 class _Hashing:

@@ -265,12 +265,13 @@ class ShardRows:
         self.rewrite = rewrite
         self.root = root_of(rewrite)
         self.folder = open_folder(rewrite.input)
-        self.kept_group: tuple[tuple[str, int], pa.Table] | None = None
+        self.kept_group: _Group | None = None
         self.digests: dict[str, str] = {}
         self._check({item.source for item in planned})
         self.source = self._source(planned[0].source)
         self.schema = new_schema(self.source, rewrite)
         self.needed = self._needed()
+        self.copied = self._copied()
 
     def read(self, item: Planned) -> Iterator[Reading]:
         """One record.
@@ -403,13 +404,36 @@ class ShardRows:
         with self.folder.open(name) as file:
             return shards.ShardReader(file, name).schema
 
+    def _copied(self) -> list[str]:
+        """Pictures and tensors that go over without being looked at: all, for `select`."""
+        if self.rewrite.annotators or self.rewrite.imports:
+            return []
+        return [field.name for field in self.source if fields.is_picture(field) or fields.is_tensor(field)]
+
     def _row(self, item: Planned) -> dict[str, Any]:
         key = item.source, int(item.values["group"])
-        if self.kept_group is None or self.kept_group[0] != key:
+        if self.kept_group is None or self.kept_group.key != key:
             self.kept_group = None  # before the next one is read
             with self.folder.open(item.source) as file:
-                self.kept_group = key, shards.ShardReader(file, item.source).group(key[1])
-        row: dict[str, Any] = self.kept_group[1].slice(item.values["row"], 1).to_pylist()[0]
+                table = shards.ShardReader(file, item.source).group(key[1])
+            self.kept_group = _Group(key, table.drop_columns(self.copied), table.select(self.copied).combine_chunks())
+        return self.kept_group.row(item.values["row"])
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A row group in memory: which it is, the columns that become objects of Python, and the pictures, which don't."""
+
+    key: tuple[str, int]
+    values: pa.Table
+    pictures: pa.Table
+
+    def row(self, number: int) -> dict[str, Any]:
+        """A cell of a picture that isn't null is an Arrow array of one."""
+        row: dict[str, Any] = self.values.slice(number, 1).to_pylist()[0]
+        for name in self.pictures.column_names:
+            cell = self.pictures[name].chunk(0).slice(number, 1)
+            row[name] = None if cell.null_count else cell
         return row
 
 
