@@ -47,11 +47,11 @@ def _measure(columns: Mapping[str, Any]) -> dict[str, Any]:
     measured: dict[str, Any] = {}
     person, garment = _person(columns), columns.get("garment_mask")
     for role, mask in (("person", person), ("garment", garment)):
-        photo = columns[f"{role}_image"]
-        measured[f"{role}_sharpness"] = quality.sharpness(photo)
-        measured[f"{role}_exposure"] = quality.exposure(photo)
+        looks = quality.looks(columns[f"{role}_image"])
+        measured[f"{role}_sharpness"] = looks.sharpness
+        measured[f"{role}_exposure"] = looks.exposure
         measured[f"{role}_area"] = None if mask is None else masks.share(mask)
-        measured[f"{role}_hash"] = quality.perceptual_hash(photo)
+        measured[f"{role}_hash"] = looks.perceptual_hash
     measured["people"] = _people(columns, person)
     measured["person_at_side"] = None if person is None else quality.at_side(person, ("left", "right"))
     measured["garment_at_side"] = None if garment is None else quality.at_side(garment)

@@ -142,4 +142,4 @@ def resize(mask: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def _select(ids: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Mask of the components whose id is chosen."""
-    return np.asarray(np.where(chosen, np.uint8(255), np.uint8(0))[ids])
+    return np.take(np.where(chosen, np.uint8(255), np.uint8(0)), ids)

@@ -1,6 +1,7 @@
 """Numbers by which bad, equal and nearly equal pictures are found."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,17 +19,32 @@ _TORSO = (Body25.RIGHT_SHOULDER, Body25.LEFT_SHOULDER, Body25.LEFT_HIP, Body25.R
 _FOREARMS = ((Body25.RIGHT_ELBOW, Body25.RIGHT_WRIST), (Body25.LEFT_ELBOW, Body25.LEFT_WRIST))
 
 
+class Looks(NamedTuple):
+    """What is measured of the luma of a picture; see the functions of these names."""
+
+    sharpness: float
+    exposure: float
+    perceptual_hash: str
+
+
+def looks(image: np.ndarray) -> Looks:
+    """Of a picture uint8 [h w 3] RGB, whose luma is computed once."""
+    grey = _luma(image)
+    small = _reduced(grey)
+    return Looks(_sharpness(small), _exposure(small), _hash(grey))
+
+
 def sharpness(image: np.ndarray) -> float:
     """Variance of the Laplacian of the luma of a picture uint8 [h w 3] RGB, brought to 512 px on its longer side.
 
     300 to 550 on VITON-HD's persons, about 30 when they are blurred by 2 px, 40 for a plain blouse on white.
     """
-    return float(cv2.Laplacian(_grey(image, SIDE), cv2.CV_32F).var())
+    return _sharpness(_reduced(_luma(image)))
 
 
 def exposure(image: np.ndarray) -> float:
     """Mean luma, 0 (black) to 1 (white)."""
-    return cv2.mean(_grey(image, SIDE))[0] / 255
+    return _exposure(_reduced(_luma(image)))
 
 
 def background(image: np.ndarray) -> tuple[float, float]:
@@ -63,10 +79,7 @@ def perceptual_hash(image: np.ndarray) -> str:
     Signs of the 16 × 16 lowest frequencies of the cosine transform of its luma at 64 × 64, against their median
     (Zauner 2010). The aspect is not part of it.
     """
-    grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
-    low = cv2.dct(small)[:16, :16].ravel()
-    return np.packbits(low > np.median(low)).tobytes().hex()
+    return _hash(_luma(image))
 
 
 def at_side(mask: np.ndarray, sides: Sequence[str] = ("left", "right", "top", "bottom")) -> float:
@@ -123,9 +136,27 @@ def hamming_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(np.bitwise_count(a ^ b).sum(axis=-1, dtype=np.int64))
 
 
-def _grey(image: np.ndarray, side: int) -> np.ndarray:
-    """Luma uint8, the longer side brought to `side`."""
-    grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
-    scale = side / max(grey.shape)
+def _luma(image: np.ndarray) -> np.ndarray:
+    """uint8 [h w] of uint8 [h w 3] RGB."""
+    return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+
+
+def _reduced(grey: np.ndarray) -> np.ndarray:
+    """The longer side brought to SIDE."""
+    scale = SIDE / max(grey.shape)
     size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
     return cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+
+
+def _sharpness(small: np.ndarray) -> float:
+    return float(cv2.Laplacian(small, cv2.CV_32F).var())
+
+
+def _exposure(small: np.ndarray) -> float:
+    return cv2.mean(small)[0] / 255
+
+
+def _hash(grey: np.ndarray) -> str:
+    small = cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
+    low = cv2.dct(small)[:16, :16].ravel()
+    return np.packbits(low > np.median(low)).tobytes().hex()

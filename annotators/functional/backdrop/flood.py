@@ -6,11 +6,11 @@ import numpy as np
 
 def reached(start: np.ndarray, free: np.ndarray) -> np.ndarray:
     """`start`, and what of `free` is connected to it (4-connected)."""
-    _, ids = cv2.connectedComponents((free | start).view(np.uint8), connectivity=4)
-    chosen = np.zeros(int(ids.max()) + 1, bool)
+    count, ids = cv2.connectedComponents((free | start).view(np.uint8), connectivity=4)
+    chosen = np.zeros(count, bool)
     chosen[ids[start]] = True
     chosen[0] = False
-    return np.asarray(chosen[ids])
+    return np.take(chosen, ids)
 
 
 def reached_by_ball(start: np.ndarray, free: np.ndarray, walls: np.ndarray, radius: int) -> np.ndarray:

@@ -1,8 +1,11 @@
 """A garment's outline, moved to where colours are half way between inside and outside. Regions are bool [h w]."""
 
+import math
+
 import cv2
 import numpy as np
 
+from annotators.functional import boxes
 from annotators.functional.backdrop import gradients
 from annotators.functional.backdrop.background import Background
 
@@ -18,6 +21,20 @@ SEEN = 2.0  # Lab units across the outline: less is a slope of light, or grain
 
 def halfway(lab: np.ndarray, garment: np.ndarray) -> np.ndarray:
     """The garment, cut half way between the colours float32 [h w 3] inside of its outline and those outside."""
+    box = _around(garment.view(np.uint8), BAND + WINDOW // 2 + 1)
+    moved = garment.copy()
+    if box is not None:
+        boxes.crop(moved, box)[:] = _halfway(boxes.crop(lab, box), boxes.crop(garment, box))
+    return moved
+
+
+def _around(mask: np.ndarray, margin: int) -> boxes.Box | None:
+    """The part of the frame in which windows of pixels near a mask lie; None for an empty one."""
+    box = boxes.of_mask(mask)
+    return box if box is None else boxes.clip(boxes.grow(box, margin), *mask.shape)
+
+
+def _halfway(lab: np.ndarray, garment: np.ndarray) -> np.ndarray:
     kernel = np.ones((2 * BAND + 1, 2 * BAND + 1), np.uint8)
     inside = cv2.erode(garment.view(np.uint8), kernel).view(bool)  # the frame's edge is no outline
     outside = cv2.dilate(garment.view(np.uint8), kernel) == 0
@@ -43,6 +60,10 @@ def unseen(lab: np.ndarray, mask: np.ndarray) -> float:
 
     mask: uint8 [h w] 0/255. The frame's edge is no outline.
     """
+    box = _around(mask, math.ceil(BESIDE) + STRETCH // 2 + 1)
+    if box is None:
+        return 1.0
+    lab, mask = boxes.crop(lab, box), boxes.crop(mask, box)
     padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     depth, away = (cv2.distanceTransform(one, cv2.DIST_L2, 5)[1:-1, 1:-1] for one in (padded, 255 - padded))
     sides = [_average(lab, (far > NEAR) & (far <= BESIDE), STRETCH) for far in (depth, away)]

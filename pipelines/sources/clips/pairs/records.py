@@ -126,9 +126,10 @@ def _quality(columns: dict[str, Any]) -> dict[str, Any]:
         if picture is None:
             measured |= {f"{role}_{name}": None for name in ("sharpness", "exposure", "area", "hash")}
             continue
-        measured[f"{role}_sharpness"] = quality.sharpness(picture)
-        measured[f"{role}_exposure"] = quality.exposure(picture)
+        looks = quality.looks(picture)
+        measured[f"{role}_sharpness"] = looks.sharpness
+        measured[f"{role}_exposure"] = looks.exposure
         mask: np.ndarray | None = columns.get(f"{role}_mask")
         measured[f"{role}_area"] = None if mask is None else masks.share(mask)
-        measured[f"{role}_hash"] = quality.perceptual_hash(picture)
+        measured[f"{role}_hash"] = looks.perceptual_hash
     return measured
