@@ -33,11 +33,11 @@ def sample(drawn_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def log(folder: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+    return [{key: value for key, value in line.items() if key not in ("seconds", "memory_gib")} for line in lines]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "log.jsonl")
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in ("log.jsonl", "run.html"))
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from schemas import package
 from schemas.cli.flags import Section, flag, one_line
 from schemas.folders import places
+from schemas.messages import counted
 from vton_models.command_line import model_flags, weights_flags
 from vton_models.command_line.weights_flags import ChosenWeights
 from vton_models.sampling import reasons, sample_flags, tasks
@@ -20,6 +21,7 @@ from vton_models.sampling.tasks import Inputs, Kind, Setting
 from vton_models.system import Sampling, System
 
 if TYPE_CHECKING:
+    from vton_models.sampling.grid import Heading
     from vton_models.sampling.loop import Results, Sampler, Task
 
 PROG = "python -m vton_models sample"
@@ -92,7 +94,7 @@ def run(request: Request) -> int:
     started = time.perf_counter()
     from schemas.finished import tables
     from vton_models.networks import compiling
-    from vton_models.sampling import loop, outputs
+    from vton_models.sampling import grid, loop, outputs
 
     flags, folder, inputs = request.flags, request.folder, request.inputs
     if inputs.told:
@@ -114,6 +116,7 @@ def run(request: Request) -> int:
     rows = loop.rows(results, settings, digest, folder, outputs.size_of)
     outputs.write_table(folder / outputs.SAMPLES_FILE, rows, schema)
     outputs.write_table(folder / tables.REJECTS_FILE, [*results.rejects, *inputs.left_out], tables.REJECTS)
+    grid.write(folder, results.done, heading(request, sampler, digest, len(results.done)))
     return report(request, results, started)
 
 
@@ -143,8 +146,25 @@ def make(request: Request, sampler: "Sampler", digest: str) -> "Results":
     return loop.run(request.inputs.tasks(request.folder), request.folder, batch_size, work)
 
 
+def heading(request: Request, sampler: "Sampler", digest: str, count: int) -> "Heading":
+    """What the page of the results says above them."""
+    from vton_models.sampling.grid import Heading
+
+    return Heading(
+        f"{request.weights.name}: {counted(count, 'result')}",
+        weights_flags.is_tiny(request.weights),
+        describe(request, sampler, digest),
+        marks(request.weights, sampler, digest),
+    )
+
+
 def notes(weights: ChosenWeights, task: "Task", sampler: "Sampler", digest: str) -> dict[str, str]:
     """The text of a result's file."""
+    return {**marks(weights, sampler, digest), "Record": task.record_id, **task.notes}
+
+
+def marks(weights: ChosenWeights, sampler: "Sampler", digest: str) -> dict[str, str]:
+    """The text of every picture that is made here."""
     written_by, name = package.described(), weights.system.ABOUT.title.partition(":")[0]
     return {
         "Software": f"{written_by['name']} {written_by['version']}",
@@ -153,8 +173,6 @@ def notes(weights: ChosenWeights, task: "Task", sampler: "Sampler", digest: str)
         "WeightsDigest": digest,
         "Seed": str(sampler.settings.seed),
         "Settings": sampler.settings.told,
-        "Record": task.record_id,
-        **task.notes,
     }
 
 

@@ -124,6 +124,7 @@ def _run(request: Request, folder: Run) -> int:
     from vton_models.networks import compiling, threads
     from vton_models.reading import choosing
     from vton_models.training import checkpoints, loading, loop, records
+    from vton_models.training.looking import Looking
     from vton_models.training.validation import Validation
 
     flags, earlier = request.flags, folder.held()
@@ -131,7 +132,7 @@ def _run(request: Request, folder: Run) -> int:
     if earlier and flags.overwrite:
         check_kept(request, folder)
     settings = resolve(flags, request.preset, held, request.processes, os.environ.get(_PRECISION, "no"))
-    cadence = Cadence(flags.log_every, flags.checkpoint_every, flags.keep, flags.validate_every)
+    cadence = make_cadence(flags, settings)
     check_settings(settings, cadence)
     check_device(flags.device, settings.mixed_precision)
     begin = loading.parse(flags.init, flags.tiny, request.config.networks)
@@ -154,7 +155,7 @@ def _run(request: Request, folder: Run) -> int:
     helpers = choosing.chosen(dataset, flags.workers, flags.reading_threads)
     dataset.threads = helpers.threads
     pictures = make_pictures(request, candidates, chosen, model, settings)
-    validation = Validation(folder.validation, pictures) if flags.validate_every else None
+    validation = Validation(folder, pictures) if flags.validate_every else None
     description |= {"base": model.base, "package": package.described(), "counts": counts(chosen, reading)}
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -163,14 +164,17 @@ def _run(request: Request, folder: Run) -> int:
     accelerator.wait_for_everyone()
     if flags.tracker != "none":
         accelerator.init_trackers("vton_models", config=asdict(settings))
+    looking = Looking(folder, request.module.ABOUT, accelerator, model, pictures)
+    looking.start()
+    foretell(accelerator, model, dataset, settings, done)
     if flags.compile:
         compiling.compile_networks(model, accelerator.device.type)
-    progress = loop.train(accelerator, model, dataset, settings, cadence, folder, validation, helpers.workers)
+    progress = loop.train(accelerator, model, dataset, settings, cadence, folder, validation, helpers.workers, looking)
     if flags.compile and accelerator.is_main_process:
         print(compiling.told(), file=sys.stderr)
     if accelerator.is_main_process:
         finish(request, folder, model, progress, description)
-        draw(folder, accelerator, model, pictures, progress.step)
+        looking.end(progress.step)
         report(request, progress, settings, started)
     accelerator.end_training()
     return 0
@@ -305,6 +309,25 @@ def make_accelerator(flags: Flags, settings: Settings, model: Model, folder: Run
     )
 
 
+def make_cadence(flags: Flags, settings: Settings) -> Cadence:
+    """Pictures of records that are trained on come where validation makes none, some five times in a long run."""
+    has_pictures = flags.validation_pictures and not flags.validate_every
+    every = max(settings.steps // 5, 100) if flags.pictures_every is None else flags.pictures_every
+    pictures_every = every if has_pictures else 0
+    return Cadence(flags.log_every, flags.checkpoint_every, flags.keep, flags.validate_every, pictures_every)
+
+
+def foretell(accelerator: "Accelerator", model: Model, dataset: "ShardDataset", settings: Settings, done: int) -> None:
+    """Says what the steps to go will take."""
+    from vton_models.training import estimate
+
+    rehearsal = estimate.rehearse(accelerator, model, dataset)
+    if rehearsal is not None and accelerator.is_main_process:
+        trained = sum(parameter.numel() for parameter in model.trainable().values())
+        told = estimate.told(rehearsal, settings, accelerator.num_processes, settings.steps - done, trained)
+        print(told, file=sys.stderr)
+
+
 def make_dataset(
     request: Request,
     chosen: "Chosen",
@@ -347,24 +370,6 @@ def make_pictures(
     else:
         batches = records.held_out_batches(candidates, chosen, model, settings.batch_size)
     return Pictures(batches, settings.seed, flags.validation_pictures, flags.validation_inference_steps)
-
-
-def draw(folder: Run, accelerator: "Accelerator", model: Model, pictures: "Pictures", step: int) -> None:
-    """The losses' curve and results of the trained model; the weights are saved by then."""
-    import torch
-
-    from schemas.folders import atomic
-    from vton_models.networks import sheets
-    from vton_models.training import curve
-
-    losses = curve.draw(folder.entries())
-    if losses is not None:
-        atomic.write(folder.curve, sheets.png(losses))
-    try:
-        if pictures.count:
-            pictures.write(accelerator, model, step, folder.samples)
-    except torch.OutOfMemoryError:
-        print(f"{folder.samples}: out of memory; `sample --weights {folder.path}` may do with less", file=sys.stderr)
 
 
 def finish(request: Request, folder: Run, model: Model, progress: "Progress", description: dict[str, Any]) -> None:

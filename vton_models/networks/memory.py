@@ -187,8 +187,18 @@ def _toggle(vae: Any, what: str, on: bool) -> None:
 
 
 def peak(device: torch.device) -> str:
-    """The most memory that was in use at once, for people: the accelerator's, or that of this process."""
+    """The most memory that was in use at once, for people."""
+    return f"{peak_bytes(device) / _GIB:.1f} GiB{' of the GPU' if device.type == 'cuda' else ''}"
+
+
+def peak_gib(device: torch.device) -> float:
+    """`peak_bytes` for logs and pages."""
+    return round(peak_bytes(device) / _GIB, 3)
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most memory that was in use at once: the accelerator's, or that of this process."""
     if device.type == "cuda":
-        return f"{torch.cuda.max_memory_allocated(device) / _GIB:.1f} GiB of the GPU"
+        return torch.cuda.max_memory_allocated(device)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return f"{most * (1 if sys.platform == 'darwin' else 1024) / _GIB:.1f} GiB"
+    return most * (1 if sys.platform == "darwin" else 1024)

@@ -4,6 +4,7 @@ OUT/NAME.png          the results
 OUT/samples.parquet   a row per result, sorted by record
 OUT/rejects.parquet   what could not be sampled, and why
 OUT/config.json       what they were made with
+OUT/samples.html      what went in beside what came out, to look at; OUT/grid.png the first of it as one picture
 """
 
 import dataclasses
@@ -24,7 +25,7 @@ from schemas.folders import atomic
 from schemas.folders.owned import Owned
 from vton_models.system import Sampling
 
-SAMPLES_FILE = "samples.parquet"
+SAMPLES_FILE, PAGE_FILE = "samples.parquet", "samples.html"
 BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _XMP = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -92,10 +93,10 @@ def is_ours(path: Path) -> bool:
         return False
     numberless = file_name(str(notes.get("Record", "")))
     by_us = str(notes.get("Software", "")).startswith(f"{package.NAME} ")
-    return by_us and path.name in (numberless, f"{path.name[:5]}-{numberless}")
+    return by_us and path.name in (numberless, f"{path.name[:5]}-{numberless}", notes.get("File"))
 
 
 def samples_folder(folder: Path) -> Owned:
     """The folder that `sample` writes."""
-    names = ("*.png", SAMPLES_FILE, tables.REJECTS_FILE)
+    names = ("*.png", SAMPLES_FILE, tables.REJECTS_FILE, PAGE_FILE)
     return Owned(folder, "sample", "folder of samples", names, lambda path: path.suffix != ".png" or is_ours(path))

@@ -32,6 +32,7 @@ MAX_STREAK = 10  # steps without a finite loss or gradient in a row that end a r
 NAMED = 20  # record ids in the message then
 
 Parameters = Mapping[str, nn.Parameter]
+Look = Callable[[int, bool], None]  # (step, whether pictures are due), in every process
 Part = tuple[torch.Tensor, list[str]]  # loss and record ids of a micro-batch
 
 
@@ -60,12 +61,13 @@ def train(
     run: Run,
     validation: Validation | None = None,
     workers: int = 0,
+    look: Look | None = None,
 ) -> Progress:
     """Trains `model` up to `settings.steps` steps from the newest checkpoint of `run`, or from where the model is.
 
     `dataset` is a ShardDataset with `settings.shares` shares whose batches are prepared. The model's parameters end as
-    trained, or averaged where `settings.ema` is on. Raises TrainingError after ten steps in a row whose loss or
-    gradient isn't finite.
+    trained, or averaged where `settings.ema` is on. `look` is shown the run while it goes on. Raises TrainingError
+    after ten steps in a row whose loss or gradient isn't finite.
     """
     model.to(accelerator.device)
     parameters = master_weights(model.trainable())
@@ -111,6 +113,10 @@ def train(
         if validation is not None and (last or due(progress.step, cadence.validate_every)):
             with ema.applied() if ema is not None else nullcontext():
                 report(accelerator, run, validation(accelerator, model, progress.step), progress.step, seconds)
+        pictures_due = not last and due(progress.step, cadence.pictures_every)
+        if look is not None and (pictures_due or due(progress.step, cadence.validate_every) or last):
+            with ema.applied() if ema is not None else nullcontext():
+                look(progress.step, pictures_due)
         if len(progress.streak) == MAX_STREAK:
             raise TrainingError(streak_message(progress))
         if last or due(progress.step, cadence.checkpoint_every):
@@ -239,7 +245,7 @@ def streak_message(progress: Progress) -> str:
 def report(accelerator: Accelerator, run: Run, values: dict[str, Any], step: int, seconds: float) -> None:
     """To log.jsonl and the trackers; a number that isn't finite becomes null there."""
     if accelerator.is_main_process:
-        run.log({"step": step, **values, "seconds": seconds})
+        run.log({"step": step, **values, "seconds": seconds, "memory_gib": memory.peak_gib(accelerator.device)})
     numbers = {name: value for name, value in values.items() if isinstance(value, float) and math.isfinite(value)}
     accelerator.log(numbers, step=step)
 

@@ -23,6 +23,7 @@ class Row:
 
     build: "Build"
     package: str = "torch"
+    states: float = 2.0  # float32 numbers that it keeps for each trained one, about
 
 
 def _adamw(parameters: "Iterable[nn.Parameter]", learning_rate: float, weight_decay: float, fused: bool) -> "Optimizer":
@@ -59,9 +60,9 @@ def _adafactor(
 
 TABLE = {
     "adamw": Row(_adamw),
-    "adamw_8bit": Row(_adamw_8bit, "bitsandbytes"),
+    "adamw_8bit": Row(_adamw_8bit, "bitsandbytes", 0.5),
     "adam": Row(_adam),
-    "adafactor": Row(_adafactor),
+    "adafactor": Row(_adafactor, states=0.0),
 }
 
 

@@ -7,7 +7,8 @@ beneath.safetensors  what lay over the base and isn't trained: beneath adapters,
 pair/                of a run of `customize`: the shard of its one record
 checkpoints/step-N/  what resuming needs
 validation/          pictures
-log.jsonl            losses; the only place where seconds stand
+log.jsonl            losses; seconds and memory stand here and in run.html alone
+run.html             all of it to look at: curves, pictures over time, speed, settings, lineage
 loss.png             their curve
 samples.png          results of the trained model
 README.md            the card
@@ -37,6 +38,7 @@ _NAMES = (
         "log.jsonl",
         "loss.png",
         "samples.png",
+        "run.html",
         "README.md",
     ),
 )
@@ -51,6 +53,7 @@ class Run:
         self.model, self.base, self.checkpoints = (self.path / name for name in ("model", "base", "checkpoints"))
         self.beneath = self.path / "beneath.safetensors"
         self.curve, self.samples = self.path / "loss.png", self.path / "samples.png"
+        self.page = self.path / "run.html"
         self.validation, self.trackers = self.path / "validation", self.path / "trackers"
         self.pair = self.path / "pair"
         self.owned = Owned(self.path, "train", "training run", _NAMES, beforehand=("pair",))
@@ -92,10 +95,17 @@ class Run:
         atomic.write_json(self.config, description | self.owned.mark)
         kept = [line for line in self._lines() if 0 <= _step(line) <= finished_steps]
         atomic.write(self.log_file, "".join(f"{line}\n" for line in kept).encode())
-        for picture in self.validation.glob("step-*.png"):
-            number = picture.stem.removeprefix("step-")
-            if number.isdecimal() and int(number) > finished_steps:
+        for picture in self.sheets():
+            if int(picture.stem.removeprefix("step-")) > finished_steps:
                 picture.unlink()
+
+    def sheet(self, step: int) -> Path:
+        """Where pictures that are made after a step lie."""
+        return self.validation / f"step-{step:08d}.png"
+
+    def sheets(self) -> list[Path]:
+        """Pictures that were made in training, by step."""
+        return sorted(path for path in self.validation.glob("step-*.png") if path.stem[5:].isdecimal())
 
     def log(self, entry: dict[str, Any]) -> None:
         """A line of log.jsonl; numbers that aren't finite become null."""

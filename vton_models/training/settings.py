@@ -38,6 +38,7 @@ class Cadence:
     checkpoint_every: int = 500
     keep: int = 2
     validate_every: int = 0
+    pictures_every: int = 0  # of records that are trained on, where validation makes none
 
 
 def micro_batch(global_batch: int, processes: int, asked: int | None) -> int:

@@ -89,6 +89,9 @@ class Flags:
     validation_records: int = flag(16, help="paired records that are held out of training for validation")
     validation_shards: tuple[str, ...] = flag((), help="take them from here instead", metavar="DIR,…")
     validation_pictures: int = flag(4, help="of them also sampled, in validation/ and at the end; 0: none")
+    pictures_every: int | None = flag(
+        None, help="steps; without validation, pictures of records that are trained on (default a fifth, from 100 on)"
+    )
     validation_inference_steps: int = flag(20, help="denoising steps of these pictures")
 
     def __post_init__(self) -> None:

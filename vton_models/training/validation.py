@@ -13,6 +13,7 @@ from accelerate.utils import send_to_device
 from schemas.folders import atomic
 from vton_models.networks import sheets
 from vton_models.system import Model, Purpose
+from vton_models.training.run_folder import Run
 
 QUARTERS = 4
 
@@ -54,17 +55,17 @@ class Validation:
     Early, late and middle timesteps have losses of very different size, so each quarter of the schedule is told apart.
     """
 
-    def __init__(self, folder: Path, pictures: Pictures) -> None:
+    def __init__(self, run: Run, pictures: Pictures) -> None:
         self.batches, self.seed = list(pictures.batches), pictures.seed
-        self.folder, self.pictures = folder, pictures
+        self.run, self.pictures = run, pictures
 
     @torch.no_grad()
     def __call__(self, accelerator: Accelerator, model: Model, step: int) -> dict[str, float]:
-        """validation_loss, and validation_loss_q1 (least noise) to _q4; writes `folder/step-N.png`."""
+        """validation_loss, and validation_loss_q1 (least noise) to _q4; writes the run's sheet of the step."""
         with accelerator.autocast():
             quarters = self._losses(accelerator, model)
         if accelerator.is_main_process and self.pictures.count:
-            self.pictures.write(accelerator, model, step, self.folder / f"step-{step:08d}.png")
+            self.pictures.write(accelerator, model, step, self.run.sheet(step))
         accelerator.wait_for_everyone()
         named = {f"validation_loss_q{number + 1}": value for number, value in enumerate(quarters)}
         return {"validation_loss": sum(quarters) / QUARTERS, **named}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -64,11 +65,11 @@ def train(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> T
 
 def log(folder: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+    return [{key: value for key, value in line.items() if key not in ("seconds", "memory_gib")} for line in lines]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "log.jsonl")
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in ("log.jsonl", "run.html"))
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -95,6 +96,27 @@ def test_two_runs_are_the_same_files(train: Train, tmp_path: Path) -> None:
     } <= names
     assert {"validation/step-00000003.png", "validation/step-00000006.png"} <= names
     assert not any(str(tmp_path).encode() in content for content in contents(tmp_path / "a").values())
+
+
+def test_a_run_is_foretold_and_shown(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*FEW, "--pictures-every", 2, "--validation-inference-steps", 1]
+    train(*words, output="a")
+    train("--validation-pictures", 0, output="b")
+    sheets = sorted(path.name for path in (tmp_path / "a/validation").iterdir())
+    assert sheets == ["step-00000002.png", "step-00000004.png"], "the last one is samples.png"
+    page = (tmp_path / "a/run.html").read_text()
+    assert "6 of 6" in page and "step 4" in page and "the trained model" in page
+    assert not (tmp_path / "b/validation").exists() and (tmp_path / "b/run.html").is_file()
+    weights = [(tmp_path / name / "model/w.safetensors").read_bytes() for name in "ab"]
+    assert weights[0] == weights[1], "looking changes nothing"
+
+
+def test_time_and_memory_are_told_before_the_first_step(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "stand_in", "--shards", shards, "--output", tmp_path / "run", "--tiny", *FEW]
+    assert main([str(word) for word in words]) == 0
+    assert re.search(r"6 steps of 2 records: about .* a step\), .* GiB at most", capsys.readouterr().err)
 
 
 def test_lineage_is_told(train: Train, tmp_path: Path, shards: Path) -> None:

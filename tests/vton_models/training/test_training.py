@@ -52,7 +52,7 @@ def weights(folder: Path) -> bytes:
 
 def losses(folder: Path) -> list[Any]:
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+    return [{key: value for key, value in line.items() if key not in ("seconds", "memory_gib")} for line in lines]
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_weights_that_left_the_finite_range_enter_no_checkpoint(
 def test_validation_measures_quarters_and_draws_pictures_without_changing_the_run(tmp_path: Path) -> None:
     go(tmp_path / "plain")
     batches = [batch for _, batch in zip(range(3), MemoryDataset(22, 2, 1, seed=9), strict=False)]
-    watch = Validation(tmp_path / "watched/validation", Pictures(batches, seed=1, count=3, inference_steps=2))
+    watch = Validation(Run(tmp_path / "watched"), Pictures(batches, seed=1, count=3, inference_steps=2))
     go(tmp_path / "watched", cadence=replace(CADENCE, validate_every=4), validation=watch)
     assert weights(tmp_path / "watched") == weights(tmp_path / "plain")
     measured = [line for line in losses(tmp_path / "watched") if "validation_loss" in line]
@@ -193,7 +193,7 @@ def test_validation_measures_quarters_and_draws_pictures_without_changing_the_ru
         assert line["validation_loss"] == pytest.approx(sum(quarters) / 4) and len(set(quarters)) == 4
     assert measured[-1]["validation_loss"] < measured[0]["validation_loss"]
     assert len(list((tmp_path / "watched/validation").glob("step-*.png"))) == 3
-    again = Validation(tmp_path / "again", Pictures(batches, seed=1, count=0))
+    again = Validation(Run(tmp_path / "again"), Pictures(batches, seed=1, count=0))
     made = model()
     accelerator = Accelerator(cpu=True)
     assert again(accelerator, made, 0) == again(accelerator, made, 0)
@@ -265,7 +265,7 @@ def test_layers_that_draw_from_the_global_generators_draw_by_the_batch() -> None
 def test_averaged_weights_are_validated_and_become_the_model(tmp_path: Path) -> None:
     """A checkpoint keeps both; training itself goes on with the weights that were trained."""
     batches = [batch for _, batch in zip(range(2), MemoryDataset(22, 2, 1, seed=9), strict=False)]
-    watch = Validation(tmp_path / "seen", Pictures(batches, seed=1, count=0))
+    watch = Validation(Run(tmp_path / "seen"), Pictures(batches, seed=1, count=0))
     settings, cadence = replace(SETTINGS, steps=4, ema=0.5), replace(CADENCE, validate_every=2)
     network = model()
     go(tmp_path / "run", settings, cadence, model=network, validation=watch)
@@ -298,7 +298,7 @@ def test_quarters_of_the_validation_are_quarters_of_the_schedule(tmp_path: Path)
     sizes = (4000, 1000)
     network = Timed()
     batches = [{"record_id": ["r"] * size} for size in sizes]
-    validation = Validation(tmp_path, Pictures(batches, seed=2, count=0))
+    validation = Validation(Run(tmp_path), Pictures(batches, seed=2, count=0))
     measured = validation(Accelerator(cpu=True), network, 0)  # type: ignore[arg-type]
     for quarter in range(4):
         drawn = torch.cat(network.timesteps[quarter::4])
