@@ -62,9 +62,7 @@ def measure(data: Path, output: Path, engine: Sequence[str], servers: Servers, *
     words = (sys.executable, "-m", "pipelines.build_vitonhd", "--input", data, "--output", output, *SMALL)
     cpu, of_servers = Cpu(), [server.pid for server in servers.processes]
     before, began = cpu.look(of_servers), time.perf_counter()
-    build = Popen(
-        [*map(str, words), *SMALL, *options, *engine], env=package_environment(), stdout=DEVNULL, stderr=DEVNULL
-    )
+    build = Popen([*map(str, words), *options, *engine], env=package_environment(), stdout=DEVNULL, stderr=DEVNULL)
     while build.poll() is None:
         cpu.look([build.pid, *of_servers])
         time.sleep(0.3)
