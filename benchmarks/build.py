@@ -5,6 +5,7 @@
   python benchmarks/build.py memory      peak memory at 4,000 records against 500
   python benchmarks/build.py units       40,000 tiny units on the local runner
   python benchmarks/build.py plan        memory and time of a plan of a million records, and of reading a unit
+  python benchmarks/build.py finish      memory and time of finishing a million records, and of deciding what to skip
   python benchmarks/build.py help        seconds of every command's --help
 
 Records are the embedded sample, listed over and over under new names (hard links, no copies). Rounds are outermost
@@ -229,6 +230,19 @@ def _plan(count: int, files: int) -> None:
     measure(count, files)
 
 
+def finish(count: int, rounds: int) -> None:
+    """≤ 2 GiB and ≤ 10 s to decide what to skip, for ten million records."""
+    for _ in range(rounds):
+        subprocess.run([sys.executable, __file__, "_finish", "--records", str(count)], check=True)
+
+
+def _finish(count: int) -> None:
+    sys.path.insert(0, str(ROOT))
+    from benchmarks.finish import measure
+
+    measure(count)
+
+
 def help_times(_: int, rounds: int) -> None:
     """Every command's --help in under a second."""
     from schemas.cli.modules import commands_of
@@ -258,12 +272,13 @@ CASES = {
     "memory": (memory, 4000),
     "units": (units, 40_000),
     "plan": (plan, 1_000_000),
+    "finish": (finish, 1_000_000),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("case", choices=[*CASES, "help", "_units", "_plan"])
+    parser.add_argument("case", choices=[*CASES, "help", "_units", "_plan", "_finish"])
     parser.add_argument("--records", type=int, help="records (or units) instead of the case's own number")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--files", type=int, default=2, help=argparse.SUPPRESS)
@@ -272,6 +287,8 @@ def main() -> None:
         _units(given.records)
     elif given.case == "_plan":
         _plan(given.records, given.files)
+    elif given.case == "_finish":
+        _finish(given.records)
     elif given.case == "help":
         help_times(0, given.rounds)
     else:

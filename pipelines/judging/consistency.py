@@ -13,7 +13,11 @@ from schemas.labels import Category
 # `has_tags`: whether `tags` is set; None where the shards have no such column.
 COLUMNS = ("quality", "category", "garment_type", "paired", "provenance", "has_tags")
 
-AREAS = {Category.UPPER_BODY: "upper_area", Category.LOWER_BODY: "lower_area", Category.DRESSES: "dress_area"}
+AREAS: dict[str, str] = {
+    Category.UPPER_BODY: "upper_area",
+    Category.LOWER_BODY: "lower_area",
+    Category.DRESSES: "dress_area",
+}
 # What a garment of the category is tried on in place of: tunics are parsed as dresses (VITON-HD's recipes take both),
 # and a dress takes the place of blouse and skirt.
 REPLACED: dict[str, tuple[str, ...]] = {
@@ -44,7 +48,7 @@ NOT_A_MASK = "not a mask"  # how `schemas.codecs` refuses a photo in a mask's pl
 
 def findings(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Rows of findings.parquet for a record with `record_id` and COLUMNS."""
-    return judge(row, CHECKS)
+    return judge(row, CHECKS if row.get("provenance") else _OF_VALUES)
 
 
 def _parse_without_garment(row: Mapping[str, Any]) -> str:
@@ -56,10 +60,11 @@ def _parse_without_garment(row: Mapping[str, Any]) -> str:
 
 def _wrong_category(row: Mapping[str, Any]) -> str:
     """Only where the person wears this garment: over a dress, a blouse may be tried on."""
-    areas: dict[Any, float | None] = {category: _area(row, (name,)) for category, name in AREAS.items()}
-    worn = areas.get(row.get("category"))
-    if worn is None or worn >= LEAST_WORN or not row.get("paired"):
+    name = AREAS.get(row.get("category") or "") if row.get("paired") else None
+    worn = _area(row, (name,)) if name else None
+    if worn is None or worn >= LEAST_WORN:
         return ""
+    areas = {category: _area(row, (name,)) for category, name in AREAS.items()}
     instead = [f"{category} on {area:.3f}" for category, area in areas.items() if area and area >= LEAST_INSTEAD]
     return f"the parse shows {' and '.join(instead)} of the frame, but no {row['category']}" if instead else ""
 
@@ -120,11 +125,14 @@ OF_ANY_KIND = (
     Check("unreadable_annotation", "warning", _unreadable_annotation),
     Check("transparent_picture", "warning", _said(codecs.WHOLLY_TRANSPARENT)),
 )
-CHECKS = (
+_OF_VALUES = (
     Check("parse_without_garment", "warning", _parse_without_garment),
     Check("wrong_category", "warning", _wrong_category),
     Check("unknown_category", "warning", _unknown_category),
     Check("garment_without_tags", "info", _garment_without_tags),
+)
+CHECKS = (
+    *_OF_VALUES,
     *OF_ANY_KIND,
     Check("agnostic_mask_is_photo", "warning", _agnostic_mask_is_photo),
     Check("inverted_mask", "warning", _said(record.INVERTED)),

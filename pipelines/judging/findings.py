@@ -168,7 +168,7 @@ def _judged(row: dict[str, Any], kind: Kind) -> Iterator[dict[str, Any]]:
     if kind is TRYON:
         yield from health.findings(row)
         yield from consistency.findings(row)
-    else:
+    elif row["provenance"]:
         yield from health.judge(row, consistency.OF_ANY_KIND)
 
 
