@@ -42,7 +42,7 @@ class Beside:
             named = {name: self._written(f"{index:06d}-{name}", row[name]["bytes"]) for name in present}
             return {name: address for name, address in named.items() if address}
 
-        done = reading.each(folder, listing, indices, written)
+        done = reading.each(folder, listing, indices, written, photos)
         return {index: titles for index, titles in done.items() if titles}
 
     def _written(self, stem: str, data: bytes) -> str:

@@ -16,9 +16,16 @@ Row = Mapping[str, Any]
 
 
 def each(
-    folder: Folder, listing: Listing, indices: Sequence[int], make: Callable[[int, Row, pa.Schema], Result]
+    folder: Folder,
+    listing: Listing,
+    indices: Sequence[int],
+    make: Callable[[int, Row, pa.Schema], Result],
+    columns: Sequence[str] | None = None,
 ) -> dict[int, Result]:
-    """Index → what `make` makes of the record's stored row; tensors, which nobody looks at, aren't read."""
+    """Index → what `make` makes of the record's stored row, or of some columns of it.
+
+    Tensors, which nobody looks at, aren't read.
+    """
     groups: dict[tuple[str, int], list[tuple[int, int]]] = {}
     for index in sorted(indices):
         place = listing.place(index)
@@ -28,6 +35,7 @@ def each(
         (shard, group), members = item
         with opened(folder, shard) as reader:
             names = [field.name for field in reader.schema if not fields.is_tensor(field)]
+            names = [name for name in names if columns is None or name in columns]
             rows = reader.group(group, names).take([row for _, row in members])
             schema = reader.schema
         return [(index, make(index, row, schema)) for (index, _), row in zip(members, _rows(rows), strict=True)]

@@ -20,7 +20,7 @@ CHANGES = {
     "converted from": "converted",
     "transparency": "transparency filled",
     "first frame of several": "first frame",
-    "stored at another size": "resized",
+    "resized from": "resized",
 }
 
 
