@@ -189,6 +189,15 @@ def test_hair_outside_a_tight_box_is_kept():
     np.testing.assert_array_equal(parsing.keep_person(parse, (32, 12, 68, 90)), parse)
 
 
+def test_pieces_are_kept_or_go_whole_however_many_there_are():
+    for step in (2, 9):  # more pieces than a byte counts, and fewer
+        parse = np.zeros((80, 90), np.uint8)
+        parse[::step, ::step] = Cihp.DRESS
+        expected = np.zeros_like(parse)
+        expected[10:60, 10:70] = parse[10:60, 10:70]
+        np.testing.assert_array_equal(parsing.keep_person(parse, (10, 10, 70, 60)), expected)
+
+
 @settings(max_examples=40)
 @given(maps, st.tuples(*[st.floats(-50, 90, allow_nan=False)] * 4))
 def test_keeping_a_person_only_removes(parse, box):
