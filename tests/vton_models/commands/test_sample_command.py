@@ -298,6 +298,7 @@ def test_mask_free(capsys: pytest.CaptureFixture[str], shards: Path, files: Path
         ((*RANDOM, "--shards", "a", "--num-inference-steps", "0"), "allowed are 1 to 1000"),
         ((*RANDOM, "--shards", "a", "--eta", "2"), "allowed are 0 to 1"),
         ((*RANDOM, "--shards", "a", "--batch-size", "0"), "at least 1"),
+        ((*RANDOM, "--shards", "a", "--compile", "--memory", "low"), "--compile beside --memory low"),
     ],
 )
 def test_usage_errors(arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: Any) -> None:
