@@ -71,12 +71,14 @@ def trained_networks(model: Model) -> set[str]:
 def round_frozen(network: nn.Module, dtype: torch.dtype) -> None:
     """What autocast makes of frozen linear and convolutional layers in every step, once: the same bits.
 
-    Norms stay as they are: autocast computes them in float32.
+    Norms stay as they are: autocast computes them in float32. So does the first parameter: by it a network says which
+    dtype it takes, and what is added to its latents would be rounded.
     """
+    first = next(network.parameters())
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             for parameter in module.parameters(recurse=False):
-                if not parameter.requires_grad:
+                if not parameter.requires_grad and parameter is not first:
                     parameter.data = parameter.data.to(dtype)
 
 
