@@ -109,7 +109,7 @@ def inverted(person_image: np.ndarray, agnostic_image: np.ndarray, agnostic_mask
     inside, total = np.count_nonzero(painted), np.count_nonzero(changed)
     outside, changed_inside = painted.size - inside, np.count_nonzero(changed & painted)
     more = (total - changed_inside) / outside - changed_inside / inside if inside and outside else 0.0
-    return more > 0 if abs(more) > 0.1 else None
+    return bool(more > 0) if abs(more) > 0.1 else None
 
 
 TRYON = Kind(
