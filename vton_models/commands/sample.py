@@ -173,6 +173,7 @@ def marks(weights: ChosenWeights, sampler: "Sampler", digest: str) -> dict[str, 
         "WeightsDigest": digest,
         "Seed": str(sampler.settings.seed),
         "Settings": sampler.settings.told,
+        **({"Networks": "tiny random networks"} if weights_flags.is_tiny(weights) else {}),
     }
 
 
