@@ -1,4 +1,4 @@
-# make        .venv with everything        make demo   build, check and show the embedded sample
+# make        .venv with everything        make demo   from drawn photos to a trained toy, to look at
 # make test   lint, types, quick tests     make test-long   the tests of clusters and of long runs
 # make bench  the short benchmarks as Markdown                 make clean  remove what make made
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -13,28 +13,36 @@ all: .venv/all.installed
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-# What building needs, without test tools and models.
-.venv/core.installed: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "Installing what building needs into .venv."
-	$(PIP) --editable .
-	touch $@
-
 # [vision] only where a build of torchvision lies that works beside the CPU build of torch.
 .venv/all.installed: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing everything into .venv: some gigabytes, minutes on a fast line."
 	$(PIP) --editable '.[all]'
 	$(if $(WHEELS),$(PIP) --find-links $(WHEELS) --editable '.[all$(comma)vision]')
-	touch $@ .venv/core.installed
+	touch $@ .venv/models.installed
 
 comma := ,
 
-demo: .venv/core.installed
-	$(BIN)/python -m pipelines.build_vitonhd --runner DirectRunner --output output/demo
-	$(BIN)/python -m pipelines.validate output/demo
-	$(BIN)/python -m pipelines.report output/demo
+# What training needs besides.
+.venv/models.installed: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing what building and training need into .venv: some gigabytes, minutes on a fast line."
+	$(PIP) --editable '.[models]'
+	touch $@
+
+DEMO := output/demo
+RECIPES := auto,hrviton,vitonhd,ootdiffusion,idm_vton,catvton,ladi,dresscode,fitdit,leffa
+
+demo: .venv/models.installed
+	$(BIN)/python -m pipelines.build_vitonhd --runner DirectRunner --agnostic-recipe $(RECIPES) --output $(DEMO)/shards
+	$(BIN)/python -m pipelines.validate $(DEMO)/shards
+	$(BIN)/python -m pipelines.report $(DEMO)/shards
+	$(BIN)/python -m vton_models train catvton --tiny --shards $(DEMO)/shards --steps 30 --pictures-every 10 \
+		--validation-inference-steps 5 --log-every 2 --output $(DEMO)/run
+	$(BIN)/python -m vton_models sample catvton --weights $(DEMO)/run --shards $(DEMO)/shards --split test \
+		--num-inference-steps 5 --output $(DEMO)/samples
+	$(BIN)/python -m pipelines.gallery --shards $(DEMO)/shards --report $(DEMO)/shards.html --run $(DEMO)/run \
+		--samples $(DEMO)/samples --output $(DEMO)
 	@echo
-	@echo "shards:  $(CURDIR)/output/demo"
-	@echo "report:  $(CURDIR)/output/demo.html"
+	@echo "to look at:  $(CURDIR)/$(DEMO)/index.html"
 	@echo "next:    . .venv/bin/activate    (then python -m pipelines lists the commands)"
 
 test: lint

@@ -15,7 +15,7 @@ LARGE, SMALL = 6, 9  # pictures of a row
 _INK, _MUTED, _GROUND = (25, 28, 33), (105, 110, 120), (255, 255, 255)
 _REPAINTED, _EDGE = np.array([128, 128, 128]), (226, 88, 34)
 _DIMMED = 0.35  # of a photo under the joints that are drawn on it
-_MASK = "agnostic_mask"
+_MASK, _CHOOSES = "agnostic_mask", "auto"
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,10 @@ def tiles(record: Mapping[str, Any], plain_recipe: str) -> tuple[list[Tile], lis
     if record.get("high_frequency_map") is not None:
         first.append(Tile("high-frequency map", record["high_frequency_map"]))
     masks = [name for name in record if name.startswith(_MASK) and record[name] is not None]
-    named = [(name.removeprefix(f"{_MASK}_") if name != _MASK else plain_recipe, record[name]) for name in masks]
-    return first, [Tile(name, masked(photo, mask)) for name, mask in named]
+    named = {name.removeprefix(f"{_MASK}_") if name != _MASK else plain_recipe: record[name] for name in masks}
+    if len(named) > 1:
+        named.pop(_CHOOSES, None)  # its mask is one of the others'
+    return first, [Tile(name, masked(photo, mask)) for name, mask in named.items()]
 
 
 def posed(photo: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
@@ -58,8 +60,9 @@ def masked(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def sheet(rows: Sequence[Sequence[Tile]], texts: Sequence[tuple[str, str]]) -> Image.Image:
-    """Rows of tiles, each as wide as all others of its row, and below them texts beside their names."""
-    drawn = [_row(row, LARGE if index != 1 else SMALL) for index, row in enumerate(rows) if row]
+    """Rows of tiles, broken where they are too long, and below them texts beside their names; masks are smaller."""
+    sizes = zip(rows, (LARGE, SMALL, LARGE), strict=True)
+    drawn = [_row(row[at : at + most], most) for row, most in sizes for at in range(0, len(row), most)]
     lines = _texts(texts)
     height = sum(image.height for image in drawn) + lines.height + GAP * len(drawn) + 2 * MARGIN
     canvas, top = Image.new("RGB", (WIDTH, height), _GROUND), MARGIN

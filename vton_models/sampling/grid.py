@@ -20,7 +20,6 @@ PICTURE = "grid.png"
 ROWS = 60  # of the page; of the picture fewer
 DRAWN = 12
 LONGEST = 384  # pixels of a side on the page and in the picture
-_SOURCE = "source_"
 
 
 @dataclass(frozen=True)
@@ -88,16 +87,17 @@ def _shown(value: object) -> np.ndarray | None:
 
 
 def _shown_already(name: str, shown: Mapping[str, np.ndarray]) -> bool:
-    """Whether a picture is the source of another one that is no other than it."""
-    made_of_it = shown.get(name.removeprefix(_SOURCE)) if name.startswith(_SOURCE) else None
-    return made_of_it is not None and np.array_equal(made_of_it, shown[name])
+    """Whether a picture is no other than one of a shorter name: a source that wasn't changed, a recipe's mask."""
+    others = (picture for other, picture in shown.items() if len(other) < len(name))
+    return any(np.array_equal(picture, shown[name]) for picture in others)
 
 
 def small(pixels: np.ndarray) -> np.ndarray:
-    """uint8 [h w 3], no side longer than LONGEST."""
-    image = Image.fromarray(pixels)
-    image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return np.asarray(image)
+    """uint8 [h w 3], its longer side LONGEST: what tiny networks make is enlarged, or nothing could be seen."""
+    height, width = pixels.shape[:2]
+    scale = LONGEST / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0))
 
 
 def _figures(task: Task, named: Mapping[str, np.ndarray]) -> Iterator[Figure]:
