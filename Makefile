@@ -1,12 +1,13 @@
 # make        .venv with everything        make demo   from drawn photos to a trained toy, to look at
 # make test   lint, types, quick tests     make test-long   the tests of clusters and of long runs
-# make bench  the short benchmarks as Markdown                 make clean  remove what make made
+# make bench  the short benchmarks as Markdown                 make docs   the documentation as pages
+# make clean  remove what make made
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 WHEELS := $(wildcard ../shared/wheels)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: all demo test test-long bench lint clean
+.PHONY: all demo test test-long bench docs lint clean
 
 all: .venv/all.installed
 
@@ -53,6 +54,10 @@ test-long: .venv/all.installed
 
 bench: .venv/all.installed
 	@$(BIN)/python -m benchmarks.short
+
+# output/docs/index.html
+docs: .venv/all.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file docs/site/mkdocs.yml
 
 lint: .venv/all.installed
 	$(BIN)/ruff check .
