@@ -90,7 +90,7 @@ def _origin(entry: Mapping[str, Any]) -> str:
 
 
 def _view(field: pa.Field, data: bytes) -> View:
-    return View(field.name, lambda: _pixels(field, data), (field.name,))
+    return View(field.name, lambda: pages.pixels(field, data), (field.name,))
 
 
 def _figure(view: View, origins: Mapping[str, str]) -> tuple[Figure, list[Figure]]:
@@ -117,17 +117,6 @@ def _tried(draw: Callable[[], Any]) -> Any:
         return draw()
     except Exception as error:
         return str(error) if isinstance(error, codecs.CodecError) else type(error).__name__
-
-
-def _pixels(field: pa.Field, data: bytes) -> np.ndarray:
-    """uint8 [h w 3]; label maps in their palette's colours."""
-    kind = fields.kind(field)
-    if kind == "mask":
-        return np.repeat(codecs.decode_mask(data)[..., None], 3, axis=2)
-    if kind == "label_map":
-        space = fields.label_space(field)
-        return np.asarray(labels.PALETTES[space][codecs.decode_label_map(data, space)])
-    return codecs.decode_image(data)
 
 
 def _told(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ loads nothing but what it brings. The same page gives the same bytes.
     render(Page("Run 7", sections=[Section("Losses", [LineChart("loss", [Series("training", points)])])]))
 """
 
+from schemas.pages.cells import coloured, pixels, strip
 from schemas.pages.page import Page, Section, render
 from schemas.pages.parts import (
     Bar,
@@ -34,6 +35,6 @@ from schemas.pages.rendering import fragment, json_block
 
 __all__ = [
     "Bar", "Charts", "Code", "Figure", "Gallery", "Histogram", "Layer", "LineChart", "Link", "Note", "Outline",
-    "Page", "Part", "Point", "Raw", "Row", "Section", "Series", "Table", "Tile", "Tiles", "data_uri", "fragment",
-    "jpeg", "json_block", "label_png", "render",
+    "Page", "Part", "Point", "Raw", "Row", "Section", "Series", "Table", "Tile", "Tiles", "coloured",
+    "data_uri", "fragment", "jpeg", "json_block", "label_png", "pixels", "render", "strip",
 ]  # fmt: skip
