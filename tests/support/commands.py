@@ -33,7 +33,7 @@ def call(
     ):
         _move_to(folder, env or {}, patch)
         patch.setattr(sys, "argv", [module, *map(str, arguments)])
-        flags.run(_main(module), f"python -m {module}")
+        flags.run(main_of(module), f"python -m {module}")
     code = ended.value.code
     return Result(code if isinstance(code, int) else int(code is not None), out.getvalue(), err.getvalue())
 
@@ -66,7 +66,7 @@ def hub_cache_at(home: Path, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
 
 
-def _main(module: str) -> Callable[[Sequence[str]], int]:
+def main_of(module: str) -> Callable[[Sequence[str]], int]:
     spec = importlib.util.find_spec(module)
     package = spec is not None and spec.submodule_search_locations is not None
     return importlib.import_module(f"{module}.__main__" if package else module).main

@@ -8,7 +8,6 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -33,10 +32,7 @@ class Block:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
     def commands(self) -> Iterator[list[str]]:
-        """The words of each command, without comments, variables before it, ellipses and where its output goes.
-
-        `a|b` stands for two commands.
-        """
+        """The words of each command, without comments, variables before it, ellipses and where its output goes."""
         if self.language:
             return
         for line in self.text.replace("\\\n", " ").splitlines():
@@ -46,8 +42,7 @@ class Block:
             if ">" in words:
                 words = words[: words.index(">")]
             if words:
-                either = (word.split("|") if re.fullmatch(r"\w+(\|\w+)+", word) else [word] for word in words)
-                yield from map(list, product(*either))
+                yield words
 
 
 def blocks(page: Path) -> Iterator[Block]:
