@@ -27,7 +27,7 @@ class AnyDoor(DiffusionModel):
 
     name = "anydoor"
     config: Config
-    denoisers = ("unet", "controlnet")
+    denoisers: tuple[str, ...] = ("unet", "controlnet")
 
     @property
     def controlnet(self) -> Any:

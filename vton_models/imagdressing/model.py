@@ -139,7 +139,7 @@ class IMAGDressing(GarmentNetworkModel):
             return self.hidden(image_encoder.normalized(entering))
         return super().encoding(network, entering)
 
-    def features(self, garment: Tensor, clip_states: Tensor | None) -> dict[str, Tensor]:
+    def features(self, garment: Tensor, clip_states: Tensor | None) -> Mapping[str, Tensor]:
         """Of garment latents [b 4 h w] and what CLIP's tower makes of the garment; without it, of an empty text."""
         if clip_states is None:
             return self.garment_features(garment, self.states(self.ids_of("", len(garment))))

@@ -144,7 +144,7 @@ class MagicClothing(GarmentNetworkModel):
         with memory.at_work(self, "vae"):
             return self.encode(self._shown_garment(seen), None)
 
-    def features(self, garment: Tensor) -> dict[str, Tensor]:
+    def features(self, garment: Tensor) -> Mapping[str, Tensor]:
         """One pass of the garment network: timestep 0, and the text "" whatever the prompts are."""
         return self.garment_features(garment, self._null_states(len(garment)))
 

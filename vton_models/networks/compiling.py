@@ -63,7 +63,8 @@ def names(model: Model) -> list[str]:
 
 def channels_last(model: Model) -> None:
     """Lays the VAE's values out as its convolutions on a GPU may like them better; results differ by rounding."""
-    model.networks["vae"].to(memory_format=torch.channels_last)
+    vae: Any = model.networks["vae"]
+    vae.to(memory_format=torch.channels_last)
 
 
 def folder() -> Path:

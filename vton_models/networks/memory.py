@@ -18,10 +18,10 @@ by the tiles' blended seams. A CPU has no memory to spare elsewhere: there, low 
 import re
 import resource
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +63,13 @@ def choose_dtypes(model: Model, use: Use) -> None:
         model.dtypes = dict.fromkeys(able - trained, half)
 
 
-def trained_networks(model: Model) -> set[str]:
+class Trained(Protocol):
+    """What is trained in part, by "NETWORK.NAME"."""
+
+    def trainable(self) -> Mapping[str, nn.Parameter]: ...
+
+
+def trained_networks(model: Trained) -> set[str]:
     """The networks of which something of their own is trained."""
     return {name.partition(".")[0] for name in model.trainable() if not lora.is_adapter(name)}
 
@@ -159,12 +165,12 @@ def _lend(network: nn.Module, device: torch.device) -> Callable[[], None]:
                     own.append((store, name, tensor))
                     if id(tensor) not in copies:
                         copies[id(tensor)] = _copy(tensor, device)
-    for store, name, tensor in own:
-        store[name] = copies[id(tensor)]
+    for place, name, tensor in own:
+        place[name] = copies[id(tensor)]
 
     def take_back() -> None:
-        for store, name, tensor in own:
-            store[name] = tensor
+        for place, name, tensor in own:
+            place[name] = tensor
 
     return take_back
 

@@ -15,6 +15,10 @@ ORDER = 2
 class UniPC(UniPCMultistepScheduler):
     """Predicts clean latents x₀; λ = log(α/σ), and h is how far λ rises in a step."""
 
+    step_index: int
+    model_outputs: list[Tensor]
+    sigmas: Tensor
+
     def multistep_uni_p_bh_update(self, model_output: Tensor, *_: Any, sample: Tensor, order: int, **__: Any) -> Tensor:
         """UniP-`order`: the latents of the next step."""
         half = (0.5,) if order == ORDER else ()
