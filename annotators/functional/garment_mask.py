@@ -56,15 +56,15 @@ def find(image: np.ndarray, refine: bool = False) -> np.ndarray:
 
 def _segment(image: np.ndarray, refine: bool, margins: int) -> np.ndarray:
     """Mask uint8 [h w]; of the inner photo where the photo was set into a margin."""
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
-    box = margin.inner(lab) if margins else None
+    levels = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    box = margin.inner(levels) if margins else None
     if box is not None:
         within = _segment(np.ascontiguousarray(boxes.crop(image, box)), refine, margins - 1)
         if PLAUSIBLE[0] < masks.share(within) < PLAUSIBLE[1]:
             mask = np.zeros(image.shape[:2], np.uint8)
             boxes.crop(mask, box)[:] = within
             return mask
-    lab = grain.without(lab)
+    lab = grain.without(levels.astype(np.float32))
     steep = gradients.steepness(lab)
     ground = background.find(lab, steep)
     garment = outline.without_specks(~fringe.reached(ground, steep), ground)
@@ -160,9 +160,12 @@ def _clean(mask: np.ndarray, ground: Background) -> np.ndarray:
         return mask
     box = boxes.clip(boxes.grow(box, 1), *mask.shape)
     ids, areas, enclosed = masks.holes(boxes.crop(mask, box))
-    bare = np.bincount(ids[boxes.crop(ground.distance, box) <= ground.noise], minlength=len(areas))
-    filled = enclosed & ((areas <= LARGEST_HOLE * mask.size) | (2 * bare < areas))
-    boxes.crop(mask, box)[filled[ids]] = 255
+    filled = enclosed & (areas <= LARGEST_HOLE * mask.size)
+    for hole in np.flatnonzero(enclosed & ~filled):
+        bare = np.count_nonzero(boxes.crop(ground.distance, box)[ids == hole] <= ground.noise)
+        filled[hole] = 2 * bare < areas[hole]
+    if filled.any():
+        boxes.crop(mask, box)[filled[ids]] = 255
     return mask
 
 

@@ -105,8 +105,10 @@ def hull(mask: np.ndarray) -> np.ndarray:
 
 def keep_components(mask: np.ndarray, smallest_share: float = 1.0) -> np.ndarray:
     """The 8-connected components of at least `smallest_share` of the largest one's area; 1.0 keeps the largest."""
-    _, ids, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
-    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    count, ids = cv2.connectedComponents(mask, connectivity=8)
+    if count <= 2:
+        return mask.copy()
+    areas = np.bincount(ids.ravel(), minlength=count)
     areas[0] = 0  # the unset pixels
     kept = (areas >= smallest_share * areas.max()) & (areas > 0)
     return mask.copy() if kept[1:].all() else _select(ids, kept)
@@ -123,14 +125,12 @@ def holes(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     What touches the frame's edge is not enclosed; id 0 is the mask itself.
     """
-    unset = (mask == 0).view(np.uint8)
-    _, ids, stats, _ = cv2.connectedComponentsWithStats(unset, connectivity=4, ltype=cv2.CV_32S)
-    height, width = mask.shape
-    left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
-    right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
-    enclosed = (left > 0) & (top > 0) & (right < width) & (bottom < height)
+    count, ids = cv2.connectedComponents((mask == 0).view(np.uint8), connectivity=4)
+    enclosed = np.ones(count, bool)
     enclosed[0] = False
-    return ids, stats[:, cv2.CC_STAT_AREA], enclosed
+    for side in (ids[0], ids[-1], ids[:, 0], ids[:, -1]):
+        enclosed[side] = False
+    return ids, np.bincount(ids.ravel(), minlength=count), enclosed
 
 
 def resize(mask: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -198,8 +198,8 @@ def test_how_far_an_outline_moves(off: int, reached: bool) -> None:
 def bar(width: int, difference: float) -> tuple[np.ndarray, Background]:
     garment = np.zeros((100, 100), bool)
     garment[20:80, 40 : 40 + width] = True
-    shown = np.full((100, 100, 3), (difference, 0, 0), np.float32)
-    return garment, cast(Background, SimpleNamespace(difference=shown))
+    shown = np.full((100, 100), difference, np.float32)
+    return garment, cast(Background, SimpleNamespace(average=shown))
 
 
 @pytest.mark.parametrize(("width", "kept"), [(11, True), (7, False)])

@@ -29,6 +29,7 @@ class Background:
     noise: float  # distance that the bare background reaches by itself, at least ONE_UNIT
     grain: float  # steepness that it reaches by itself, 0 when it is constant
     bare: np.ndarray
+    average: np.ndarray  # length of the mean difference in a square of 5 pixels, float32 [h w]
 
 
 def find(lab: np.ndarray, steep: np.ndarray) -> Background:
@@ -36,8 +37,7 @@ def find(lab: np.ndarray, steep: np.ndarray) -> Background:
     edge = flood.frame(*lab.shape[:2])
     colour, share = commonest(lab[edge])
     background = _constant(lab, colour, edge) if share > CONSTANT else _shaded(lab, steep, edge)
-    even = cv2.blur(background.difference, (5, 5))
-    like_it = (gradients.length(even) < background.noise) & (steep < max(1.5, 2 * background.grain))
+    like_it = (background.average < background.noise) & (steep < max(1.5, 2 * background.grain))
     steady = (steep < 0.3) & (background.distance < STEADY)
     background.bare[:] |= _enclosed((like_it | steady) & ~background.bare, steep)
     return background
@@ -45,15 +45,19 @@ def find(lab: np.ndarray, steep: np.ndarray) -> Background:
 
 def commonest(colours: np.ndarray) -> tuple[np.ndarray, float]:
     """The most frequent of colours [n 3], and its share of them."""
-    distinct, counts = np.unique(colours, axis=0, return_counts=True)
-    return distinct[counts.argmax()], float(counts.max() / counts.sum())
+    ordered = colours[np.lexsort(colours.T[::-1])]
+    starts = np.flatnonzero(np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1)))
+    counts = np.diff(np.append(starts, len(ordered)))
+    return ordered[starts[counts.argmax()]], float(counts.max() / counts.sum())
 
 
 def _constant(lab: np.ndarray, colour: np.ndarray, edge: np.ndarray) -> Background:
-    difference = lab - colour
+    difference = _less(lab, colour)
     distance = gradients.length(difference)
     plain = distance < ONE_UNIT
-    return Background(difference, distance, colour[0], ONE_UNIT, 0.0, flood.reached(edge & plain, plain))
+    return Background(
+        difference, distance, colour[0], ONE_UNIT, 0.0, flood.reached(edge & plain, plain), _average(difference)
+    )
 
 
 def _shaded(lab: np.ndarray, steep: np.ndarray, edge: np.ndarray) -> Background:
@@ -78,7 +82,17 @@ def _shaded(lab: np.ndarray, steep: np.ndarray, edge: np.ndarray) -> Background:
     noise = max(ONE_UNIT, 2 * float(np.percentile(distance[bare], 95)))
     near, sharp = distance < noise, steep >= max(1.0, 2 * grain)
     bare = bare | flood.reached_by_ball(edge & bare, bare | near, sharp & ~bare, radius)
-    return Background(difference, distance, surface[..., 0], noise, grain, bare)
+    return Background(difference, distance, surface[..., 0], noise, grain, bare, _average(difference))
+
+
+def _less(lab: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Colours float32 [h w 3] less one of them; row by row, since NumPy is slow along an axis of three."""
+    height, width = lab.shape[:2]
+    return np.asarray((lab.reshape(height, -1) - np.tile(colour, width)).reshape(lab.shape))
+
+
+def _average(difference: np.ndarray) -> np.ndarray:
+    return gradients.length(cv2.blur(difference, (5, 5)))
 
 
 def _along_the_frame(lab: np.ndarray, edge: np.ndarray) -> np.ndarray:
@@ -123,8 +137,10 @@ def _enclosed(plain: np.ndarray, steep: np.ndarray) -> np.ndarray:
 
     Their rims are sharp. Those of a white part of the cloth, which may have the same colour, are folds and seams.
     """
-    count, ids, stats, _ = cv2.connectedComponentsWithStats(plain.view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
-    large = stats[:, cv2.CC_STAT_AREA] >= LARGE * plain.size
+    if np.count_nonzero(plain) < LARGE * plain.size:
+        return np.zeros_like(plain)
+    count, ids = cv2.connectedComponents(plain.view(np.uint8), connectivity=4)
+    large = np.bincount(ids.ravel(), minlength=count) >= LARGE * plain.size
     large[0] = False
     if not large.any():
         return np.zeros_like(plain)

@@ -25,16 +25,17 @@ GAP = 6 / 1024  # of the longer side: half of the gaps that the rim of white clo
 
 def reached(background: Background, steep: np.ndarray) -> np.ndarray:
     """bool [h w]: the bare background and the fringe, up to the first edge."""
-    ringing = _ringing_share(background)
+    contrast = gradients.largest(background.distance, gradients.BLOCK_REACH)
+    depth = cv2.distanceTransform((~background.bare).view(np.uint8), cv2.DIST_L2, 3)
+    ringing = _ringing_share(background, contrast)
     edges = gradients.ridges(steep, background.grain, STEEPNESS * ringing) & ~background.bare
-    free = _is_ringing(background, ringing) | _is_shadow(background)
-    free = background.bare | (free & _has_cause(background))
+    free = _is_ringing(background, ringing, contrast, depth) | _is_shadow(background)
+    free = background.bare | (free & _has_cause(background, depth))
     return flood.reached_by_ball(background.bare, free, edges, max(2, round(GAP * max(steep.shape))))
 
 
-def _ringing_share(background: Background) -> float:
+def _ringing_share(background: Background, contrast: np.ndarray) -> float:
     """How strong this photo's ringing is, as a share of its contrast; measured beside bare background."""
-    contrast = gradients.largest(background.distance, gradients.BLOCK_REACH)
     beside = flood.grown(background.bare, 3) & ~background.bare & (contrast > STRONG)
     if np.count_nonzero(beside) <= PIXELS:
         return TYPICAL
@@ -42,26 +43,24 @@ def _ringing_share(background: Background) -> float:
     return min(max(TAIL * share, LEAST), MOST)
 
 
-def _is_ringing(background: Background, ringing: float) -> np.ndarray:
+def _is_ringing(background: Background, ringing: float, contrast: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Close to the background's colour beside an edge, or anywhere on average."""
-    contrast = gradients.largest(background.distance, gradients.BLOCK_REACH)
     limit = np.maximum(background.noise, np.minimum(1.2 * ringing * contrast, MOST_RINGING))
-    depth = cv2.distanceTransform((~background.bare).view(np.uint8), cv2.DIST_L2, 3)
     beside = (background.distance < limit) & (depth <= DEPTH)
-    average = gradients.length(cv2.blur(background.difference, (5, 5)))
-    return np.asarray(beside | ((average < EVEN) & (background.distance < np.maximum(UNEVEN, limit))))
+    even = background.average < EVEN
+    return np.asarray(beside | (even & (background.distance < np.maximum(UNEVEN, limit))))
 
 
-def _has_cause(background: Background) -> np.ndarray:
+def _has_cause(background: Background, depth: np.ndarray) -> np.ndarray:
     """Near the bare background, or near something of much contrast: only that throws shadows, or rings."""
     reach = round(SHADOW_REACH * max(background.bare.shape)) | 1
-    depth = cv2.distanceTransform((~background.bare).view(np.uint8), cv2.DIST_L2, 3)
-    return np.asarray((depth <= DEPTH) | (gradients.largest(background.distance, reach) > CASTER))
+    caster = (background.distance > CASTER).view(np.uint8)
+    return np.asarray((depth <= DEPTH) | gradients.largest(caster, reach).view(bool))
 
 
 def _is_shadow(background: Background) -> np.ndarray:
     """Darker than the background, of nearly its chroma."""
-    darkness = -background.difference[..., 0]
-    tint = cv2.magnitude(background.difference[..., 1], background.difference[..., 2])
+    lightness, a, b = (cv2.extractChannel(background.difference, channel) for channel in range(3))
+    darkness, tint = -lightness, cv2.magnitude(a, b)
     dark = (darkness > 0) & (darkness < DARKEST * background.lightness)
     return np.asarray(dark & (tint < TINT + TINT_SHARE * darkness))

@@ -38,12 +38,15 @@ def _halfway(lab: np.ndarray, garment: np.ndarray) -> np.ndarray:
     kernel = np.ones((2 * BAND + 1, 2 * BAND + 1), np.uint8)
     inside = cv2.erode(garment.view(np.uint8), kernel).view(bool)  # the frame's edge is no outline
     outside = cv2.dilate(garment.view(np.uint8), kernel) == 0
-    inner, outer = _average(lab, inside), _average(lab, outside)
+    band = ~(inside | outside)
+    inner, outer = _average(lab, inside, band), _average(lab, outside, band)
     across = inner - outer
     contrast = gradients.length(across)
-    along = cv2.transform(cv2.multiply(lab - outer, across), np.ones((1, 3), np.float32))
-    known = np.isfinite(contrast) & (contrast > CONTRAST) & ~inside & ~outside
-    return np.asarray(np.where(known, along > contrast * contrast / 2, garment))
+    along = cv2.transform(cv2.multiply(lab[band][None] - outer, across), np.ones((1, 3), np.float32))
+    known = np.isfinite(contrast) & (contrast > CONTRAST)
+    moved = garment.copy()
+    moved[band] = np.where(known, along > contrast * contrast / 2, garment[band][None])[0]
+    return moved
 
 
 def without_specks(garment: np.ndarray, background: Background) -> np.ndarray:
@@ -51,8 +54,7 @@ def without_specks(garment: np.ndarray, background: Background) -> np.ndarray:
     region = cv2.morphologyEx(garment.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (SPECK, SPECK))
     wide = cv2.morphologyEx(region, cv2.MORPH_OPEN, disc).view(bool)
-    average = gradients.length(cv2.blur(background.difference, (5, 5)))
-    return np.asarray(region.view(bool) & (wide | (average >= FAINT)))
+    return np.asarray(region.view(bool) & (wide | (background.average >= FAINT)))
 
 
 def unseen(lab: np.ndarray, mask: np.ndarray) -> float:
@@ -66,15 +68,19 @@ def unseen(lab: np.ndarray, mask: np.ndarray) -> float:
     lab, mask = boxes.crop(lab, box), boxes.crop(mask, box)
     padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     depth, away = (cv2.distanceTransform(one, cv2.DIST_L2, 5)[1:-1, 1:-1] for one in (padded, 255 - padded))
-    sides = [_average(lab, (far > NEAR) & (far <= BESIDE), STRETCH) for far in (depth, away)]
-    across = gradients.length(sides[0] - sides[1])[(depth > 0) & (depth <= NEAR)]
+    rim = (depth > 0) & (depth <= NEAR)
+    sides = [_average(lab, (far > NEAR) & (far <= BESIDE), rim, STRETCH) for far in (depth, away)]
+    across = gradients.length(sides[0] - sides[1])
     across = across[np.isfinite(across)]
     return float(np.mean(across < SEEN)) if across.size else 1.0
 
 
-def _average(lab: np.ndarray, region: np.ndarray, window: int = WINDOW) -> np.ndarray:
-    """float32 [h w 3]: mean colour of the region's pixels in the window; NaN where it has none."""
-    share = cv2.blur(region.astype(np.float32), (window, window))
-    total = cv2.blur(lab * region[..., None], (window, window))
+def _average(lab: np.ndarray, region: np.ndarray, where: np.ndarray, window: int = WINDOW) -> np.ndarray:
+    """float32 [1 n 3]: mean colour of the region's pixels in the window around each pixel of bool [h w] `where`.
+
+    NaN where it has none.
+    """
+    share = cv2.blur(region.astype(np.float32), (window, window))[where]
+    total = cv2.blur(cv2.copyTo(lab, region.view(np.uint8)), (window, window))[where]
     share[share < 1e-4] = np.nan
-    return np.asarray(total / share[..., None], np.float32)
+    return np.asarray(total / share[:, None], np.float32)[None]
