@@ -1,10 +1,11 @@
 """The background of a garment photo: one colour, or a shaded surface, and where the photo shows it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
+from annotators.functional import boxes
 from annotators.functional.backdrop import flood, gradients
 
 CONSTANT = 0.6  # of the frame's pixels have exactly one colour: cut out, or lit until it clips, and nothing strays
@@ -30,6 +31,17 @@ class Background:
     grain: float  # steepness that it reaches by itself, 0 when it is constant
     bare: np.ndarray
     average: np.ndarray  # length of the mean difference in a square of 5 pixels, float32 [h w]
+
+    def crop(self, box: boxes.Box) -> "Background":
+        """The same of a part of the photo."""
+        return replace(
+            self,
+            difference=boxes.crop(self.difference, box),
+            distance=boxes.crop(self.distance, box),
+            lightness=boxes.crop(self.lightness, box) if self.lightness.ndim else self.lightness,
+            bare=boxes.crop(self.bare, box),
+            average=boxes.crop(self.average, box),
+        )
 
 
 def find(lab: np.ndarray, steep: np.ndarray) -> Background:

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from annotators.functional import boxes
 from annotators.functional.backdrop import flood, gradients
 from annotators.functional.backdrop.background import Background
 
@@ -25,13 +26,28 @@ GAP = 6 / 1024  # of the longer side: half of the gaps that the rim of white clo
 
 def reached(background: Background, steep: np.ndarray) -> np.ndarray:
     """bool [h w]: the bare background and the fringe, up to the first edge."""
+    side = max(steep.shape)
+    radius = max(2, round(GAP * side))
+    casters = (background.distance > CASTER).view(np.uint8)
+    near_caster = gradients.largest(casters, round(SHADOW_REACH * side) | 1).view(bool)
+    free = background.bare.copy()
+    box = boxes.of_mask((~background.bare).view(np.uint8))
+    if box is not None:
+        box = boxes.clip(boxes.grow(box, max(radius, gradients.COLOUR_REACH // 2) + 1), *free.shape)
+        part = background.crop(box), boxes.crop(steep, box), boxes.crop(near_caster, box)
+        boxes.crop(free, box)[:] = _reached(*part, radius)
+    return free
+
+
+def _reached(background: Background, steep: np.ndarray, near_caster: np.ndarray, radius: int) -> np.ndarray:
+    """As `reached`, of the part of the photo outside which all is bare, and as wide a rim as any pixel looks."""
     contrast = gradients.largest(background.distance, gradients.BLOCK_REACH)
     depth = cv2.distanceTransform((~background.bare).view(np.uint8), cv2.DIST_L2, 3)
     ringing = _ringing_share(background, contrast)
     edges = gradients.ridges(steep, background.grain, STEEPNESS * ringing) & ~background.bare
     free = _is_ringing(background, ringing, contrast, depth) | _is_shadow(background)
-    free = background.bare | (free & _has_cause(background, depth))
-    return flood.reached_by_ball(background.bare, free, edges, max(2, round(GAP * max(steep.shape))))
+    has_cause = (depth <= DEPTH) | near_caster  # only what is of much contrast throws shadows, or rings
+    return flood.reached_by_ball(background.bare, background.bare | (free & has_cause), edges, radius)
 
 
 def _ringing_share(background: Background, contrast: np.ndarray) -> float:
@@ -49,13 +65,6 @@ def _is_ringing(background: Background, ringing: float, contrast: np.ndarray, de
     beside = (background.distance < limit) & (depth <= DEPTH)
     even = background.average < EVEN
     return np.asarray(beside | (even & (background.distance < np.maximum(UNEVEN, limit))))
-
-
-def _has_cause(background: Background, depth: np.ndarray) -> np.ndarray:
-    """Near the bare background, or near something of much contrast: only that throws shadows, or rings."""
-    reach = round(SHADOW_REACH * max(background.bare.shape)) | 1
-    caster = (background.distance > CASTER).view(np.uint8)
-    return np.asarray((depth <= DEPTH) | gradients.largest(caster, reach).view(bool))
 
 
 def _is_shadow(background: Background) -> np.ndarray:
