@@ -69,10 +69,13 @@ def place(photo: np.ndarray, mask: np.ndarray, where: shapes.Geometry) -> tuple[
     canvas = np.full_like(moved, GREY)
     box = boxes.of_mask(placed)
     if box is not None:
-        weight = cv2.bitwise_and(cv2.blur(placed, (3, 3)), placed)
-        weight = boxes.crop(weight, box)[..., None].astype(np.float32) / 255
-        garment = _toned(boxes.crop(moved, box), _background(photo, mask))
-        boxes.crop(canvas, box)[:] = np.rint(GREY + (garment - GREY) * weight)
+        weight = boxes.crop(cv2.bitwise_and(cv2.blur(placed, (3, 3)), placed), box)
+        pixels, background = boxes.crop(moved, box), _background(photo, mask)
+        part = boxes.crop(canvas, box)
+        cv2.copyTo(pixels, weight, part)
+        changed = cv2.bitwise_and(cv2.bitwise_or(_like(pixels, background), cv2.inRange(weight, 1, 254)), weight) > 0
+        garment = _toned(pixels[changed][None], background)[0]
+        part[changed] = np.rint(GREY + (garment - GREY) * (weight[changed][:, None].astype(np.float32) / 255))
     return canvas, placed
 
 
@@ -81,6 +84,11 @@ def _background(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     step = max(1, max(mask.shape) // 256)
     outside = photo[::step, ::step][mask[::step, ::step] == 0]
     return np.median(outside, axis=0) if len(outside) else np.full(3, float(GREY))
+
+
+def _like(pixels: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Mask uint8 [h w] of the colours uint8 [h w 3] that `_toned` may change."""
+    return cv2.inRange(pixels, *(np.clip(background + side * TONED_WITHIN, 0, 255) for side in (-1, 1)))
 
 
 def _toned(pixels: np.ndarray, background: np.ndarray) -> np.ndarray:

@@ -133,12 +133,12 @@ def label_space(parse: np.ndarray, keypoints: np.ndarray | None) -> str | None:
     """
     if not parse.size or int(parse.max()) > max(Cihp):
         return None
-    counts = np.bincount(parse.ravel(), minlength=256) / parse.size
     nose = None if keypoints is None else _at(parse, keypoints[Body25.NOSE])
     fits_atr = int(parse.max()) <= max(Atr)
-    if fits_atr and (nose == Atr.FACE or (nose is None and counts[Cihp.SUNGLASSES] > _MOST_SUNGLASSES)):
+    sunglasses = np.count_nonzero(parse == Cihp.SUNGLASSES) / parse.size
+    if fits_atr and (nose == Atr.FACE or (nose is None and sunglasses > _MOST_SUNGLASSES)):
         return "atr"
-    if nose == Lip.FACE and counts[Cihp.NECK] == 0 and keypoints is not None and _bare_throat(parse, keypoints):
+    if nose == Lip.FACE and not (parse == Cihp.NECK).any() and keypoints is not None and _bare_throat(parse, keypoints):
         return "lip"
     return None
 
