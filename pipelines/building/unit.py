@@ -4,7 +4,6 @@ A retry writes the same bytes. No more than a chunk of decoded records is in mem
 their pictures are large.
 """
 
-import socket
 import threading
 import time
 from collections import Counter, defaultdict
@@ -20,7 +19,7 @@ import pyarrow as pa
 
 from annotators.common import batching, registry
 from pipelines import sources
-from pipelines.building import receipts
+from pipelines.building import models, receipts
 from pipelines.building.configuration import NEVER_A_REASON, Configuration
 from pipelines.building.gaps import Gaps
 from pipelines.building.overlap import emptied, made_ahead, mapped
@@ -28,7 +27,6 @@ from pipelines.building.plan import Unit, token_digest
 from pipelines.building.plan_file import FIRST, PlanReader
 from pipelines.building.progress import count
 from pipelines.building.reading import read
-from pipelines.runners import _granted as granted
 from pipelines.runners._totals import Totals
 from pipelines.sources.outcomes import Declined, Outcome, Planned, Reading, Rejection, Unusable
 from schemas import kinds, record, shards
@@ -109,7 +107,7 @@ class Files:
         if config is None or "parse" in self.configuration.skip or registry.unplanned("parsing", config, digests):
             return None
         started = time.perf_counter()
-        (output,) = batching.run(shared("parsing", config, digests.get("parsing")), [{"person_image": photo}], 1)
+        (output,) = batching.run(models.shared("parsing", config, digests.get("parsing")), [{"person_image": photo}], 1)
         seconds["parsing"] = seconds.get("parsing", 0.0) + time.perf_counter() - started
         return None if isinstance(output, Exception) else output["parse"]
 
@@ -309,7 +307,7 @@ class _Work:
     def _outputs(self, name: str, config: Any, able: list[Reading]) -> list[batching.Result]:
         with self._timed(name):
             batch_size = getattr(config, "batch_size", registry.DEFAULT_BATCH_SIZE)
-            annotator = shared(name, config, self.digests.get(name))
+            annotator = models.shared(name, config, self.digests.get(name))
             return batching.run(annotator, [reading.columns for reading in able], batch_size)
 
     def _settle(
@@ -455,47 +453,6 @@ def _digests(item: Planned, root: InputFolder, known: dict[str, str]) -> dict[st
         except OSError:
             continue
     return found
-
-
-_building = threading.Lock()
-_built: dict[Any, batching.Annotator | Unusable] = {}
-
-
-def shared(name: str, config: Any, digest: str | None = None) -> batching.Annotator:
-    """The annotator of a Config, built once per process; `digest` is what its weights must have. Raises Unusable."""
-    with _building:
-        if (config, digest) not in _built:
-            _built[config, digest] = _build(name, config, digest)
-        built = _built[config, digest]
-    if isinstance(built, Unusable):
-        raise built
-    return built
-
-
-def _build(name: str, config: Any, digest: str | None) -> batching.Annotator | Unusable:
-    try:
-        if registry.needs_weights(config):
-            _check_weights(config, digest)
-            granted.claim(config.device if hasattr(config, "device") else "cpu")
-            import torch
-
-            torch.set_num_threads(1)  # workers are the parallelism; sums must not depend on how many cores there are
-        return config.build()
-    except ValueError as error:
-        return Unusable(f"annotator {name}: {error}")
-    except ImportError as error:
-        return Unusable(f"annotator {name}: {error}; `pip install 'vton-pipelines[annotators]'` brings what it needs")
-
-
-def _check_weights(config: Any, digest: str | None) -> None:
-    """Raises ValueError where the weights of this machine aren't those that the build was planned with."""
-    present = registry.digest(config)
-    if digest not in (None, present):
-        names = ", ".join(registry.needs_weights(config))
-        raise ValueError(
-            f"weights {names} on {socket.gethostname()} aren't those that the build was planned with:"
-            f" sha256 is {present}, planned was {digest}"
-        )
 
 
 @lru_cache(maxsize=1)

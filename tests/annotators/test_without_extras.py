@@ -32,11 +32,11 @@ def test_what_to_install_is_said(tmp_path: Path) -> None:
     (tmp_path / "model_final_162be9.pkl").write_bytes(b"x")
     code = f"""
 import annotators
-from pipelines.building import unit
+from pipelines.building import models
 made = annotators.config("densepose", weights_dir={str(tmp_path)!r})
 try:
-    unit.shared("densepose", made)
-except unit.Unusable as error:
+    models.shared("densepose", made)
+except models.Unusable as error:
     print(error)
 """
     assert "pip install 'vton-pipelines[annotators]'" in run(code).stdout

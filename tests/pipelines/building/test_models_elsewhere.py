@@ -18,7 +18,7 @@ from support.tiny_models import save_segformer
 from annotators.common import batching
 from annotators.common import weights as table
 from pipelines import runners
-from pipelines.building import unit
+from pipelines.building import models
 from pipelines.runners import _granted as granted
 from pipelines.runners._totals import Totals
 
@@ -45,7 +45,7 @@ def empty(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _own_process(monkeypatch: pytest.MonkeyPatch, no_machine_weights: None) -> None:
     """What a process remembers of models and GPUs is as in a fresh one."""
-    monkeypatch.setattr(unit, "_built", {})
+    monkeypatch.setattr(models, "_built", {})
     monkeypatch.setattr(granted, "_slots_are_processes", False)
     monkeypatch.setattr(granted, "_claimed", {})
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -202,7 +202,7 @@ class Counted:
 
 def test_threads_of_a_process_share_one_copy() -> None:
     config = Counted()
-    threads = [threading.Thread(target=unit.shared, args=("counted", config)) for _ in range(8)]
+    threads = [threading.Thread(target=models.shared, args=("counted", config)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
