@@ -344,8 +344,18 @@ class Model(Protocol):
         """Scalar, of collated prepared records. The draws are the same whatever `timesteps` int64 [b] are."""
         ...
 
-    def sample(self, batch: Mapping[str, Any], settings: Any, generator: "Generators") -> "Tensor":
-        """Pictures float32 [b 3 h w] in [0, 1]; `settings` is an object of the system's `Sampling`."""
+    def sample(
+        self,
+        batch: Mapping[str, Any],
+        settings: Any,
+        generator: "Generators",
+        *,
+        on_step: "Callable[[int, Tensor], None] | None" = None,
+    ) -> "Tensor":
+        """Pictures float32 [b 3 h w] in [0, 1]; `settings` is an object of the system's `Sampling`.
+
+        `on_step` gets the number of a step that is done and the latents after it.
+        """
         ...
 
     def train_only(self, names: Iterable[str]) -> None:

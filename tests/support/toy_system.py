@@ -150,7 +150,7 @@ class Toy(Model):
         return F.mse_loss(self._predict(noisy, self._scene(seen), self._garment(seen)), clean)
 
     @torch.no_grad()
-    def sample(self, batch: Mapping[str, Any], settings: Sampling, generator: Any) -> Tensor:
+    def sample(self, batch: Mapping[str, Any], settings: Sampling, generator: Any, *, on_step: Any = None) -> Tensor:
         seen = self.on_device(batch)
         scene, garment = self._scene(seen), self._garment(seen)
         each = generator if isinstance(generator, list) else [generator] * len(scene)
@@ -163,6 +163,8 @@ class Toy(Model):
             guided = nothing + settings.scene_scale * (with_scene - nothing)
             guided = guided + settings.garment_scale * (with_both - with_scene)
             pixels = pixels + (guided - pixels) / (settings.num_inference_steps - step)
+            if on_step is not None:
+                on_step(step, pixels)
         return pixels.clamp(0, 1).float()
 
     def _predict(self, noisy: Tensor, scene: Tensor, garment: Tensor) -> Tensor:

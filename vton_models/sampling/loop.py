@@ -20,6 +20,7 @@ from vton_models.reading.view import MASK
 from vton_models.sampling import photos
 from vton_models.system import Box, Model, Prepare, Purpose, Record, Sampling
 
+OnStep = Callable[[int, torch.Tensor], None]
 FINE = 0.5  # of a mask's pixels must be left at the network's size
 
 
@@ -103,8 +104,9 @@ def generator(seed: int, record_id: str) -> torch.Generator:
 class Sampler:
     """A model with its settings: records → pictures at the model's size."""
 
-    def __init__(self, model: Model, settings: Settings) -> None:
-        self.model, self.settings = model, settings
+    def __init__(self, model: Model, settings: Settings, on_step: OnStep | None = None) -> None:
+        """`on_step` sees the latents after each step of a model that has steps; what it raises ends the sampling."""
+        self.model, self.settings, self.on_step = model, settings, on_step
         self.size: tuple[int, int] = (model.config.height, model.config.width)
 
     def __call__(self, tasks: Sequence[Task], records: Sequence[Record]) -> list[np.ndarray | None]:
@@ -113,7 +115,8 @@ class Sampler:
         batch = {name: torch.stack([one[name] for one in prepared]) for name in prepared[0]}
         noises = [generator(self.settings.seed, task.record_id) for task in tasks]
         try:
-            results = self.model.sample(batch, self.settings.sampling, noises)
+            watched = {"on_step": self.on_step} if self.on_step else {}
+            results = self.model.sample(batch, self.settings.sampling, noises, **watched)
         except torch.OutOfMemoryError as error:
             where = f"a batch of {len(records)} at {self.size[0]}x{self.size[1]}"
             raise SamplingError(f"{where} is out of memory; try a smaller --batch-size or --memory low") from error
