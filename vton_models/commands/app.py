@@ -1,0 +1,107 @@
+"""Opens a page in the browser to try systems on: photos or records in, masks painted, results side by side."""
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.cli import flags
+from schemas.cli.flags import UsageError, flag
+from schemas.folders import places
+from vton_models.command_line import weights_flags
+from vton_models.training.settings import MEMORY
+
+if TYPE_CHECKING:
+    from vton_models.app.handlers import Handlers
+    from vton_models.app.offers import Offer
+
+PROG = "python -m vton_models app"
+EXAMPLES = """\
+  python -m vton_models app --tiny
+  python -m vton_models app catvton --weights output/train/catvton --shards output/build_vitonhd
+  python -m vton_models app --weights output/train/catvton output/train/idm_vton --annotator-weights weights"""
+INSTALL = "the page needs Gradio, which isn't here: pip install 'vton-pipelines[app]'"
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Flags of this command. Raises UsageError naming the first value that is out of range."""
+
+    weights: tuple[str, ...] = flag(
+        (), help="what to sample with: folders of runs, SYSTEM=base:PATH (+PATH: published weights on it)",
+        metavar="RUN", words=True,
+    )  # fmt: skip
+    tiny: bool = flag(False, help="each system on small random networks, to try the page")
+    shards: str = flag("", help="folder of a finished build whose records can be put in", metavar="DIR")
+    annotator_weights: str = flag("", help="folder of the annotators' weights (default as annotators)", metavar="DIR")
+    safety_checker: str = flag("", help="folder of a StableDiffusionSafetyChecker that judges results", metavar="DIR")
+    host: str = flag("127.0.0.1", help="address to listen on; other machines reach any but loopback")
+    port: int = flag(7860, help="port to listen on; 0: a free one")
+    max_file_size: int = flag(20, help="megabytes of a picture that is put in")
+    memory: str = flag("full", help="low and medium need less and are slower", choices=MEMORY)
+    device: str = flag("auto", help="where to compute", choices=("auto", "cpu", "cuda"))
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise UsageError(f"--port {self.port}; allowed are 0 to 65535")
+        if self.max_file_size < 1:
+            raise UsageError(f"--max-file-size {self.max_file_size}; allowed is at least 1")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code, once somebody ends the server. Raises UsageError."""
+    system, words = ("", arguments)
+    if arguments and not arguments[0].startswith("-"):
+        system, words = arguments[0], arguments[1:]
+    asked = flags.parse(words, Flags, prog=f"{PROG} [SYSTEM]", description=__doc__ or "", examples=EXAMPLES)
+    if importlib.util.find_spec("gradio") is None:
+        raise UsageError(INSTALL)
+    return serve(system, asked)
+
+
+def serve(system: str, asked: Flags) -> int:
+    """Offers what is asked for until the end; what lies in its temporary folder is gone then."""
+    from vton_models.app import offers, server
+
+    place = server.Place(asked.host, asked.port, asked.max_file_size)
+    offered = offers.of(system, asked.weights, asked.tiny, (f"--memory={asked.memory}", f"--device={asked.device}"))
+    with server.temporary() as folder:
+        handlers = handlers_of(asked, offered, folder)
+        from vton_models.app import page
+
+        blocks = page.build(handlers, notes(asked))
+        try:
+            address = server.launch(blocks, place)
+            if not place.is_loopback:
+                print(f"--host {asked.host}: whoever reaches this machine can use the page", file=sys.stderr)
+            server.wait([f"{address} shows {len(offered)} of the systems; Ctrl-C ends it"])
+        finally:
+            blocks.close(verbose=False)
+    return 0
+
+
+def handlers_of(asked: Flags, offered: "Sequence[Offer]", folder: Path) -> "Handlers":
+    """What stands behind the page. Raises UsageError for folders that aren't there."""
+    device, annotators = weights_flags.pick_device(asked.device), asked.annotator_weights
+    if annotators:
+        places.readable("--annotator-weights", annotators)
+    from vton_models.app.handlers import Handlers
+    from vton_models.app.safety import SafetyChecker
+    from vton_models.app.shard_pictures import ShardPictures
+    from vton_models.app.studio import Studio
+
+    further = (f"--annotator-weights={annotators}",) if annotators else ()
+    safety = SafetyChecker(asked.safety_checker) if asked.safety_checker else None
+    shards = ShardPictures(asked.shards) if asked.shards else None
+    return Handlers(Studio(folder, further, safety), offered, shards, annotators, device)
+
+
+def notes(asked: Flags) -> list[str]:
+    """What the page says of itself under its title."""
+    said = ["Every result is generated by a model, and its file says so. Use photos of people who agreed to it."]
+    if asked.tiny:
+        said.append("**Small random networks** stand behind this page: it shows that everything works, no more.")
+    checker = "A safety checker judges every result." if asked.safety_checker else "No safety checker judges results."
+    return [*said, f"{checker} Pictures stay on the machine that serves this page, and are deleted when it ends."]
