@@ -52,6 +52,10 @@ LINES: dict[str, tuple[str, list[str]]] = {
         "--tiny --steps 1 --validate-every 1 --shards SHARDS --output OUT",
         ["--shards", "--output", "--init", "--validation-shards"],
     ),
+    "vton_models app catvton": (
+        "--tiny --port 0 --shards SHARDS",
+        ["--weights", "--shards", "--annotator-weights", "--safety-checker"],
+    ),
     "vton_models customize idm_vton": (
         "--person PICTURE --garment PICTURE --mask MASK --densepose PICTURE --garment-caption shirt --weights random"
         " --tiny --steps 1 --output OUT",
@@ -66,7 +70,7 @@ LINES: dict[str, tuple[str, list[str]]] = {
         ["--reference", "--reference-mask", "--scene", "--mask", "--refine-masks", "--annotator-weights", "--output"],
     ),
 }
-NEED_TORCH = ("sample", "synthesize", "encode", "train", "preview", "convert", "customize")
+NEED_TORCH = ("sample", "synthesize", "encode", "train", "preview", "convert", "customize", "app")
 WRITES = ("--output", "--to")
 BAD = ["foo://x", "oss://bucket/x", "://x", "a\0b", "a\udcff", "FILE/below", "LONG", "LOOP/x", "OTHER"]
 

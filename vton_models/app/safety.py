@@ -15,12 +15,12 @@ class SafetyChecker:
 
     def __init__(self, folder: str) -> None:
         """Raises UsageError for a folder that holds no such checker."""
-        from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
-
         if not (Path(folder) / "config.json").is_file():
             raise UsageError(
                 f"--safety-checker {folder}: no config.json; allowed is a folder with a StableDiffusionSafetyChecker"
             )
+        from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+
         try:
             network: Any = StableDiffusionSafetyChecker.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
