@@ -106,12 +106,15 @@ def annotate(
     configs: dict[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """New dicts: the records with the wanted columns added, computed by whatever annotators that takes, in order.
+    A notebook shows each with its pictures.
 
     Columns that a record already has are kept; pictures may also be paths, a file's bytes or PIL pictures, and come out
     as arrays (`opening.opened`). Without `want`, every column that annotators without weights can add.
     `configs` overrides the default Config of annotators by name. Raises ValueError for a column nobody writes, and
     lets an annotator's own exception through: in memory there is nowhere to set a bad record aside.
     """
+    from schemas.pages import notebook
+
     chosen, want = dict(configs or {}), None if want is None else list(want)
     common = {"weights_dir": weights, "device": device}
     every = {name: chosen.get(name) or config(name, **common, **asked(name, want or ())) for name in names()}
@@ -121,7 +124,7 @@ def annotate(
     results = [opening.opened(record) for record in records]
     for name in order({name: every[name] for name in _needed(wanted, every, results)}):
         _apply(name, every[name], results)
-    return results
+    return [notebook.Shown(record) for record in results]
 
 
 def asked(name: str, columns: Iterable[str]) -> dict[str, Any]:

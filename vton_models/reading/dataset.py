@@ -16,6 +16,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from schemas.cli.flags import UsageError, one_line
+from schemas.pages import notebook
 from vton_models.reading import ahead, catalogue, handover
 from vton_models.reading.filters import Filters
 from vton_models.reading.making import Making, Prepare, Stored
@@ -115,6 +116,16 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
 
     def __len__(self) -> int:
         return self.batches_per_epoch
+
+    def _repr_html_(self) -> str:
+        """For notebooks: how much there is, and the first record; its place in the epoch stays."""
+        order = self._any_epoch
+        making = Making(self._catalogue, order, False, None, self.decode_size, self._slabs.room)
+        batch, rows = making.read(order.batch(0, self.world_size, self.rank))
+        first = making.make((batch, rows[:1])).records[0]
+        told = {"splits": ", ".join(self._catalogue.splits), "columns": ", ".join(self.columns)}
+        told = {"records in an epoch": f"{self.records_per_epoch:,}", **told}
+        return notebook.table(told.items()) + (notebook.html(first) if isinstance(first, dict) else "")
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         info = get_worker_info()

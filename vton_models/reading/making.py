@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from schemas.pages import notebook
 from vton_models.reading import decoding
 from vton_models.reading.blocks import BlockReader, Row
 from vton_models.reading.catalogue import Catalogue
@@ -99,7 +100,7 @@ class Making:
     def _item(self, records: list[Record], batch: Batch) -> Record:
         if self.stacked and not self.prepare:
             records = with_presence(records, self.catalogue.nullable)
-        item = collate(records, self.room) if self.stacked else records[0]
+        item: Record = collate(records, self.room) if self.stacked else notebook.Shown(records[0])
         if self.prepare:
             item["seed"] = derive_seed("batch", *self._epoch, batch.round, batch.share)
         return item
