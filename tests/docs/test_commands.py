@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support import command_lines, commands
-from support.fenced import PAGES, ROOT, Block, blocks
+from support.fenced import PAGES, ROOT, SHELL, Block, blocks
 
 from pipelines.sources import sample
 from schemas.cli.flags import UsageError
@@ -76,7 +76,7 @@ def test_programs_are_python() -> None:
 
 
 def _runnable(page: Path) -> list[Block]:
-    return [block for block in blocks(page) if not block.needs and block.language in ("", "python") and block.text]
+    return [block for block in blocks(page) if not block.needs and block.language in (*SHELL, "python")]
 
 
 @pytest.mark.long

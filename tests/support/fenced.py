@@ -1,7 +1,7 @@
 """Commands and programs in the fenced blocks of Markdown pages.
 
-A block without a word after its fence holds commands, one of `python` a program; others hold neither. What can't run
-on the embedded sample has a line `<!-- needs: network, data, weights, GPU, cluster -->` before it.
+A block without a word after its fence, or with `bash`, holds commands, one of `python` a program; others hold neither.
+What can't run on the embedded sample has a line `<!-- needs: network, data, weights, GPU, cluster -->` before it.
 """
 
 import re
@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+SHELL = ("", "bash")
 NEEDS = ("network", "data", "weights", "GPU", "cluster", "minutes")
 _NOTE = re.compile(r"<!-- needs: (.+) -->")
 _ENVIRONMENT = re.compile(r"[A-Z_]+=")
@@ -33,7 +34,7 @@ class Block:
 
     def commands(self) -> Iterator[list[str]]:
         """The words of each command, without comments, variables before it, ellipses and where its output goes."""
-        if self.language:
+        if self.language not in SHELL:
             return
         for line in self.text.replace("\\\n", " ").splitlines():
             words = [word for word in shlex.split(re.sub(r"(^|\s+)# .*$", "", line)) if word != "…"]
