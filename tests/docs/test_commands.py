@@ -18,7 +18,21 @@ from vton_models.reading import shard_files
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 # Programs of others; their words are theirs to check.
-PROGRAMS = (".", "dask", "docker", "export", "gcloud", "make", "pip", "printf", "sbatch", "spark-submit")
+PROGRAMS = (
+    ".",
+    "dask",
+    "docker",
+    "env/bin/pip",
+    "env/bin/venv-pack",
+    "export",
+    "gcloud",
+    "mv",
+    "make",
+    "pip",
+    "printf",
+    "sbatch",
+    "spark-submit",
+)
 
 
 def _lines() -> Iterator[tuple[Block, list[str]]]:

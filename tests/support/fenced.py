@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -38,12 +39,14 @@ class Block:
             return
         for line in self.text.replace("\\\n", " ").splitlines():
             words = [word for word in shlex.split(re.sub(r"(^|\s+)# .*$", "", line)) if word != "…"]
-            while words and _ENVIRONMENT.match(words[0]):
-                del words[0]
-            if ">" in words:
-                words = words[: words.index(">")]
-            if words:
-                yield words
+            for _, joined in groupby(words, lambda word: word == "&&"):
+                command = list(joined)
+                while command and _ENVIRONMENT.match(command[0]):
+                    del command[0]
+                if ">" in command:
+                    command = command[: command.index(">")]
+                if command and command != ["&&"]:
+                    yield command
 
 
 def blocks(page: Path) -> Iterator[Block]:
