@@ -173,7 +173,11 @@ _BY_REPO = {entry.sources[0].repo: entry for entry in _ENTRIES if not entry.file
 
 
 def find(name: str) -> Weights:
-    """The table's entry of that name; any hub id `org/name` is one too. Raises ValueError for another name."""
+    """The table's entry of that name; any hub id `org/name` is one too, also written `hf://org/name`.
+
+    Raises ValueError for another name.
+    """
+    name = name.removeprefix("hf://")
     if name in TABLE:
         return TABLE[name]
     if name in _BY_REPO:
@@ -190,6 +194,7 @@ def locate(name: str, weights_dir: Folder = "") -> Path:
     """
     if os.path.isabs(name) or name.startswith("."):
         return _own_folder(name)
+    name = name.removeprefix("hf://")
     entry = find(name)
     folders = search_path(weights_dir)
     for folder in folders:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from vton_models.networks.memory import Use
 
 _SIZE = ("height", "width")
-_ALLOWED = "the folder of a run, base:PATH or a hub id base:owner/name (with --official PATH), or random"
+_ALLOWED = (
+    "the folder of a run or its hub id owner/name, base:PATH or base:owner/name (with --official PATH), or random"
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def check(name: str, system: System, flags: WeightsFlags, options: Mapping[str, 
         raise UsageError("--tiny stands beside --weights random only")
     flags = replace(flags, official=_here("--official", flags.official))
     if flags.of_a_run:
-        flags = replace(flags, weights=_here("--weights", flags.weights))
+        flags = replace(flags, weights=_run_here(flags.weights))
         return ChosenWeights(name, system, flags, options, _config_of_run(name, system, flags, options))
     if flags.base:
         raise UsageError(f"--base {flags.base} stands beside the folder of a run; here allowed is --weights base:PATH")
@@ -72,6 +74,18 @@ def _here(flag_name: str, place: str) -> str:
         return place
     copies.check(flag_name, place)
     return str(copies.local(place))
+
+
+def _run_here(place: str) -> str:
+    """The folder of a run, or that of its copy on this machine where it lies on the hub or on a store."""
+    from vton_models.networks import hub
+
+    if not hub.is_id(place):
+        return _here("--weights", place)
+    try:
+        return str(hub.run(place))
+    except UsageError as error:
+        raise UsageError(f"--weights {place}: no such folder; {error}; allowed are {_ALLOWED}") from None
 
 
 def build(chosen: ChosenWeights) -> tuple[Model, str]:

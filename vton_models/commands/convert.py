@@ -41,6 +41,8 @@ class Flags:
 def main(arguments: Sequence[str]) -> int:
     """The exit code. Raises UsageError."""
     line = model_flags.parse(arguments, Flags, prog=PROG, description=__doc__ or "", examples=EXAMPLES)
+    from vton_models.networks import hub
+
     source, target = Path(line.flags.source), Path(line.flags.target)
     if os.path.lexists(target):
         raise UsageError(f"--to {target} exists; nothing is overwritten")
@@ -48,6 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     if line.flags.source.startswith("base:"):
         config = model_flags.configure(line.module, None, line.flags.tiny, line.options)
         return to_base(line.name, config, line.flags.source.removeprefix("base:"), target)
+    if hub.is_id(line.flags.source):
+        source = hub.run(line.flags.source)
     if not source.exists():
         raise UsageError(f"--from {source}: no such file or folder")
     if (source / "config.json").is_file() and "model" in (described := Run(source).described() or {}):

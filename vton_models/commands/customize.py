@@ -124,7 +124,9 @@ def _init(flags: Flags) -> list[str]:
 
 
 def _absolute(place: str) -> str:
-    return place if copies.is_far(place) else os.path.abspath(place)
+    from vton_models.networks import hub
+
+    return place if copies.is_far(place) or hub.is_id(place) else os.path.abspath(place)
 
 
 def layers_of(module: System) -> tuple[str, ...]:

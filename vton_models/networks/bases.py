@@ -1,7 +1,7 @@
 """Where the networks of a system come from: a folder or a hub id for all, and others for some. No torch here.
 
 Written as "PLACE", "NETWORK=PLACE,…" or "PLACE,NETWORK=PLACE,…"; a place is a folder in diffusers' layout, that of a
-single network, or `owner/name[@revision]` on the hub.
+single network, or `owner/name[@revision]` on the hub, also written `hf://owner/name`.
 """
 
 import re
@@ -58,7 +58,8 @@ def parse(words: str) -> Bases:
         if name in apart or not place:
             raise UsageError(f"{name} is named {'twice' if place else 'without a place'}")
         apart[name] = place
-    return Bases(words[: starts[0].start()] if starts else words, apart)
+    shared = words[: starts[0].start()] if starts else words
+    return Bases(hub.plain(shared), {name: hub.plain(place) for name, place in apart.items()})
 
 
 def of_note(note: Mapping[str, Any]) -> Bases:

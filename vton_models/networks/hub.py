@@ -12,6 +12,9 @@ from vton_models.networks import component_names
 
 _ID = re.compile(r"(?P<repository>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
 _TEXTS = (".json", ".txt", ".model")
+_SCHEME = "hf://"
+# Of a run, as `push` sends it.
+_RUN = ("config.json", "beneath.safetensors", "model/*.safetensors", "model/*.json", "base/**")
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,46 @@ class Needed:
     folders: tuple[str, ...]
     tokenizer: str = ""
     optional: bool = False
+
+
+def plain(place: str) -> str:
+    """hf://owner/name[@revision] as owner/name[@revision]; everything else as it is."""
+    id = place.removeprefix(_SCHEME).rstrip("/")
+    return id if place.startswith(_SCHEME) and _ID.fullmatch(id) else place
+
+
+def is_id(place: str) -> bool:
+    """Whether this is written as a repository is, and nothing of the name is on this machine."""
+    return bool(_ID.fullmatch(plain(place))) and ".." not in place and not Path(place).exists()
+
+
+def run(place: str) -> Path:
+    """The folder of a run that lies on the hub, in the cache of huggingface_hub; offline, what the cache holds.
+
+    Raises UsageError for a repository that can't be had, or is none of a run.
+    """
+    repository, revision = _parsed(plain(place))
+    missing = f"{place} isn't in the cache of the hub, and HF_HUB_OFFLINE is set; allowed is to fetch it online once"
+    if hubs.offline():
+        folder = _cached(repository, revision, missing)
+    else:
+        try:
+            with hubs.translated(repository):
+                folder = _run_downloaded(repository, revision)
+        except hubs.Unreachable as error:
+            folder = _cached(repository, revision, f"{place} can't be had: {error}; nor is it in the cache")
+        except FetchError as error:
+            raise UsageError(str(error)) from None
+    if not (folder / "config.json").is_file() or not list(folder.glob("model/*.safetensors")):
+        raise UsageError(f"{place} is no run (no config.json and model/); a base is written base:{plain(place)}")
+    return folder
+
+
+def _run_downloaded(repository: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+
+    endpoint = hubs.endpoint()
+    return Path(snapshot_download(repository, revision=revision, endpoint=endpoint, allow_patterns=list(_RUN)))
 
 
 def check(place: str) -> None:

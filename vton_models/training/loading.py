@@ -11,7 +11,7 @@ import torch
 import vton_models
 from schemas.cli.flags import UsageError, one_line
 from schemas.folders import atomic, copies
-from vton_models.networks import bases, components, lora, memory, weights
+from vton_models.networks import bases, components, hub, lora, memory, weights
 from vton_models.networks.bases import Bases
 from vton_models.networks.components import Network
 from vton_models.networks.lora import Lora
@@ -59,6 +59,8 @@ def parse(words: Sequence[str], tiny: bool, networks: Mapping[str, Network]) -> 
             raise UsageError(f"--init {word!r} after {named[key]!r}; allowed is one {key}")
         if kind == "base":
             check_base(path, networks, f"--init {word!r}")
+        elif kind == "run" and hub.is_id(path):
+            path = _run_of_hub(word)
         elif kind != RANDOM and copies.is_far(path):
             copies.check(f"--init {word!r}:", path)
             path = str(copies.local(path))
@@ -77,8 +79,15 @@ def parse(words: Sequence[str], tiny: bool, networks: Mapping[str, Network]) -> 
     return start
 
 
+def _run_of_hub(place: str) -> str:
+    try:
+        return str(hub.run(place))
+    except UsageError as error:
+        raise UsageError(f"--init {place!r}: it doesn't exist here; {error}; allowed are {ALLOWED}") from None
+
+
 BASE = "base:PATH or base:owner/name[@revision] of the hub, for some networks base:NETWORK=…,…"
-ALLOWED = f"{BASE}, official:PATH beside a base, the folder of a run, random"
+ALLOWED = f"{BASE}, official:PATH beside a base, the folder of a run or its hub id, random"
 
 
 def check_base(words: str, networks: Mapping[str, Network], flag: str) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 from support import small_shards
-from support.hub_server import HubServer, hub  # noqa: F401
+from support.hub_server import HubServer, Repository, hub  # noqa: F401
 
 import vton_models
 from schemas.cli.flags import UsageError
 from schemas.hub import licences
-from vton_models.commands import push, train
+from vton_models.commands import convert, push, sample, train
 from vton_models.sharing import origins
 from vton_models.training.run_folder import Run
 
@@ -39,7 +39,7 @@ def changed(run: Path, folder: Path, **values: Any) -> Path:
     return folder
 
 
-def test_a_run_goes_once_and_is_sampled_from_there(
+def test_a_run_goes_once_with_what_sampling_needs(
     run: Path,
     hub: HubServer,  # noqa: F811
     tmp_path: Path,
@@ -57,6 +57,47 @@ def test_a_run_goes_once_and_is_sampled_from_there(
     sent = len(hub.uploaded)
     assert push.main([str(run), ID]) == 0
     assert json.loads(capsys.readouterr().out)["sent"] == 0 and len(hub.uploaded) == sent
+
+
+def test_a_run_of_the_hub_stands_wherever_a_run_does_also_offline(
+    run: Path,
+    hub: HubServer,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert push.main([str(run), ID]) == 0
+    shards = small_shards.write(tmp_path / "shards", 4)
+    words = ["--shards", str(shards), "--num-inference-steps", "1", "--device", "cpu"]
+    trained = ["--tiny", "--steps", "1", "--shards", str(shards)]
+    sampled = ["catvton", "--weights", ID, *words, "--pairs", "paired", "--output"]
+    assert sample.main([*sampled, str(tmp_path / "a")]) == 0
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    hub.requests.clear()
+    sampled[2] = "me/tryon-model"
+    assert sample.main([*sampled, str(tmp_path / "b")]) == 0
+    pictures = [sorted(path.read_bytes() for path in (tmp_path / name).rglob("*.png")) for name in "ab"]
+    assert pictures[0] == pictures[1] and pictures[0]
+    assert convert.main(["catvton", "--from", ID, "--to", str(tmp_path / "c.safetensors")]) == 0
+    assert hub.requests == []
+    for words in (["--weights", "me/other"], ["--weights", "hf://me/other"]):
+        with pytest.raises(UsageError, match="me/other isn't in the cache of the hub, and HF_HUB_OFFLINE is set"):
+            sample.main(["catvton", *words, "--shards", str(shards), "--output", str(tmp_path / "x")])
+    with pytest.raises(UsageError, match="me/other isn't in the cache of the hub"):
+        train.main(["catvton", *trained, "--init", "hf://me/other", "--output", str(tmp_path / "x")])
+    with pytest.raises(UsageError, match="me/other isn't in the cache"):
+        train.main(["catvton", *trained, "--init", "base:hf://me/other", "--output", str(tmp_path / "x")])
+
+
+def test_what_is_no_run_on_the_hub_says_what_to_write(
+    hub: HubServer,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    hub.repositories["models/me/base"] = Repository(False, {"unet/config.json": b"{}", "config.json": b"{}"})
+    for place, message in (("me/base", "is no run .*a base is written base:me/base"), ("me/no", "is not on the hub")):
+        with pytest.raises(UsageError, match=message) as caught:
+            sample.main(["catvton", "--weights", place, "--shards", str(tmp_path), "--output", str(tmp_path / "x")])
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
