@@ -509,7 +509,7 @@ def test_shards_without_paired_records_are_refused(train: Train, tmp_path: Path)
         main(["train", "standing"])
     with pytest.raises(UsageError, match="--init is missing; allowed are .* or --tiny"):
         main(["train", "stand_in", "--shards", str(folder), "--output", str(tmp_path / "run")])
-    known = "convert, customize, encode, list, preview, push, sample, synthesize, train"
+    known = "app, convert, customize, encode, list, preview, push, sample, synthesize, train"
     with pytest.raises(UsageError, match=f"unknown command 'trian'; there are {known}"):
         main(["trian"])
 
