@@ -26,6 +26,7 @@ LINES: dict[str, tuple[str, list[str]]] = {
     "pipelines.select": ("SHARDS --where height>0", ["", "--output"]),
     "pipelines.export": ("SHARDS --layout review --output OUT", ["", "--output"]),
     "pipelines.finish": ("SHARDS", [""]),
+    "pipelines.gallery": ("--shards SHARDS --output OUT", ["--shards", "--output"]),
     "pipelines.push": ("SHARDS hf://datasets/me/x", [""]),
     "pipelines.report": ("SHARDS", ["", "--output"]),
     "pipelines.stats": ("SHARDS", ["", "--output"]),
