@@ -93,8 +93,8 @@ _SIDEWAYS = """(width) => {
 
 
 @contextmanager
-def opened(browser: "Browser", file: Path, size: str = "wide", scheme: str = "light") -> Iterator[Opened]:
-    """A file in a window of one of SIZES; keeps what its scripts and the console complain of, and what it asks for."""
+def opened(browser: "Browser", place: Path | str, size: str = "wide", scheme: str = "light") -> Iterator[Opened]:
+    """A file, or a server's page, in a window of one of SIZES; keeps complaints of scripts and console, and requests."""
     width, height = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -110,7 +110,7 @@ def opened(browser: "Browser", file: Path, size: str = "wide", scheme: str = "li
     page.on("dialog", lambda dialog: (view.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     page.on("request", lambda request: view.requests.append(request.url))
     try:
-        page.goto(file.resolve().as_uri(), wait_until="load")
+        page.goto(place if isinstance(place, str) else place.resolve().as_uri(), wait_until="load")
         yield view
     finally:
         context.close()

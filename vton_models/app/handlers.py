@@ -159,8 +159,8 @@ class Handlers:
         paste_back: bool,
         mark: bool,
         others: list[str],
-        guidances: str,
-        seeds: str,
+        guidances: str | None,
+        seeds: str | None,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> tuple[list[tuple[str, str]], list[str], str]:
@@ -170,7 +170,7 @@ class Handlers:
         words = {"mask_type": mask_type, "box": box, "shape": shape, "prompt": prompt, "caption": caption}
         order = _order(self.offer(model), files, words | {"paste_back": paste_back}, steps, guidance, seed, settings)
         try:
-            wanted = orders.varied(order, tuple(map(self.offer, others or ())), guidances, seeds)
+            wanted = orders.varied(order, tuple(map(self.offer, others or ())), guidances or "", seeds or "")
         except UsageError as error:
             raise _message(_told(error)) from None
         results = self.results(wanted, mark, progress, _session(request))

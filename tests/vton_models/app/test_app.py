@@ -1,14 +1,12 @@
 """The page of `app` on tiny random networks, reached as programs reach it."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from support import small_shards
 from support.helpers import draw
 
 from schemas.cli.flags import UsageError
@@ -23,40 +21,6 @@ client_of = pytest.importorskip("gradio_client")
 
 MASK = {"mask_type": "upper", "densepose": None, "garment_caption": "", "settings": "", "paste_back": False}
 PLAIN = {"steps": 2, "guidance_scale": None, "seed": 3, "settings": "", "mark": False}
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos of a person and a garment, a mask, and what is no picture."""
-    folder = tmp_path_factory.mktemp("files")
-    Image.fromarray(draw(1)["person"]).save(folder / "me.png")
-    Image.fromarray(draw(2)["garment"]).save(folder / "shirt.png")
-    mask = np.zeros((128, 96), np.uint8)
-    mask[30:80, 20:70] = 255
-    Image.fromarray(mask).save(folder / "mask.png")
-    (folder / "text.png").write_text("no picture")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def handlers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """What stands behind a page with every system, and shards."""
-    shards = small_shards.write(tmp_path_factory.mktemp("small") / "shards", 3)
-    asked = app.Flags(tiny=True, shards=str(shards), port=0, device="cpu")
-    with server.temporary() as folder:
-        yield app.handlers_of(asked, offers.of("", (), True, ("--device=cpu",)), folder)
-
-
-@pytest.fixture(scope="module")
-def address(handlers: Any) -> Iterator[str]:
-    """Of a server on loopback."""
-    from vton_models.app import page
-
-    blocks = page.build(handlers, app.notes(app.Flags(tiny=True)))
-    try:
-        yield server.launch(blocks, server.Place("127.0.0.1", 0, 1))
-    finally:
-        blocks.close(verbose=False)
 
 
 @pytest.fixture(scope="module")
