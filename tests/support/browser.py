@@ -94,7 +94,7 @@ _SIDEWAYS = """(width) => {
 
 @contextmanager
 def opened(browser: "Browser", place: Path | str, size: str = "wide", scheme: str = "light") -> Iterator[Opened]:
-    """A file, or a server's page, in a window of one of SIZES; keeps complaints of scripts and console, and requests."""
+    """A file, or a server's page, in a window of one of SIZES; keeps its complaints and its requests."""
     width, height = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height},

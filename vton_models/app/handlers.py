@@ -84,8 +84,8 @@ class Handlers:
         mask_type: str,
         densepose: str | None,
         garment_caption: str,
-        steps: float | None,
-        guidance_scale: float | None,
+        steps: str | None,
+        guidance_scale: str | None,
         seed: float | None,
         settings: str,
         paste_back: bool,
@@ -107,8 +107,8 @@ class Handlers:
         reference_mask: str | None,
         mask: str | None,
         box: str,
-        steps: float | None,
-        guidance_scale: float | None,
+        steps: str | None,
+        guidance_scale: str | None,
         seed: float | None,
         settings: str,
         mark: bool,
@@ -126,8 +126,8 @@ class Handlers:
         garment: str | None,
         garment_mask: str | None,
         prompt: str,
-        steps: float | None,
-        guidance_scale: float | None,
+        steps: str | None,
+        guidance_scale: str | None,
         seed: float | None,
         settings: str,
         mark: bool,
@@ -152,8 +152,8 @@ class Handlers:
         shape: str,
         prompt: str,
         caption: str,
-        steps: float | None,
-        guidance: float | None,
+        steps: str | None,
+        guidance: str | None,
         seed: float | None,
         settings: str,
         paste_back: bool,
@@ -262,17 +262,20 @@ def _order(
     offer: Offer,
     files: dict[str, str | None],
     words: dict[str, Any],
-    steps: float | None,
-    guidance: float | None,
+    steps: str | None,
+    guidance: str | None,
     seed: float | None,
     settings: str,
 ) -> Order:
-    whole = None if steps is None else int(steps)
+    """Raises a message for numbers that are none; an empty field stands for the system's own."""
+    try:
+        whole = int(steps) if steps and steps.strip() else None
+        scale = float(guidance) if guidance and guidance.strip() else None
+    except ValueError:
+        raise _message(f"steps {steps!r}, guidance {guidance!r}; allowed are numbers, or nothing") from None
     pictures: dict[str, Any] = {name: path or "" for name, path in files.items()}
     words = {name: value or "" if value is None else value for name, value in words.items()}
-    return Order(
-        offer, **pictures, **words, steps=whole, guidance=guidance, seed=int(seed or 0), settings=settings or ""
-    )
+    return Order(offer, **pictures, **words, steps=whole, guidance=scale, seed=int(seed or 0), settings=settings or "")
 
 
 def _session(request: gr.Request) -> str:

@@ -70,7 +70,7 @@ class _Parts:
                 type="numpy",
                 sources=(),
                 transforms=(),
-                layers=False,
+                layers=gr.LayerOptions(allow_additional_layers=False),
                 brush=gr.Brush(colors=[_PAINT], default_color=_PAINT, color_mode="fixed", default_size=24),
                 buttons=["fullscreen"],
                 format="png",
@@ -91,8 +91,8 @@ class _Parts:
 
     def _settings(self) -> None:
         with gr.Accordion("Settings", open=False):
-            self.steps = gr.Number(None, label="Denoising steps (empty: the system's)", precision=0, minimum=1)
-            self.guidance = gr.Number(None, label="Guidance scale (empty: the system's)")
+            self.steps = gr.Textbox(label="Denoising steps (empty: the system's)")
+            self.guidance = gr.Textbox(label="Guidance scale (empty: the system's)")
             self.seed = gr.Number(0, label="Seed", precision=0, minimum=0)
             self.further = gr.Textbox(label="Further settings", placeholder="name=value, name=value")
             self.paste_back = gr.Checkbox(False, label="Paste back into the photo at its own size")

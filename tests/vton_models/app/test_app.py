@@ -77,6 +77,7 @@ def test_the_mark_is_in_the_corner_alone(client: Any, files: Path) -> None:
         ({"model": "nobody"}, "nobody is not in the list of choices"),
         ({"settings": "annotator_weights=/etc"}, "setting 'annotator_weights=/etc'; allowed are NAME=VALUE"),
         ({"steps": 5000}, "--num-inference-steps 5000; allowed are 1 to 1000"),
+        ({"guidance_scale": "much"}, "guidance 'much'; allowed are numbers"),
         ({"seed": -1}, "less than minimum value 0"),
     ],
 )
@@ -154,7 +155,7 @@ def compared(handlers: Any, files: Path, **changes: Any) -> Any:
         "shape": orders.BOX,
         "prompt": "",
         "caption": "",
-        "steps": 1,
+        "steps": "1",
         "guidance": None,
         "seed": 0,
         "settings": "",

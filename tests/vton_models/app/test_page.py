@@ -53,7 +53,7 @@ def test_a_record_is_tried_on(browser: Any, address: str, tmp_path: Path) -> Non
         page.get_by_label("Denoising steps").fill("2")
         page.wait_for_timeout(1500)
         page.get_by_role("button", name="Run", exact=True).click()
-        page.get_by_text("catvton: small random networks, seed 0").first.wait_for(timeout=60000)
+        page.get_by_text("catvton: small random networks, seed 0", exact=True).first.wait_for(timeout=60000)
         page.wait_for_timeout(500)
         page.screenshot(path=str(tmp_path / "tried-on.png"), full_page=True)
         assert view.complaints == [] and view.sideways() == []
