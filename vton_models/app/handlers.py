@@ -20,6 +20,7 @@ from vton_models.app.shard_pictures import ShardPictures
 from vton_models.app.studio import Result, Stopped, Studio
 from vton_models.sampling import photo_masks, photos
 
+CANVAS = 800  # pixels of a side of the editor
 _ON_THE_PAGE = {
     "--garment-mask FILE": "a mask of the garment",
     "--reference-mask FILE": "a mask of the object",
@@ -166,7 +167,7 @@ class Handlers:
     ) -> tuple[list[tuple[str, str]], list[str], str]:
         """What the page's own button does: one result, or several side by side."""
         files = {"person": person, "garment": garment, "garment_mask": garment_mask, "densepose": densepose}
-        files["mask"] = self._painted(editor, _session(request))
+        files["mask"] = self._painted(editor, person, _session(request))
         words = {"mask_type": mask_type, "box": box, "shape": shape, "prompt": prompt, "caption": caption}
         order = _order(self.offer(model), files, words | {"paste_back": paste_back}, steps, guidance, seed, settings)
         try:
@@ -205,17 +206,15 @@ class Handlers:
         return str(self._file("masks", "drawn", codecs.encode_mask(mask)))
 
     def canvas(self, person: str | None, mask: str | None = None) -> dict[str, Any] | None:
-        """What the editor shows of a photo: itself, small, with a mask over it."""
+        """What the editor shows of a photo: itself on the square of its canvas, with a mask over it."""
         if not person:
             return None
         try:
             photo = photos.read(person, "photo")
-            small = Image.fromarray(photo)
-            small.thumbnail((1024, 1024))
-            layers = [] if not mask else [_layer(codecs.decode_mask(Path(mask).read_bytes()), small.size)]
+            layers = [] if not mask else [_layer(codecs.decode_mask(Path(mask).read_bytes()), photo.shape)]
         except (UsageError, codecs.CodecError) as error:
             raise _message(_told(error)) from None
-        return {"background": np.asarray(small), "layers": layers, "composite": None}
+        return {"background": _on_canvas(photo, photo.shape, 128), "layers": layers, "composite": None}
 
     def drawn_canvas(self, model: str, person: str | None, mask_type: str) -> dict[str, Any] | None:
         """The editor with a drawn mask over the photo."""
@@ -240,12 +239,16 @@ class Handlers:
             raise _message(_told(error)) from None
         return {slot: file or None for slot, file in files.items()}
 
-    def _painted(self, editor: dict[str, Any] | None, session: str) -> str:
+    def _painted(self, editor: dict[str, Any] | None, person: str | None, session: str) -> str:
         """The file of what is painted in the editor; "" where nothing is."""
         layers = [layer for layer in (editor or {}).get("layers") or () if layer is not None and layer.ndim == 3]
-        if not layers:
+        if not layers or not person:
             return ""
-        painted = np.maximum.reduce([layer[..., -1] for layer in layers]) > 0
+        try:
+            x, y, width, height = _place(photos.read(person, "photo").shape)
+        except UsageError as error:
+            raise _message(_told(error)) from None
+        painted = np.maximum.reduce([layer[y : y + height, x : x + width, -1] for layer in layers]) > 0
         if not painted.any():
             return ""
         mask = np.where(painted, np.uint8(255), np.uint8(0))
@@ -298,9 +301,24 @@ def _plain(text: str) -> str:
     return re.sub(r"(?:/[^/\s:;,]+)+/([^/\s:;,]+)", r"\1", text)
 
 
-def _layer(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Paint uint8 [h w 4] where a mask is set, at the editor's (width, height)."""
-    fitted = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)) > 0
-    layer = np.zeros((*fitted.shape, 4), np.uint8)
-    layer[fitted] = (255, 0, 255, 255)
+def _place(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """x, y, width and height of a photo [h w …] in the middle of the canvas."""
+    scale = CANVAS / max(shape[:2])
+    height, width = (max(1, round(side * scale)) for side in shape[:2])
+    return (CANVAS - width) // 2, (CANVAS - height) // 2, width, height
+
+
+def _on_canvas(picture: np.ndarray, shape: tuple[int, ...], around: int) -> np.ndarray:
+    """A picture, at the place of a photo [h w …]; Gradio's editor lays layers of any other size elsewhere."""
+    x, y, width, height = _place(shape)
+    method = Image.Resampling.NEAREST if picture.ndim == 2 else Image.Resampling.LANCZOS
+    canvas = np.full((CANVAS, CANVAS, *picture.shape[2:]), around, np.uint8)
+    canvas[y : y + height, x : x + width] = np.asarray(Image.fromarray(picture).resize((width, height), method))
+    return canvas
+
+
+def _layer(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Paint uint8 [CANVAS CANVAS 4] where a mask of a photo is set."""
+    layer = np.zeros((CANVAS, CANVAS, 4), np.uint8)
+    layer[_on_canvas(mask, shape, 0) > 0] = (255, 0, 255, 255)
     return layer

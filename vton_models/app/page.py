@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from vton_models.app import orders
-from vton_models.app.handlers import Handlers
+from vton_models.app.handlers import CANVAS, Handlers
 from vton_models.app.offers import Offer
 from vton_models.sampling import photo_masks
 
@@ -70,7 +70,8 @@ class _Parts:
                 type="numpy",
                 sources=(),
                 transforms=(),
-                layers=gr.LayerOptions(allow_additional_layers=False),
+                layers=False,
+                canvas_size=(CANVAS, CANVAS),
                 brush=gr.Brush(colors=[_PAINT], default_color=_PAINT, color_mode="fixed", default_size=24),
                 buttons=["fullscreen"],
                 format="png",

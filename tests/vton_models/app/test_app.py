@@ -141,8 +141,7 @@ class _Request:
 
 
 def compared(handlers: Any, files: Path, **changes: Any) -> Any:
-    painted = np.zeros((64, 48, 4), np.uint8)
-    painted[15:40, 10:35] = 255
+    painted = handlers.canvas(str(files / "me.png"), str(files / "mask.png"))["layers"][0]
     defaults: dict[str, Any] = {
         "model": "catvton",
         "person": str(files / "me.png"),
@@ -175,7 +174,7 @@ def test_results_stand_side_by_side(handlers: Any, files: Path) -> None:
     captions = [caption for _, caption in gallery]
     assert len(set(captions)) == len(set(paths)) == 8 and sum(other in caption for caption in captions) == 4
     photo = np.asarray(Image.open(files / "me.png"))
-    for path in paths:  # what is painted at half the photo's size is what is repainted there
+    for path in paths:  # what is painted is what is repainted, at the photo's own size
         changed = np.argwhere((np.asarray(Image.open(path)) != photo).any(axis=2))
         assert changed.min(axis=0).tolist() >= [30, 20] and (changed.max(axis=0) < [80, 70]).all()
     with pytest.raises(gradio.Error, match="allowed are at most 12 at once"):
@@ -191,7 +190,9 @@ def test_records_are_put_in(handlers: Any) -> None:
     assert densepose is None and garment_mask is None
     assert np.array_equal(np.asarray(Image.open(person)), draw(2)["person"])
     assert np.array_equal(np.asarray(Image.open(garment)), draw(1)["garment"])
-    assert np.array_equal(editor["layers"][0][..., 3] > 0, draw(2)["mask"] > 0)
+    painted = editor["layers"][0][:, 100:700, 3] > 0  # 96 by 128 in the middle of 800 by 800
+    small = np.asarray(Image.fromarray(painted).resize((96, 128), Image.Resampling.NEAREST))
+    assert np.array_equal(small, draw(2)["mask"] > 0)
     with pytest.raises(gradio.Error, match="record 'nobody'"):
         handlers.person_of("nobody")
 

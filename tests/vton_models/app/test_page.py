@@ -20,6 +20,7 @@ def browser() -> Iterator[Any]:
 def choose(page: Any, label: str, text: str) -> None:
     page.get_by_label(label).click()
     page.get_by_role("option", name=text).click()
+    page.get_by_role("option").first.wait_for(state="hidden")  # the list goes after its choice
 
 
 @pytest.mark.parametrize("scheme", browsers.SCHEMES)
