@@ -14,7 +14,6 @@ from support.fenced import PAGES, ROOT, SHELL, Block, blocks
 
 from pipelines.sources import sample
 from schemas.cli.flags import UsageError
-from vton_models.reading import shard_files
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 # Programs of others; their words are theirs to check.
@@ -97,7 +96,6 @@ def _runnable(page: Path) -> list[Block]:
 @pytest.mark.parametrize("page", [page for page in PAGES if _runnable(page)], ids=lambda page: page.stem)
 def test_commands_run_as_printed(page: Path, tmp_path: Path, drawn_sample: Path) -> None:
     """A page's blocks one after the other, in a folder that holds some photos beside what its own commands make."""
-    shard_files._open_in.cache_clear()  # the page before had other shards under the same relative name
     _put_photos(tmp_path, drawn_sample / f"cache/vton-pipelines/sample-{sample.VERSION}/test")
     cache = {"XDG_CACHE_HOME": str(drawn_sample / "cache")}
     for block in _runnable(page):

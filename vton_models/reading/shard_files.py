@@ -167,7 +167,7 @@ def _one_batch(table: pa.Table) -> pa.RecordBatch:
 
 
 @lru_cache(_OPEN_FILES)
-def _open_in(process: int, url: str) -> ParquetShard | ArrowShard:
+def _open_in(process: int, url: str, stamp: tuple[int, ...]) -> ParquetShard | ArrowShard:
     return _fresh(url)
 
 
@@ -176,7 +176,19 @@ def _fresh(url: str) -> ParquetShard | ArrowShard:
 
 
 def _open(url: str) -> ParquetShard | ArrowShard:
-    return _open_in(os.getpid(), url)  # a forked worker must not share its parent's file position
+    """Kept open for this process, since a forked worker must not share its parent's file position, and for this file:
+    another build may have taken its place, or the working folder may have changed.
+    """
+    place = url if "://" in url else os.path.abspath(url)
+    return _open_in(os.getpid(), place, _stamp(place))
+
+
+def _stamp(place: str) -> tuple[int, ...]:
+    """What tells a local file from another one in its place; of a store's objects nothing, as they stay."""
+    if "://" in place:
+        return ()
+    told = os.stat(place)
+    return told.st_ino, told.st_size, told.st_mtime_ns
 
 
 def _contents(shard: Shard) -> Contents:

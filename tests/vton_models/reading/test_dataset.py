@@ -260,6 +260,20 @@ def test_filters(folder: Path) -> None:
             make(folder, filters=wrong)
 
 
+def test_a_shard_in_the_place_of_another_is_read_anew(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a rebuild under the same name, and under a relative name in another working folder."""
+    place = Path(shutil.copytree(folder, tmp_path / "a/shards"))
+    write(tmp_path / "b/shards", [row(n + 100) for n in range(RECORDS)])
+    monkeypatch.chdir(tmp_path / "a")
+    before = sorted(ids(make("shards")))
+    monkeypatch.chdir(tmp_path / "b")
+    assert sorted(ids(make("shards"))) == [f"r{n + 100:03d}" for n in range(RECORDS)] != before
+    write(place, [row(n + 200) for n in range(RECORDS)])
+    assert sorted(ids(make(place))) == [f"r{n + 200:03d}" for n in range(RECORDS)]
+
+
 def test_weights(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few = [row(n) | {"record_id": f"f{n:02d}"} for n in range(20)]
     small = write(tmp_path / "small", few, of=1, columns=("caption",))
