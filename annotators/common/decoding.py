@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 
@@ -23,6 +22,8 @@ def cell(field: pa.Field, stored: Any) -> Any:
 
 def _jpeg(data: bytes) -> np.ndarray | None:
     """uint8 [h w 3] RGB of a plain JPEG (`schemas.jpeg`); None where OpenCV refuses it."""
+    import cv2  # not before a photo is there: this module is imported with the tables of weights
+
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:

@@ -195,6 +195,8 @@ class DiffusionModel(Model, ABC):
         """DDIM with the timesteps of the run."""
         scheduler = diffusion.ddim(self.config.scheduler_arguments)
         scheduler.set_timesteps(settings.num_inference_steps)
+        # With an offset of 1, as many steps as there are timesteps would begin at one that there isn't.
+        scheduler.timesteps = scheduler.timesteps.clamp(max=len(self.alphas) - 1)
         return scheduler
 
     def step(
