@@ -104,8 +104,8 @@ def _chunks(data: bytes, kinds: tuple[bytes, ...]) -> list[bytes] | None:
 
 
 def _unfiltered(rows: np.ndarray) -> np.ndarray:
-    """Each row begins with its filter, none."""
-    return np.pad(rows, ((0, 0), (1, 0)), constant_values=_UNFILTERED)
+    """Each row begins with its filter, none; row by row in memory, however the picture lay there."""
+    return np.ascontiguousarray(np.pad(rows, ((0, 0), (1, 0)), constant_values=_UNFILTERED))
 
 
 def _file(shape: tuple[int, ...], depth: int, colour: int, data: bytes, before: bytes = b"") -> bytes:

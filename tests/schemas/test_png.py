@@ -2,6 +2,7 @@
 
 import io
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -25,6 +26,20 @@ def test_what_is_written_is_read(levels: np.ndarray) -> None:
         assert [value is not None for value in read] == [number == other for other in range(3)]
         assert (read[number] == pixels).all() and (np.asarray(Image.open(io.BytesIO(data))) == pixels).all()
         assert read[number].dtype == np.uint8 and read[number].flags.writeable
+
+
+@pytest.mark.parametrize(
+    "view", [np.asfortranarray, lambda a: a[::-1], lambda a: a[:, ::2], lambda a: a.swapaxes(0, 1)]
+)
+def test_however_it_lies_in_memory(view: Callable[[np.ndarray], np.ndarray]) -> None:
+    levels = np.random.default_rng(0).integers(0, 20, (13, 17), dtype=np.uint8)
+    for write, pixels in (
+        (png.colours, np.stack([levels] * 3, axis=2)),
+        (png.colours, levels),
+        (png.bits, levels >= 10),
+        (lambda shown: png.ids(shown, labels.PALETTES["lip"]), levels),
+    ):
+        assert write(view(pixels)) == write(np.ascontiguousarray(view(pixels)))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "1", "I;16"])

@@ -13,7 +13,7 @@ import annotators
 from annotators import parsing
 from annotators.common import registry
 from annotators.networks import devices
-from pipelines.building import unit
+from pipelines.building import models, unit
 from pipelines.building.overlap import emptied, made_ahead, mapped
 
 Command = Callable[..., Result]
@@ -139,7 +139,7 @@ def test_the_accelerators_path_builds_every_record(
 ) -> None:
     monkeypatch.setattr(registry, "accelerated", lambda config: bool(registry.needs_weights(config)))
     monkeypatch.setattr(devices, "accelerated", lambda device: True)
-    monkeypatch.setattr(unit, "_built", {})
+    monkeypatch.setattr(models, "_built", {})
     result = command("pipelines.build_vitonhd", *arguments, "--output", tmp_path / "out")
     assert result.code == 0, result.stderr
     assert result.json["records"] and result.json["records"] + result.json["rejects"] == 6

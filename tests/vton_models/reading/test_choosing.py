@@ -1,6 +1,5 @@
 """Workers or threads: what is asked for, or what a trial shows."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,6 @@ from support import reader_shards
 from vton_models.reading import choosing
 from vton_models.reading.choosing import Helpers
 from vton_models.reading.dataset import ShardDataset
-
-
-def waits(item: dict[str, Any], generator: torch.Generator) -> dict[str, torch.Tensor]:
-    """As decoding does, it leaves the interpreter to others."""
-    time.sleep(0.004)
-    return {"draw": torch.rand(1, generator=generator)}
 
 
 def computes(item: dict[str, Any], generator: torch.Generator) -> dict[str, torch.Tensor]:
@@ -48,16 +41,21 @@ def test_what_is_asked_for_counts(folder: Path, workers: Any, threads: Any, expe
     assert choosing.chosen(make(folder, computes), workers, threads) == expected
 
 
-def test_threads_where_they_help(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("alone", "together", "expected"),
+    [
+        ((4.0, 3.0), (2.0, 9.0), Helpers(threads=2)),  # the shorter of two counts, as others work here too
+        ((3.0, 3.0), (2.9, 3.1), Helpers(workers=2)),
+        ((3.0, 3.0), (2.1, 2.1), Helpers(workers=2)),
+    ],
+)
+def test_threads_where_they_help_and_workers_where_they_wait_for_each_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, alone: Any, together: Any, expected: Helpers
+) -> None:
+    times = {False: iter(alone), True: iter(together)}
     monkeypatch.setattr(choosing.os, "cpu_count", lambda: 2)
-    assert choosing.scaling(make(folder, waits)) > choosing._SCALES
-    assert choosing.chosen(make(folder, waits), None, None) == Helpers(threads=2)
-
-
-def test_workers_where_threads_wait_for_each_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing.os, "cpu_count", lambda: 2)
-    assert choosing.scaling(make(folder, computes)) < choosing._SCALES
-    assert choosing.chosen(make(folder, computes), None, None) == Helpers(workers=2)
+    monkeypatch.setattr(choosing, "seconds_of", lambda making, stored, pool: next(times[pool is not None]))
+    assert choosing.chosen(make(folder, computes), None, None) == expected
 
 
 def test_one_core_has_no_trial(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
