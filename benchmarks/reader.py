@@ -3,6 +3,7 @@
   python -m benchmarks.reader make  --work DIR [--records 2000] [--data ../shared/data]
   python -m benchmarks.reader peers --work DIR [--mode equal|usual] [--workers 0] [--limit 600] [--rounds 3]
   python -m benchmarks.reader alone --work DIR [--rounds 3] [--limit 600]
+  python -m benchmarks.reader steady --work DIR
   python -m benchmarks.reader bytes --work DIR
   python -m benchmarks.reader memory --work DIR
 
@@ -10,7 +11,8 @@
 and re-exposed from the photos in VTON_DATA, into our shards and each peer's form. `peers` compares CPU ms per record,
 our reader twice for a control: `equal` with the same decoding for all, `usual` with ours as shipped and the peers as
 their users run them. `alone` is our reader with 0, 2 and 4 workers, and with 2 and 4 threads,
-over decoding the same stored columns in a loop, in as many processes at once.
+over decoding the same stored columns in a loop, in as many processes at once. `steady` is the second epoch of our
+reader, whose workers have started and whose memory is there, over decoding by one process.
 Every pass is a process of its own; rounds are outermost, so that a noisy minute hits all alike; medians are compared.
 `make` and `peers` need the packages in benchmarks/requirements.txt.
 """
@@ -252,6 +254,31 @@ def compare_alone(arguments: argparse.Namespace) -> None:
     print(", ".join(f"{n} threads {cpu['ours_threads', n] / cpu['decoding', n]:.2f}" for n in (2, 4)))
 
 
+def compare_steady(arguments: argparse.Namespace) -> None:
+    """CPU time of a second epoch, in one process after the other; decoding first and last."""
+    from vton_models.reading.dataset import ShardDataset
+
+    peers.one_thread()
+    alone = [timed(_decode(list(peers.rows(arguments.work))[:400]), 0)["cpu"]]
+    for workers, threads in ((0, 0), (2, 0), (0, 2)):
+        size = (peers.HEIGHT, peers.WIDTH)
+        options = {"seed": peers.SEED, "batch_size": peers.BATCH, "decode_size": size, "threads": threads}
+        data = ShardDataset(arguments.work / "ours", peers.TRAINED, **options)
+        prefetched = 4 if workers else None
+        loader = peers.DataLoader(
+            data, None, num_workers=workers, prefetch_factor=prefetched, persistent_workers=workers > 0
+        )
+        timed(loader, 0)
+        spent = timed(loader, 0)["cpu"]
+        print(
+            f"{workers} workers, {threads} threads: {spent:.2f} CPU ms/record, {spent / alone[0]:.2f} × decoding",
+            flush=True,
+        )
+        del loader
+    alone.append(timed(_decode(list(peers.rows(arguments.work))[:400]), 0)["cpu"])
+    print(f"decoding {alone[0]:.2f} CPU ms/record (control {alone[1] / alone[0]:.2f})")
+
+
 def count_bytes(arguments: argparse.Namespace) -> None:
     """Bytes that the workers asked the system for, over those of the records' columns."""
     needed = sum(sum(len(row[name]) for name in peers.TRAINED) for row in peers.rows(arguments.work))
@@ -305,6 +332,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "one": one,
     "peers": compare_peers,
     "alone": compare_alone,
+    "steady": compare_steady,
     "bytes": count_bytes,
     "memory": measure_memory,
 }
