@@ -147,7 +147,10 @@ def test_a_scheduler_that_goes_ends_the_build(command: Command, crossed: Path, t
 
 @long
 def test_workers_without_the_package_are_refused(command: Command, dataset: Dataset, tmp_path: Path) -> None:
-    with cluster(tmp_path / "servers", 1, env={"PYTHONPATH": "", "PYTHONSAFEPATH": "1"}) as bare:
+    # Whether or not the package is installed, they find none.
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without/schemas.py").write_text("raise ModuleNotFoundError(\"No module named 'schemas'\")\n")
+    with cluster(tmp_path / "servers", 1, env={"PYTHONPATH": str(tmp_path / "without"), "PYTHONSAFEPATH": "1"}) as bare:
         result = build(command, "out", "--input", dataset.root, *bare.flags)
     assert result.code == 2 and "which has none (No module named 'schemas')" in result.error
     assert "PYTHONPATH" in result.error and not (tmp_path / "out").exists()
