@@ -1,13 +1,10 @@
-"""Work that threads do before its result is asked for, in order and within bounds."""
+"""Items that a thread makes before they are asked for, and lists that are let go while they are used."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, cast
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def made_ahead(items: Iterable[Item]) -> Iterator[Item]:
@@ -19,30 +16,6 @@ def made_ahead(items: Iterable[Item]) -> Iterator[Item]:
             future = pool.submit(next, iterator, end)
             yield cast(Item, item)
             del item
-
-
-def mapped(
-    work: Callable[[Item], Result], items: Iterable[Item], threads: int, room: Callable[[Result], int]
-) -> Iterator[tuple[Item, Result]]:
-    """Each item with what `work` makes of it, in order; some threads do the next ones.
-
-    `room` says by the last result how many of the next may be made before they are asked for: one at least, and never
-    more than there are threads.
-    """
-    pending, most = iter(items), threads
-    waiting: deque[tuple[Item, Future[Result]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="ahead") as pool:
-        while True:
-            for item in islice(pending, max(most - len(waiting), 0)):
-                waiting.append((item, pool.submit(work, item)))
-            if not waiting:
-                return
-            item, future = waiting.popleft()
-            result = future.result()
-            del future
-            most = min(threads, max(room(result), 1))
-            yield item, result
-            del result
 
 
 def emptied(items: list[Item]) -> Iterator[Item]:

@@ -22,7 +22,7 @@ from pipelines import sources
 from pipelines.building import models, receipts
 from pipelines.building.configuration import NEVER_A_REASON, Configuration
 from pipelines.building.gaps import Gaps
-from pipelines.building.overlap import emptied, made_ahead, mapped
+from pipelines.building.overlap import emptied, made_ahead
 from pipelines.building.plan import Unit, token_digest
 from pipelines.building.plan_file import FIRST, PlanReader
 from pipelines.building.progress import count
@@ -35,6 +35,7 @@ from schemas.cli.failures import Unreachable
 from schemas.finished.manifest import Damaged
 from schemas.folders import Folder, InputFolder, ahead, open_folder, open_input
 from schemas.messages import clean
+from schemas.threads import mapped
 
 CHUNK = 8  # decoded records in memory; more where an annotator takes larger batches
 PIXELS_AHEAD = 64_000_000  # decoded in memory, about; one record at least

@@ -17,14 +17,16 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from schemas.cli.flags import UsageError, one_line
 from schemas.pages import notebook
-from vton_models.reading import ahead, catalogue, handover
+from schemas.threads import mapped
+from vton_models.reading import catalogue, handover
 from vton_models.reading.filters import Filters
 from vton_models.reading.making import Making, Prepare, Stored
-from vton_models.reading.order import EpochOrder, Settings
+from vton_models.reading.order import LANES, EpochOrder, Settings
 from vton_models.reading.position import Progress, State
 from vton_models.reading.slabs import Room, Slabs
 
 WINDOW = 1024
+PER_THREAD = 4  # batches in work, or made and waiting, for each thread
 
 
 class ShardDataset(IterableDataset[dict[str, Any]]):
@@ -189,7 +191,10 @@ class ShardDataset(IterableDataset[dict[str, Any]]):
         numbers = range(start, order.batches(self.world_size, self.rank), workers)
         making = self._making(order, room)
         places = (order.batch(number, self.world_size, self.rank) for number in numbers)
-        for number, part in zip(numbers, ahead.mapped(making.read, making.make, places, self.threads), strict=True):
+        # No more batches than there are lanes, so that a block isn't held when its lane has gone on to the next one.
+        ahead = min(LANES, PER_THREAD * self.threads)
+        parts = mapped(making.make, map(making.read, places), self.threads, ahead=ahead)
+        for number, (_, part) in zip(numbers, parts, strict=True):
             item = part.item if part.item is not None else making.mended(part, self._report)
             self._progress.done(number + workers)
             if item is not None:

@@ -14,7 +14,8 @@ from annotators import parsing
 from annotators.common import registry
 from annotators.networks import devices
 from pipelines.building import models, unit
-from pipelines.building.overlap import emptied, made_ahead, mapped
+from pipelines.building.overlap import emptied, made_ahead
+from schemas.threads import mapped
 
 Command = Callable[..., Result]
 

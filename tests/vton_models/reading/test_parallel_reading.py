@@ -14,7 +14,7 @@ from support import reader_shards
 from torch.utils.data import DataLoader
 
 from schemas.cli.flags import UsageError
-from vton_models.reading import ahead, handover, slabs
+from vton_models.reading import handover, slabs
 from vton_models.reading.dataset import ShardDataset
 
 RECORDS = 61
@@ -194,27 +194,6 @@ def test_state_is_that_of_the_batches_taken_not_of_those_ahead(folder: Path, sto
     second = make(folder, threads=2)
     second.load_state_dict(first.state_dict())
     assert_same([*head, *second], whole)
-
-
-def test_what_reading_raises_comes_in_its_place() -> None:
-    def read(number: int) -> int:
-        if number == 6:
-            raise OSError("the disk is gone")
-        return number
-
-    seen: list[int] = []
-    with pytest.raises(OSError, match="the disk is gone"):
-        for item in ahead.mapped(read, lambda number: number * 10, range(100), threads=2):
-            seen.append(item)
-    assert seen == [0, 10, 20, 30, 40, 50]
-
-
-def test_no_more_is_read_than_is_ahead() -> None:
-    read: list[int] = []
-    items = ahead.mapped(lambda number: read.append(number) or number, lambda number: number, range(1000), threads=2)
-    next(items)
-    assert len(read) == 2 * ahead.PER_THREAD
-    items.close()  # type: ignore[attr-defined]
 
 
 def test_negative_threads_are_refused(folder: Path) -> None:
