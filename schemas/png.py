@@ -7,6 +7,7 @@ Only files of this form are read here, all others by Pillow: what isn't wholly a
 
 import struct
 import zlib
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -55,10 +56,14 @@ def read_colours(data: bytes) -> np.ndarray | None:
     return pixels.reshape(len(rows), -1, 3)
 
 
-def read_bits(data: bytes) -> np.ndarray | None:
-    """uint8 [h w] 0/1 of what `bits` writes."""
+def read_bits(data: bytes, step_for: Callable[[tuple[int, int]], int] = lambda size: 1) -> np.ndarray | None:
+    """uint8 [h w] 0/1 of what `bits` writes; of every square of `step_for((h, w))` pixels the top-left one."""
     rows = _rows(data, 1, _GREY, _UNFILTERED)
-    return None if rows is None else np.unpackbits(rows, axis=1, count=int.from_bytes(data[16:20], "big"))
+    if rows is None:
+        return None
+    width = int.from_bytes(data[16:20], "big")
+    step = step_for((len(rows), width))
+    return np.unpackbits(rows[::step], axis=1, count=width)[:, ::step]
 
 
 def read_ids(data: bytes) -> np.ndarray | None:

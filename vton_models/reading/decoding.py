@@ -1,10 +1,10 @@
 """Stored cells → arrays, as `schemas.record.decode` gives them, on the fastest path that gives the same pixels.
 
-OpenCV decodes plain RGB JPEG and PNG about twice as fast as Pillow, to the same values; masks and label maps are
-unpacked from their PNG's zlib stream. Whatever looks unusual goes through `schemas.codecs`, which checks and converts.
+OpenCV decodes plain RGB JPEG and PNG about twice as fast as Pillow, to the same values; masks as they are written here
+are unpacked no further than they are kept. Whatever looks unusual goes through `schemas.codecs`, which checks and
+converts.
 """
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from schemas import codecs, fields, labels, record, tensors
+from schemas import codecs, fields, png, record, tensors
 
 Size = tuple[int, int]  # height, width
 
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
-_GREY, _RGB, _PALETTE = 0, 2, 3  # PNG colour types
+_GREY, _RGB = 0, 2  # PNG colour types
 _COLOUR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION  # stored photos are upright
 # The reduced flags hold the bit that means BGR; without it, libjpeg's reduction alone.
 _REDUCED = {
@@ -77,15 +77,13 @@ def decode_image(data: bytes, at_least: Size | None = None, by_picking: bool = F
 
 def decode_mask(data: bytes, at_least: Size | None = None) -> np.ndarray:
     """uint8 [h w] 0/255, reduced as `decoder` says."""
+    bits = png.read_bits(data, lambda size: reduction(size, at_least))
+    if bits is not None:
+        return bits * np.uint8(255)
     header = _png_header(data)
+    mask = None
     if header and header.depth == 1 and header.colour == _GREY:
-        step, (height, width) = reduction(header.size, at_least), header.size
-        rows = _unfiltered(data, height, -(-width // 8))
-        if rows is not None:
-            return np.unpackbits(rows[::step], axis=1, count=width)[:, ::step] * np.uint8(255)
         mask = _opencv(data, cv2.IMREAD_GRAYSCALE)  # 1 bit becomes 0 and 255
-    else:
-        mask = None
     if mask is None:
         mask = codecs.decode_mask(data)
     return _smaller(mask, reduction(_size(mask), at_least), by_picking=True)
@@ -93,17 +91,7 @@ def decode_mask(data: bytes, at_least: Size | None = None) -> np.ndarray:
 
 def decode_label_map(data: bytes, space: str, at_least: Size | None = None) -> np.ndarray:
     """uint8 [h w] ids of `space`, reduced as `decoder` says."""
-    header = _png_header(data)
-    ids = None
-    if header and header.depth == 8 and header.colour in (_GREY, _PALETTE):
-        ids = _unfiltered(data, *header.size)
-    if ids is None:
-        ids = codecs.decode_label_map(data, space)
-    else:
-        try:
-            labels.check_ids(ids, space)
-        except ValueError as error:
-            raise codecs.CodecError(str(error)) from None
+    ids = codecs.decode_label_map(data, space)
     step = reduction(_size(ids), at_least)
     return ids[::step, ::step].copy()
 
@@ -138,30 +126,6 @@ def _plain_jpeg(data: bytes) -> Size | None:
             return (height, width) if plain else None
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return None
-
-
-def _unfiltered(data: bytes, height: int, stride: int) -> np.ndarray | None:
-    """uint8 [height stride]: a PNG's rows, where none is filtered, as `schemas.codecs` writes them.
-
-    None for other files; the zlib checksum guards the content.
-    """
-    stream, at = [], 8
-    while at + 12 <= len(data):
-        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if kind == b"IDAT":
-            stream.append(data[at + 8 : at + 8 + length])
-        at += 12 + length
-    inflate = zlib.decompressobj()
-    expected = height * (stride + 1)
-    try:
-        raw = inflate.decompress(b"".join(stream), expected + 1)
-        raw += inflate.flush() if len(raw) <= expected else b""
-    except zlib.error:
-        return None
-    if len(raw) != expected or not inflate.eof:
-        return None
-    rows = np.frombuffer(raw, np.uint8).reshape(height, stride + 1)
-    return None if rows[:, 0].any() else rows[:, 1:]
 
 
 def _opencv(data: bytes, flags: int) -> np.ndarray | None:

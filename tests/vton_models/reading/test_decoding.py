@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from schemas import codecs, fields, kinds, record
+from schemas import codecs, fields, kinds, png, record
 from vton_models.reading import decoding
 
 PHOTO = (np.add.outer(np.arange(61), np.arange(45))[..., None] * (1, 2, 3) % 256).astype(np.uint8)
@@ -153,11 +154,18 @@ def test_too_many_pixels_are_refused_before_decoding(depth: int, colour: int) ->
             decode(data)
 
 
-def test_a_bomb_inside_a_small_picture_is_not_unpacked() -> None:
-    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0))
-    body = _chunk(b"IDAT", zlib.compress(bytes(50_000_000)))
+@pytest.mark.parametrize(
+    ("form", "palette", "read"),
+    [((1, 0), b"", png.read_bits), ((8, 3), bytes(768), png.read_ids)],
+    ids=["mask", "labels"],
+)
+def test_a_bomb_inside_a_small_picture_is_not_unpacked(
+    form: tuple[int, int], palette: bytes, read: Callable[[bytes], np.ndarray | None]
+) -> None:
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, *form, 0, 0, 0))
+    body = (_chunk(b"PLTE", palette) if palette else b"") + _chunk(b"IDAT", zlib.compress(bytes(50_000_000)))
     data = b"\x89PNG\r\n\x1a\n" + header + body + _chunk(b"IEND", b"")
-    assert decoding._unfiltered(data, 8, 8) is None
+    assert read(data) is None
 
 
 def test_null_and_plain_values() -> None:
