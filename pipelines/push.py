@@ -5,8 +5,6 @@ The login is HF_TOKEN or that of `hf auth login`. Shards whose source forbids th
 known to allow it, aren't sent; a manifest states a licence of its own as `"licence": "CC BY 4.0"`.
 """
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,21 +42,15 @@ def main(arguments: Sequence[str]) -> int:
     licences.check(licence, str(manifest.content["dataset"]), flags.i_have_rights)
     uploading.check_login()
     uploads = files.of_build(folder, manifest, licence)
-    try:
-        sent = uploading.push(
-            repository,
-            uploads,
-            private=flags.private,
-            endpoint=hub.endpoint(),
-            owned=files.is_owned,
-            tell=lambda line: print(line, file=sys.stderr),
-        )
-    except uploading.PushError as error:
-        print(f"{PROG}: {error}", file=sys.stderr)
-        return 1
-    counts = {"files": len(uploads), "sent": sent.files, "bytes_sent": sent.bytes}
-    print(json.dumps({"repository": str(repository), "licence": licence.name or "unknown", **counts}))
-    return 0
+    return uploading.command(
+        PROG,
+        repository,
+        uploads,
+        {"licence": licence.name or "unknown"},
+        private=flags.private,
+        endpoint=hub.endpoint(),
+        owned=files.is_owned,
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ same push goes on where it stopped. The order of the files is kept: what tells o
 """
 
 import hashlib
+import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -59,6 +61,34 @@ def check_login() -> None:
         raise UsageError("huggingface_hub is missing; allowed is `pip install huggingface-hub`") from None
     if not get_token():
         raise UsageError("no login on the hub; allowed are HF_TOKEN=… with the right to write, or `hf auth login`")
+
+
+def command(
+    prog: str,
+    repository: Repository,
+    uploads: Sequence[Upload],
+    facts: Mapping[str, object],
+    *,
+    private: bool,
+    endpoint: str | None,
+    owned: Callable[[str], bool],
+) -> int:
+    """The end of a command that pushes: its exit code, and on stdout one JSON object with `facts` and counts.
+
+    0: all is there, 1: the hub can't be reached or refuses. Raises UsageError as `push` does.
+    """
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    try:
+        sent = push(repository, uploads, private=private, endpoint=endpoint, owned=owned, tell=tell)
+    except PushError as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return 1
+    counts = {"files": len(uploads), "sent": sent.files, "bytes_sent": sent.bytes}
+    print(json.dumps({"repository": str(repository), **facts, **counts}))
+    return 0
 
 
 def push(

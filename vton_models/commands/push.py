@@ -4,8 +4,6 @@ What the repository holds already isn't sent again. The login is HF_TOKEN or tha
 where the licences of its data, its base and the weights that it began with are known to allow it.
 """
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,18 +48,12 @@ def main(arguments: Sequence[str]) -> int:
     text = run.card.read_text(encoding="utf-8") if run.card.is_file() else f"# {description['model']}\n"
     readme = card.render(text, description["model"], str(repository), lineage, list(origins.places(description)))
     uploads = files.of_run(run, readme)
-    try:
-        sent = uploading.push(
-            repository,
-            uploads,
-            private=own.private,
-            endpoint=hub.endpoint(),
-            owned=files.is_owned,
-            tell=lambda line: print(line, file=sys.stderr),
-        )
-    except uploading.PushError as error:
-        print(f"{PROG}: {error}", file=sys.stderr)
-        return 1
-    counts = {"files": len(uploads), "sent": sent.files, "bytes_sent": sent.bytes}
-    print(json.dumps({"repository": str(repository), "licences": [origin.licence.id for origin in lineage], **counts}))
-    return 0
+    return uploading.command(
+        PROG,
+        repository,
+        uploads,
+        {"licences": [origin.licence.id for origin in lineage]},
+        private=own.private,
+        endpoint=hub.endpoint(),
+        owned=files.is_owned,
+    )
