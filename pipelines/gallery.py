@@ -26,7 +26,7 @@ from pipelines.reporting import finished, listing, reading
 from schemas import codecs, pages, record
 from schemas.cli.flags import UsageError, flag, parse, run
 from schemas.cli.modules import modules_of
-from schemas.folders import atomic, open_folder, places
+from schemas.folders import atomic, open_folder, owned, places
 from schemas.kinds import TRYON
 from schemas.pages import Figure, Gallery, Note, Page, Part, Row, Section, Tile, Tiles
 
@@ -152,14 +152,6 @@ def _opened(path: Path) -> Image.Image | None:
     return image if "DigitalSourceType" in image.info else None
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 # ---- the page
 def page(flags: Flags, folder: Path, picture: Image.Image, results: Sequence[Shown]) -> str:
     """A page that leads to everything, and says of each picture what it is."""
@@ -187,7 +179,7 @@ def page(flags: Flags, folder: Path, picture: Image.Image, results: Sequence[Sho
 def _of_a_run(folder: Path, run_folder: Path) -> Section:
     links = _links(folder, [("Run", "curves, pictures over time, settings, lineage", str(run_folder / "run.html"))])
     parts: list[Part] = [links]
-    if _json(run_folder / "config.json").get("tiny"):
+    if (owned.described(run_folder) or {}).get("tiny"):
         parts.append(Note("Tiny networks of random weights were trained, to show that it works: no garment comes out."))
     pictures = (("Losses", "loss.png"), ("What the trained model makes of records", "samples.png"))
     shown = [_file_figure(title, run_folder / name, folder) for title, name in pictures]
@@ -219,8 +211,7 @@ def _file_figure(title: str, path: Path, folder: Path) -> Figure | None:
 
 
 def _figure(title: str, image: Image.Image, large: str) -> Figure:
-    data, width, height = pages.jpeg(np.asarray(image), (1600, 2400), 88)
-    return Figure(title, pages.data_uri(data, "jpeg"), width, height, large=large)
+    return pages.figure(title, np.asarray(image), (1600, 2400), 88, large=large)
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from annotators.functional import drawing, skeletons
-from schemas import fields, kinds, labels
+from schemas import kinds, pages
 
 WIDTH, GAP, MARGIN, LABEL = 1600, 16, 28, 30
 LARGE, SMALL = 6, 9  # pictures of a row
@@ -32,8 +32,7 @@ def tiles(record: Mapping[str, Any], plain_recipe: str) -> tuple[list[Tile], lis
     photo = record["person_image"]
     first = [Tile("photo", photo), Tile("garment", record["garment_image"])]
     if record.get("parse") is not None:
-        palette = labels.PALETTES[fields.label_space(kinds.TRYON.fields["parse"])]
-        first.append(Tile("human parsing", np.take(palette, record["parse"], axis=0)))
+        first.append(Tile("human parsing", pages.coloured(kinds.TRYON.fields["parse"], record["parse"])))
     if record.get("densepose_image") is not None:
         first.append(Tile("DensePose", record["densepose_image"]))
     if record.get("keypoints") is not None:

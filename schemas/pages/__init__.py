@@ -30,11 +30,11 @@ from schemas.pages.parts import (
     Tile,
     Tiles,
 )
-from schemas.pages.pictures import data_uri, jpeg, label_png
+from schemas.pages.pictures import data_uri, figure, jpeg, label_png
 from schemas.pages.rendering import fragment, json_block
 
 __all__ = [
     "Bar", "Charts", "Code", "Figure", "Gallery", "Histogram", "Layer", "LineChart", "Link", "Note", "Outline",
     "Page", "Part", "Point", "Raw", "Row", "Section", "Series", "Table", "Tile", "Tiles", "coloured",
-    "data_uri", "fragment", "jpeg", "json_block", "label_png", "pixels", "render", "strip",
+    "data_uri", "figure", "fragment", "jpeg", "json_block", "label_png", "pixels", "render", "strip",
 ]  # fmt: skip

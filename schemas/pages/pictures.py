@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from schemas.pages.parts import Figure
+
 
 def jpeg(pixels: np.ndarray, size: tuple[int, int], quality: int = 80) -> tuple[bytes, int, int]:
     """uint8 [h w 3] as a JPEG no larger than `size` (width, height); its bytes, width and height."""
@@ -15,6 +17,14 @@ def jpeg(pixels: np.ndarray, size: tuple[int, int], quality: int = 80) -> tuple[
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality, optimize=True)
     return buffer.getvalue(), image.width, image.height
+
+
+def figure(
+    title: str, pixels: np.ndarray, size: tuple[int, int], quality: int = 80, note: str = "", large: str = ""
+) -> Figure:
+    """uint8 [h w 3] as a part of a page, no larger than `size` (width, height)."""
+    data, width, height = jpeg(pixels, size, quality)
+    return Figure(title, data_uri(data, "jpeg"), width, height, note, large=large)
 
 
 def label_png(ids: np.ndarray, palette: np.ndarray, size: tuple[int, int], clear: Sequence[int] = (0,)) -> bytes:

@@ -102,6 +102,5 @@ def small(pixels: np.ndarray) -> np.ndarray:
 
 def _figures(task: Task, named: Mapping[str, np.ndarray]) -> Iterator[Figure]:
     for name, pixels in named.items():
-        data, width, height = pages.jpeg(pixels, (LONGEST, LONGEST))
         large = task.file if name == "result" else ""
-        yield Figure(name.replace("_", " "), pages.data_uri(data, "jpeg"), width, height, large=large)
+        yield pages.figure(name.replace("_", " "), pixels, (LONGEST, LONGEST), large=large)

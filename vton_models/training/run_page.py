@@ -146,8 +146,7 @@ def _sheet(told: str, path: Path, folder: Path) -> Figure:
             pixels = np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError):
         return Figure(told, error="can't be read")
-    data, width, height = pages.jpeg(pixels, PICTURE)
-    return Figure(told, pages.data_uri(data, "jpeg"), width, height, large=path.relative_to(folder).as_posix())
+    return pages.figure(told, pixels, PICTURE, large=path.relative_to(folder).as_posix())
 
 
 def _settings(caption: str, values: Mapping[str, Any]) -> Table:

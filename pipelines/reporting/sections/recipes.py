@@ -109,8 +109,7 @@ def _drawn(row: Mapping[str, Any], photo: np.ndarray, values: Callable[[str], An
 
 
 def _plain(photo: np.ndarray) -> Figure:
-    data, width, height = pages.jpeg(photo, SIZE, 76)
-    return Figure("person_image", pages.data_uri(data, "jpeg"), width, height)
+    return pages.figure("person_image", photo, SIZE, 76)
 
 
 def _figure(title: str, photo: np.ndarray, mask: Callable[[], np.ndarray]) -> Figure:
@@ -121,6 +120,5 @@ def _figure(title: str, photo: np.ndarray, mask: Callable[[], np.ndarray]) -> Fi
         return Figure(title, error=str(error))
     tinted = photo.copy()
     tinted[repainted] = (0.4 * photo[repainted] + 0.6 * np.array(TINT)).astype(np.uint8)
-    data, width, height = pages.jpeg(tinted, SIZE, 76)
     share = masks.share(np.asarray(repainted, np.uint8) * np.uint8(255))
-    return Figure(title, pages.data_uri(data, "jpeg"), width, height, note=f"{share:.0%}")
+    return pages.figure(title, tinted, SIZE, 76, note=f"{share:.0%}")

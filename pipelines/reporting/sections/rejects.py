@@ -68,11 +68,11 @@ class _Photos:
             data = self.root.read(reject.source)
             if hashlib.sha256(data).hexdigest() != digest:
                 return None
-            small, width, height = pages.jpeg(codecs.decode_image(data), SIZE, 76)
+            figure = pages.figure(reject.record_id, codecs.decode_image(data), SIZE, 76)
         except Exception:  # whatever a store or a library says of a file that was rejected
             return None
         self.shown += 1
-        return Figure(reject.record_id, pages.data_uri(small, "jpeg"), width, height)
+        return figure
 
 
 def _root(finished: Finished) -> InputFolder | None:
