@@ -1,9 +1,7 @@
-"""Lines on pictures, for people who look at them: a mask's outline, a box."""
+"""Lines on pictures, for people who look at them: a mask's outline."""
 
 import cv2
 import numpy as np
-
-from annotators.functional.boxes import Box
 
 Colour = tuple[int, int, int]  # RGB
 
@@ -30,17 +28,6 @@ def contours(mask: np.ndarray, height: int, width: int) -> list[np.ndarray]:
     edges, _ = cv2.findContours(np.asarray(reduced >= 128, np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     simple = (cv2.approxPolyDP(edge, 0.7, closed=True)[:, 0] for edge in edges)
     return [polygon for polygon in simple if len(polygon) > 2]
-
-
-def boxed(picture: np.ndarray, box: Box, colour: Colour) -> np.ndarray:
-    """The picture uint8 [h w 3] with a line around the box, inside of it: its outermost pixels lie below the line."""
-    x0, y0, x1, y1 = box
-    drawn = picture.copy()
-    if x0 < x1 and y0 < y1:
-        width = min(thickness(picture), (x1 - x0 + 1) // 2, (y1 - y0 + 1) // 2)
-        inside = drawn[y0:y1, x0:x1]
-        inside[:width], inside[-width:], inside[:, :width], inside[:, -width:] = colour, colour, colour, colour
-    return drawn
 
 
 def thickness(picture: np.ndarray) -> int:

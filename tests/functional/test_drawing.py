@@ -32,18 +32,8 @@ def test_an_empty_mask_has_no_outline_and_another_size_is_refused() -> None:
         drawing.outlined(picture, np.zeros((8, 6), np.uint8), RED)
 
 
-@pytest.mark.parametrize("box", [(2, 3, 30, 20), (0, 0, 40, 30), (5, 5, 6, 6), (5, 5, 7, 25)])
-def test_a_box_is_drawn_on_its_outermost_pixels(box: tuple[int, int, int, int]) -> None:
-    picture = np.zeros((30, 40, 3), np.uint8)
-    x0, y0, x1, y1 = box
-    expected = np.zeros((30, 40), bool)
-    expected[y0:y1, x0:x1] = True
-    expected[y0 + 1 : y1 - 1, x0 + 1 : x1 - 1] = False
-    assert np.array_equal(changed(drawing.boxed(picture, box, RED), picture), expected)
-
-
-def test_nothing_is_drawn_around_an_empty_box_and_lines_grow_with_pictures() -> None:
-    picture = np.zeros((1500, 100, 3), np.uint8)
-    assert not drawing.boxed(picture, (5, 5, 5, 9), RED).any()
-    line = changed(drawing.boxed(picture, (0, 0, 100, 1500), RED), picture)
-    assert line[9].all() and line[10].sum() == 20
+def test_lines_grow_with_pictures() -> None:
+    picture, mask = np.zeros((1500, 100, 3), np.uint8), np.zeros((1500, 100), np.uint8)
+    mask[700:] = 1
+    assert changed(drawing.outlined(picture, mask, RED), picture)[:, 50].sum() >= 10
+    assert drawing.thickness(picture) == 10 and drawing.thickness(picture[:100]) == 1
